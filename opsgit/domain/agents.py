@@ -1,0 +1,148 @@
+"""Agents and their keys: added, edited, removed, rotated, retired."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from opsgit.domain import names, policy, text
+from opsgit.domain.case import Case
+from opsgit.domain.codes import refuse
+from opsgit.domain.model import Agent, Key
+
+KINDS = ("agent", "human")
+EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,100}\Z")
+
+
+def address(agent: Agent, repository: str) -> str:
+    """The e-mail address that the agent's commits carry: its own, else `name@<repository id>`."""
+    return agent.email or f"{agent.name}@{repository}"
+
+
+def add(case: Case) -> Agent:
+    """A new agent with its first key; a name that an agent or role ever had is refused."""
+    name = names.check_name(case.request.target)
+    if case.snapshot.taken(names.path_of("agent", name)):
+        refuse("ID_TAKEN", f"agent {name} exists, or did once: a name never returns", "opsgit agent list")
+    if name in policy.roles(case.project):
+        refuse("ID_TAKEN", f"{name} is a role; agents and roles share one name space", "choose another name")
+    return Agent(
+        name=name,
+        role=policy.check_role(case.project, str(case.request.get("role"))),
+        description=_description(case),
+        kind=_kind(str(case.request.get("kind") or "agent")),
+        email=_email(case, name),
+        status="active",
+        keys=(_new_key(case),),
+    )
+
+
+def _description(case: Case) -> str | None:
+    return case.words("description", text.COMMENT_MAX) if case.request.get("description") else None
+
+
+def _kind(word: str) -> str:
+    if word not in KINDS:
+        refuse("BAD_VALUE", f"{word!r} is no kind; there are agent and human", "--kind agent", "kind")
+    return word
+
+
+def _email(case: Case, name: str) -> str | None:
+    email = case.request.get("email")
+    if not email:
+        return None
+    if not EMAIL.match(email) or email.endswith(f"@{case.project.repository}"):
+        refuse("BAD_VALUE", f"{email!r} is no e-mail address for an agent", "--email dev@example.org", "email")
+    if any(agent.email == email for agent in case.snapshot.agents() if agent.name != name):
+        refuse("ID_TAKEN", f"{email} is another agent's address", "choose another address")
+    return str(email)
+
+
+def _new_key(case: Case) -> Key:
+    """The request's key, proved to be held by the agent and never used by anybody.
+
+    `proved` in the request is what the door found when it checked the proof's signature.
+    """
+    key, proof = str(case.request.get("key") or ""), str(case.request.get("proof") or "")
+    if not case.request.get("proved"):
+        refuse("BAD_KEY", f"the key of {case.request.target} comes without proof that its private half is held",
+               "opsgit agent add --name NAME --role ROLE makes and proves a key")  # fmt: skip
+    owner = next((a.name for a in case.snapshot.agents() if any(k.key == key for k in a.keys)), None)
+    if owner:
+        refuse("KEY_TAKEN", f"that key is {owner}'s, for ever", "make another key")
+    return Key(key=key, state="active", added=case.at, proof=proof)
+
+
+def edit(case: Case, agent: Agent) -> Agent:
+    """Change role, description, kind or e-mail; no change of role crosses between orchestrating and implementing."""
+    _active(agent)
+    changes = case.request.fields
+    after = agent
+    if "role" in changes:
+        role = policy.check_role(case.project, str(changes["role"]))
+        _same_side(case, agent, role)
+        after = replace(after, role=role)
+    if "description" in changes:
+        after = replace(after, description=_description(case))
+    if "kind" in changes:
+        after = replace(after, kind=_kind(str(changes["kind"])))
+    if "email" in changes:
+        after = replace(after, email=_email(case, agent.name))
+    if after == agent:
+        refuse("NOTHING_CHANGES", f"{agent.name} is like that already", f"opsgit agent show {agent.name}")
+    return after
+
+
+def _same_side(case: Case, agent: Agent, role: str) -> None:
+    """Who orchestrates does so for ever, so that nobody who ever did can come to work, review or deploy."""
+    known = policy.roles(case.project)
+    if (policy.ORCHESTRATE in known[role]) != (policy.ORCHESTRATE in known[agent.role]):
+        refuse("EXCLUSIVE_ROLES", f"{agent.name} cannot change from {agent.role} to {role}: whoever ever orchestrated "
+               "never implements, nor the other way round", "opsgit agent add a new agent")  # fmt: skip
+
+
+def _active(agent: Agent) -> None:
+    if agent.status != "active":
+        refuse("AGENT_REMOVED", f"agent {agent.name} was removed", "opsgit agent list")
+
+
+def remove(case: Case, agent: Agent) -> Agent:
+    """Take all rights from an agent; its file, keys and history stay."""
+    _active(agent)
+    _others_orchestrate(case, agent)
+    return replace(agent, status="removed")
+
+
+def _others_orchestrate(case: Case, agent: Agent) -> None:
+    able = {
+        other.name
+        for other in case.snapshot.agents()
+        if policy.ORCHESTRATE in policy.rights(case.project, other) and other.active_keys
+    }
+    if able == {agent.name}:
+        refuse("LAST_ORCHESTRATOR", f"{agent.name} is the only orchestrator left",
+               "opsgit agent add --name NAME --role orchestrator")  # fmt: skip
+
+
+def rotate(case: Case, agent: Agent) -> Agent:
+    """Retire the agent's active keys and bring a new one."""
+    _own(case, agent)
+    retired = tuple(replace(key, state="retired") for key in agent.keys)
+    return replace(agent, keys=(*retired, _new_key(case)))
+
+
+def retire_key(case: Case, agent: Agent) -> Agent:
+    """Retire one key; without another the agent cannot sign."""
+    _own(case, agent)
+    key = str(case.request.get("key"))
+    if key not in agent.active_keys:
+        refuse("NOT_FOUND", f"{agent.name} has no such active key", f"opsgit agent show {agent.name}")
+    if agent.active_keys == (key,):
+        _others_orchestrate(case, agent)
+    return replace(agent, keys=tuple(replace(k, state="retired") if k.key == key else k for k in agent.keys))
+
+
+def _own(case: Case, agent: Agent) -> None:
+    _active(agent)
+    if case.me != agent.name and policy.ORCHESTRATE not in case.rights:
+        refuse("NOT_YOURS", f"{case.me} may not change the keys of {agent.name}", f"--as {agent.name}")

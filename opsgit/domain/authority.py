@@ -1,0 +1,145 @@
+"""What an agent must be to a task before an operation of its is legal: one function for each relation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opsgit.domain import policy, times
+from opsgit.domain.case import Case
+from opsgit.domain.codes import Refused, refuse
+from opsgit.domain.lifecycle import Row, Who
+from opsgit.domain.model import Review, Task
+
+
+def check(case: Case, row: Row, task: Task) -> None:
+    """Refuse unless one of the row's alternatives fits the actor; the first that the actor's right fits explains."""
+    refusals = []
+    for who in sorted(row.who, key=lambda who: who.right not in case.rights):
+        try:
+            RELATIONS[who.being](case, who, task)
+            return
+        except Refused as refused:
+            refusals.append(refused)
+    raise refusals[0]
+
+
+def anyone(case: Case, who: Who, task: Task) -> None:
+    """The right alone."""
+    if who.right:
+        case.need_right(who.right)
+
+
+def assignee(case: Case, who: Who, task: Task) -> None:
+    """The agent that the task is assigned to."""
+    if task.assigned != case.me:
+        refuse("NOT_ASSIGNEE", f"{task.id} is assigned to {task.assigned or 'nobody'}, not to {case.me}",
+               f"opsgit {case.request.op.replace('.', ' ')} {task.id} --as {task.assigned or 'AGENT'}")  # fmt: skip
+    anyone(case, who, task)
+
+
+def creator(case: Case, who: Who, task: Task) -> None:
+    """Who made the task, while it is in backlog."""
+    if task.created_by != case.me or task.status != "backlog":
+        refuse("NOT_CREATOR", f"{case.me} neither orchestrates nor made {task.id} (still in backlog)",
+               f'opsgit task comment {task.id} --text "..."')  # fmt: skip
+
+
+def first_stage(case: Case, who: Who, task: Task) -> None:
+    """A worker whom the pipeline's first stage means."""
+    _stage(case, who, task, 0)
+
+
+def last_stage(case: Case, who: Who, task: Task) -> None:
+    """A deployer whom the pipeline's last stage means."""
+    _stage(case, who, task, len(task.pipeline) - 1)
+
+
+def _stage(case: Case, who: Who, task: Task, index: int) -> None:
+    anyone(case, who, task)
+    if not policy.matches(task.pipeline[index], case.actor):
+        refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} names {task.pipeline[index].name} for this stage",
+               f"ask {task.pipeline[index].name}")  # fmt: skip
+
+
+def reviewer(case: Case, who: Who, task: Task) -> None:
+    """A reviewer whom a review stage means, and who never contributed."""
+    if case.me in task.contributors:
+        refuse("SELF_REVIEW", f"{case.me} contributed to {task.id} and may not judge it",
+               f"ask {task.pipeline[1].name}")  # fmt: skip
+    anyone(case, who, task)
+    stages = task.pipeline[1:-1]
+    if not any(policy.matches(stage, case.actor) for stage in stages):
+        refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} has no review stage for {case.me}",
+               f"ask {' or '.join(stage.name for stage in stages)}")  # fmt: skip
+
+
+def last_reviewer(case: Case, who: Who, task: Task) -> None:
+    """A reviewer of the last stage, when every stage before it has signed off this round."""
+    reviewer(case, who, task)
+    last = len(task.pipeline) - 2
+    stage = open_stage(task)
+    if stage is not None and stage < last:
+        name = task.pipeline[stage].name
+        refuse("STAGE_OPEN", f"{name} has not signed off round {_round(task)} of {task.id}",
+               f"opsgit review sign-off {task.id} --as {name}")  # fmt: skip
+    own_stage(case, task, last)
+
+
+def own_stage(case: Case, task: Task, stage: int) -> None:
+    """Refuse unless this review stage means the actor, who has not signed another of the round."""
+    if not policy.matches(task.pipeline[stage], case.actor):
+        refuse("NOT_IN_PIPELINE", f"the open review stage of {task.id} is {task.pipeline[stage].name}'s",
+               f"ask {task.pipeline[stage].name}")  # fmt: skip
+    review = task.review or Review(round=0)
+    if any(sign_off.by == case.me for sign_off in review.sign_offs):
+        refuse("ALREADY_SIGNED_OFF", f"{case.me} has signed off another stage of {task.id}",
+               f"ask another {task.pipeline[stage].name}")  # fmt: skip
+
+
+def open_stage(task: Task) -> int | None:
+    """The first review stage (an index of the pipeline) without a sign-off of this round, or None."""
+    signed = {s.stage for s in task.review.sign_offs if s.round == _round(task)} if task.review else set()
+    return next((index for index in range(1, len(task.pipeline) - 1) if index not in signed), None)
+
+
+def _round(task: Task) -> int:
+    return task.submission.round if task.submission else 0
+
+
+def starter(case: Case, who: Who, task: Task) -> None:
+    """The agent that started the deployment which is running."""
+    anyone(case, who, task)
+    if not task.deployment or task.deployment.state != "started":
+        refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running",
+               f"opsgit task move {task.id} --to deployed")  # fmt: skip
+    if task.deployment.by != case.me:
+        refuse("NOT_STARTED_BY_YOU", f"{task.deployment.by} is deploying {task.id}",
+               f"ask {task.deployment.by}, or an orchestrator: opsgit deploy abandon {task.id}")  # fmt: skip
+
+
+def alerted(case: Case, who: Who, task: Task) -> None:
+    """An observer who names an open alert on this task, raised since its deployment by somebody else."""
+    anyone(case, who, task)
+    hint = f"opsgit rollback {task.id} --alert ALERT"
+    alert_id = case.request.get("alert")
+    if not alert_id:
+        refuse("ALERT_REQUIRED", f"an observer rolls back {task.id} only by an open alert on it", hint)
+    alert = case.snapshot.alert(str(alert_id))
+    deployed = times.seconds((task.deployment and task.deployment.finished) or case.at)
+    fits = alert.status == "open" and alert.task == task.id and alert.raised_by != case.me
+    if not fits or times.seconds(alert.raised) < deployed:
+        refuse("ALERT_UNFIT", f"alert {alert.id} is no ground for {case.me} to roll back {task.id}: it must be open, "
+               "on this task, raised since the deployment, by somebody else", hint)  # fmt: skip
+
+
+RELATIONS: dict[str, Callable[[Case, Who, Task], None]] = {
+    "anyone": anyone,
+    "assignee": assignee,
+    "creator": creator,
+    "first stage": first_stage,
+    "last stage": last_stage,
+    "reviewer": reviewer,
+    "last reviewer": last_reviewer,
+    "starter": starter,
+    "alerted": alerted,
+}

@@ -1,0 +1,225 @@
+"""What the files hold, as frozen values. Field order is the order of the canonical form and of the schemas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage of a pipeline: an agent by name, or any agent of a role. Exactly one of the two is set."""
+
+    agent: str | None = None
+    role: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The agent's or the role's name."""
+        return self.agent or self.role or ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The assignee's last word on how the work goes."""
+
+    note: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What was handed in: round (1, 2, ...), where it is, and its digest (`h1:...` or `git:<commit>`)."""
+
+    round: int
+    deliverable: str
+    digest: str
+    repository: str | None = None
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comment:
+    """One remark by one agent."""
+
+    by: str
+    at: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignOff:
+    """A reviewer's signature under one stage (index in the pipeline) of one round's digest."""
+
+    stage: int
+    by: str
+    at: str
+    round: int
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """How a review ended: approved, rejected, withdrawn or cancelled."""
+
+    outcome: str
+    by: str
+    at: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """The review of one round."""
+
+    round: int
+    request: Comment | None = None
+    sign_offs: tuple[SignOff, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undoing:
+    """How a deployment was rolled back: by whom, when, what the rollback command did, on which alert."""
+
+    by: str
+    at: str
+    evidence: str
+    alert: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One deployment: state is started, deployed, failed, abandoned or rolled-back.
+
+    `evidence` is `exit 0`, `exit N`, `timeout`, `missing`, `output` or `attested` (no command was set).
+    """
+
+    state: str
+    by: str
+    ref: str | None = None
+    digest: str
+    started: str
+    finished: str | None = None
+    evidence: str | None = None
+    rollback: Undoing | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One piece of work (design, section 2)."""
+
+    id: str
+    title: str
+    description: str | None = None
+    status: str
+    priority: str
+    tags: tuple[str, ...] = ()
+    pipeline: tuple[Stage, ...]
+    assigned: str | None = None
+    depends_on: tuple[str, ...] = ()
+    created: str
+    created_by: str
+    contributors: tuple[str, ...] = ()
+    progress: Progress | None = None
+    submission: Submission | None = None
+    review: Review | None = None
+    deployment: Deployment | None = None
+    comments: tuple[Comment, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A public key (`ssh-ed25519 AAAA...`), its state (active, retired) and its proof of possession."""
+
+    key: str
+    state: str
+    added: str
+    proof: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """Somebody who acts: kind is agent or human, status active or removed."""
+
+    name: str
+    role: str
+    description: str | None = None
+    kind: str
+    email: str | None = None
+    status: str
+    keys: tuple[Key, ...] = ()
+
+    @property
+    def active_keys(self) -> tuple[str, ...]:
+        """The public keys that sign for the agent now."""
+        return tuple(k.key for k in self.keys if k.state == "active")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """A limit on use in a window: period is hourly, daily, weekly, monthly or none."""
+
+    name: str
+    limit: int
+    used: int
+    period: str
+    reset_at: str | None = None
+    agents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A gauge that an observer sets."""
+
+    name: str
+    value: int | float
+    at: str
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """Trouble that an observer saw: status is open or resolved."""
+
+    id: str
+    message: str
+    severity: str
+    task: str | None = None
+    status: str
+    raised: str
+    raised_by: str
+    resolved: str | None = None
+    resolved_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A command to run: an argument list (never a shell), its time limit in seconds, its output limit in bytes."""
+
+    command: tuple[str, ...] = ()
+    timeout: int = 600
+    output: int = 1_048_576
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Whether every command must name its actor."""
+
+    explicit: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """ops.yaml: the project's identity and policy. `roles` maps a role's name to its rights."""
+
+    name: str
+    repository: str
+    rules: int
+    created: str
+    roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    pipeline: tuple[str, ...] = ()
+    workspace: str | None = None
+    identity: Identity = Identity()
+    deploy: Run = Run()
+    rollback: Run = Run()

@@ -1,0 +1,93 @@
+"""Ids and names, and the one path that each has in the tree."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from opsgit.domain.codes import refuse
+
+ID = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*\Z")
+NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
+MAIN = "refs/heads/main"
+PROJECT = "ops.yaml"
+FOLDERS = {"agents": "agent", "quotas": "quota", "metrics": "metric", "alerts": "alert"}
+# Written by init and changed by `file.set` alone (design, section 2).
+HOUSE_FILES = frozenset({".gitignore", ".gitattributes", ".pre-commit-config.yaml", "README.md", ".gitlab-ci.yml"})
+HOUSE_FOLDERS = ("schema/", "gates/", ".github/", ".forgejo/")
+HOUSE_PART = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
+
+
+class Place(NamedTuple):
+    """What a path holds: its kind (project, task, agent, quota, metric, alert, house) and its id or name."""
+
+    kind: str
+    name: str
+
+
+def check_id(text: str, what: str = "id") -> str:
+    """Return a task or alert id if it is legal, else refuse it with `BAD_ID` (design, section 2)."""
+    if len(text) > 64 or not ID.match(text) or text.lower().endswith(".lock"):
+        refuse(
+            "BAD_ID",
+            f"{text!r} is no {what}: letters and digits, joined by single . _ or -, at most 64, not ending in .lock",
+            "opsgit task add --id SKILL-001 --title ...",
+            what,
+        )
+    return text
+
+
+def check_name(text: str, what: str = "name") -> str:
+    """Return an agent, quota, metric or role name if it is legal, else refuse it with `BAD_NAME`."""
+    if len(text) > 32 or not NAME.match(text) or text.endswith(".lock"):
+        refuse(
+            "BAD_NAME",
+            f"{text!r} is no {what}: lower-case letters and digits joined by - or _, from a letter, at most 32",
+            "opsgit agent add --name dev-2 --role developer",
+            what,
+        )
+    return text
+
+
+def task_folder(task_id: str) -> str:
+    """The folder of a task: the last two letters or digits of the id, lower case, padded with 0."""
+    letters = re.sub(r"[._-]", "", task_id).lower()
+    return f"tasks/{letters[-2:].rjust(2, '0')}"
+
+
+def task_path(task_id: str) -> str:
+    """The path of a task's file."""
+    return f"{task_folder(task_id)}/{task_id}.yaml"
+
+
+def path_of(kind: str, name: str) -> str:
+    """The path of the file of a kind (task, agent, quota, metric, alert) and an id or name."""
+    return task_path(name) if kind == "task" else f"{kind}s/{name}.yaml"
+
+
+def review_ref(task_id: str) -> str:
+    """The full name of a task's review branch."""
+    return f"refs/heads/review/{task_id}"
+
+
+def place(path: str) -> Place:
+    """What may stand at a path; refuses a path that no operation writes with `WRONG_FILE`."""
+    if path == PROJECT:
+        return Place("project", "")
+    folder, _, rest = path.partition("/")
+    stem = rest.rsplit("/", 1)[-1].removesuffix(".yaml")
+    kind = "task" if folder == "tasks" else FOLDERS.get(folder, "")
+    legal = NAME if kind in ("agent", "quota", "metric") else ID
+    if kind and len(stem) <= 64 and legal.match(stem) and path_of(kind, stem) == path:
+        return Place(kind, stem)
+    if is_house(path):
+        return Place("house", path)
+    refuse("WRONG_FILE", f"{path} is not a file that a state repository has", "git rm it", path)
+
+
+def is_house(path: str) -> bool:
+    """Whether a path is one of the files around the ledger: schemas, gates, CI, README."""
+    inside = path.startswith(HOUSE_FOLDERS) and all(
+        HOUSE_PART.match(part) and part.strip(".") and part.lower() not in (".git", "git~1") for part in path.split("/")
+    )
+    return path in HOUSE_FILES or inside

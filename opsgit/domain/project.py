@@ -1,0 +1,69 @@
+"""The project's policy and the files around the ledger: who may change them and what must stay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from opsgit.domain import names, policy
+from opsgit.domain.case import Case
+from opsgit.domain.codes import refuse
+from opsgit.domain.model import Project
+from opsgit.domain.records import Record, from_record
+from opsgit.domain.request import Edit
+
+FIXED = ("name", "repository", "rules", "created")
+
+
+def set_policy(case: Case) -> tuple[Edit, str]:
+    """Replace ops.yaml by the request's `record`, whose bytes are `content`; identity and past roles must stay."""
+    record: Record = case.request.get("record")
+    before = case.snapshot.record(names.PROJECT) or {}
+    changed = differences(before, record)
+    if not changed:
+        refuse("NOTHING_CHANGES", "the policy is like that already", "opsgit project show")
+    for key in FIXED:
+        if key in changed:
+            refuse("IDENTITY_FIXED", f"{key} of a project never changes", "opsgit project show", f"ops.yaml: {key}")
+    after = from_record(Project, record)
+    _check(case, after)
+    return Edit(names.PROJECT, record, case.request.get("content")), f"project: set {', '.join(changed)}"
+
+
+def _check(case: Case, after: Project) -> None:
+    policy.check_roles(after)
+    for role, held in case.project.roles.items():
+        if role not in after.roles:
+            refuse("IDENTITY_FIXED", f"role {role} cannot be taken away: a name never returns",
+                   f"opsgit project set roles.{role} '[]'", f"roles.{role}")  # fmt: skip
+        if (policy.ORCHESTRATE in held) != (policy.ORCHESTRATE in after.roles[role]):
+            refuse("EXCLUSIVE_ROLES", f"role {role} cannot begin or cease to orchestrate",
+                   "define another role", f"roles.{role}")  # fmt: skip
+    for role in set(after.roles) - set(case.project.roles):
+        if case.snapshot.find_agent(role):
+            refuse("ID_TAKEN", f"{role} is an agent; agents and roles share one name space", "choose another name")
+    if after.pipeline:
+        policy.typed_pipeline(after, after.pipeline, case.snapshot.find_agent)
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The dotted keys in which two mappings differ, in order."""
+    found: list[str] = []
+    for key in sorted(set(before) | set(after)):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differences(old, new, f"{prefix}{key}.")
+        elif old != new or type(old) is not type(new):
+            found.append(f"{prefix}{key}")
+    return found
+
+
+def set_files(case: Case) -> tuple[tuple[Edit, ...], str]:
+    """Write house files: `files` maps each path to its bytes, or to None to remove it."""
+    files: Mapping[str, bytes | None] = case.request.get("files") or {}
+    if not files:
+        refuse("NOTHING_CHANGES", "no file is named", "opsgit file set --help")
+    for path in files:
+        if not names.is_house(path):
+            refuse("WRONG_FILE", f"{path} is not one of the files around the ledger", "opsgit help format", path)
+    return tuple(Edit(path, content=files[path]) for path in sorted(files)), f"files: {', '.join(sorted(files))}"

@@ -1,0 +1,74 @@
+"""Quotas: limits on use in windows of UTC time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from opsgit.domain import names, times
+from opsgit.domain.case import Case
+from opsgit.domain.codes import refuse
+from opsgit.domain.model import Quota
+
+PERIODS = ("hourly", "daily", "weekly", "monthly", "none")
+MOST = 2**53
+
+
+def next_reset(period: str, at: str) -> str | None:
+    """When the window that holds `at` ends: at the full hour, midnight, Monday or the first, UTC; None for `none`."""
+    now = datetime.fromtimestamp(times.seconds(at), UTC)
+    midnight = now.replace(hour=0, minute=0, second=0)
+    ends = {
+        "hourly": now.replace(minute=0, second=0) + timedelta(hours=1),
+        "daily": midnight + timedelta(days=1),
+        "weekly": midnight + timedelta(days=7 - now.weekday()),
+        "monthly": (midnight.replace(day=1) + timedelta(days=32)).replace(day=1),
+    }
+    return times.text(int(ends[period].timestamp())) if period in ends else None
+
+
+def current(quota: Quota, at: str) -> Quota:
+    """The quota as it counts at a time: after `reset_at` nothing is used and the next window runs."""
+    if quota.reset_at and at >= quota.reset_at:
+        return replace(quota, used=0, reset_at=next_reset(quota.period, at))
+    return quota
+
+
+def define(case: Case) -> Quota:
+    """Make a quota or change its limit, period or agents; use within a running window is kept."""
+    name = names.check_name(case.request.target)
+    path = names.path_of("quota", name)
+    old = case.snapshot.find(Quota, path)
+    limit, period = _amount(case.request.get("limit"), 0), str(case.request.get("period") or "none")
+    if period not in PERIODS:
+        refuse("BAD_VALUE", f"{period!r} is no period; there are {', '.join(PERIODS)}", "--period daily", "period")
+    agents = tuple(dict.fromkeys(case.request.get("agents") or ()))
+    for agent in agents:
+        case.snapshot.agent(agent)
+    fresh = Quota(name=name, limit=limit, used=0, period=period, reset_at=next_reset(period, case.at), agents=agents)
+    if not old:
+        return fresh
+    after = replace(current(old, case.at), limit=limit, agents=agents) if old.period == period else fresh
+    if after == old:
+        refuse("NOTHING_CHANGES", f"quota {name} is like that already", f"opsgit quota show {name}")
+    return after
+
+
+def _amount(value: object, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
+        refuse("BAD_VALUE", f"{value!r} is no whole number from {least} to 2^53", "opsgit quota --help")
+    return value
+
+
+def use(case: Case) -> Quota:
+    """Use some of a quota; refuses with `QUOTA_EXCEEDED` past the limit. A new window begins at the first use."""
+    quota = current(case.snapshot.quota(case.request.target), case.at)
+    amount = _amount(case.request.get("amount"), 1)
+    if quota.agents and case.me not in quota.agents:
+        refuse("NOT_ON_QUOTA", f"quota {quota.name} is for {', '.join(quota.agents)}", "ask an orchestrator")
+    left = quota.limit - quota.used
+    if amount > left:
+        until = f"; it resets at {quota.reset_at}" if quota.reset_at else ""
+        refuse("QUOTA_EXCEEDED", f"{quota.name} has {max(left, 0)} of {quota.limit} left, {amount} asked for{until}",
+               f"opsgit quota check {quota.name}")  # fmt: skip
+    return replace(quota, used=quota.used + amount)

@@ -1,0 +1,116 @@
+"""What happens on a review branch, and the verdicts that merge it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from opsgit.domain import policy, text
+from opsgit.domain.authority import open_stage, own_stage
+from opsgit.domain.case import Case
+from opsgit.domain.codes import refuse
+from opsgit.domain.lifecycle import DONE, IN_PROGRESS, REJECTED
+from opsgit.domain.model import Comment, Review, SignOff, Submission, Task, Verdict
+from opsgit.domain.tasks import appended, contributed, submitted
+
+
+def request(case: Case, task: Task) -> Task:
+    """Open the review with the author's words (the pull request's text)."""
+    review = _review(task)
+    if review.request:
+        refuse("NOTHING_CHANGES", f"the review of {task.id} is open already", f"opsgit task show {task.id}")
+    words = case.words("text", text.COMMENT_MAX)
+    return replace(task, review=replace(review, request=Comment(by=case.me, at=case.at, text=words)))
+
+
+def comment(case: Case, task: Task) -> Task:
+    """Append a remark to the review."""
+    review = _review(task)
+    return replace(task, review=replace(review, comments=appended(case, review.comments)))
+
+
+def revise(case: Case, task: Task) -> Task:
+    """Hand in another version within the round; every sign-off is void."""
+    review, submission = _review(task), _submission(task)
+    revised = submitted(case, submission.round)
+    if revised.digest == submission.digest:
+        refuse("NOTHING_CHANGES", f"{task.id} was submitted with this digest already", f"opsgit task show {task.id}")
+    return contributed(replace(task, submission=revised, review=replace(review, sign_offs=())), case.me)
+
+
+def sign_off(case: Case, task: Task) -> Task:
+    """Sign the open stage, which must not be the last: that one gives the verdict."""
+    stage = open_stage(task)
+    if stage is None or stage == len(task.pipeline) - 2:
+        refuse("STAGES_DONE", f"the open stage of {task.id} is the last: it gives the verdict",
+               f"opsgit review approve {task.id}")  # fmt: skip
+    own_stage(case, task, stage)
+    return _signed(case, task, stage)
+
+
+def _signed(case: Case, task: Task, stage: int) -> Task:
+    submission = seen(case, task)
+    mark = SignOff(stage=stage, by=case.me, at=case.at, round=submission.round, digest=submission.digest)
+    review = _review(task)
+    return replace(task, review=replace(review, sign_offs=(*review.sign_offs, mark)))
+
+
+def seen(case: Case, task: Task) -> Submission:
+    """The submission, if the request means this round and measured this digest.
+
+    `round` in the request is what its maker saw, `digest` what it measured.
+    """
+    submission = _submission(task)
+    if case.request.get("round") != submission.round:
+        refuse("STALE", f"{task.id} is in round {submission.round} by now", f"opsgit task show {task.id}")
+    if case.request.get("digest") != submission.digest:
+        refuse("DELIVERABLE_CHANGED", f"{submission.deliverable} is not what was submitted in round "
+               f"{submission.round} of {task.id}",
+               f'opsgit review reject {task.id} --reason "changed after submission"')  # fmt: skip
+    return submission
+
+
+def approve(case: Case, task: Task) -> Task:
+    """Sign the last stage: done."""
+    _still_good(case, task)
+    after = _signed(case, task, len(task.pipeline) - 2)
+    return _judged(case, after, "approved", DONE)
+
+
+def _still_good(case: Case, task: Task) -> None:
+    """Each earlier sign-off is of this digest, by somebody who still may, and who never contributed."""
+    for mark in _review(task).sign_offs:
+        agent = case.snapshot.agent(mark.by)
+        held = policy.REVIEW in policy.rights(case.project, agent)
+        if not held or not policy.matches(task.pipeline[mark.stage], agent) or mark.by in task.contributors:
+            refuse("STAGE_OPEN", f"the sign-off of {mark.by} on {task.id} no longer counts",
+                   f'opsgit review reject {task.id} --reason "sign-off void"')  # fmt: skip
+        if mark.digest != _submission(task).digest:
+            refuse("STAGE_OPEN", f"{mark.by} signed another digest of {task.id}", f"opsgit task show {task.id}")
+
+
+def reject(case: Case, task: Task) -> Task:
+    """Send the task back, with the reason."""
+    case.need_note(f"rejecting {task.id}")
+    if case.request.get("round") != _submission(task).round:
+        refuse("STALE", f"{task.id} is in round {_submission(task).round} by now", f"opsgit task show {task.id}")
+    return _judged(case, task, "rejected", REJECTED)
+
+
+def withdraw(case: Case, task: Task) -> Task:
+    """Take the submission back to work on it."""
+    return _judged(case, task, "withdrawn", IN_PROGRESS)
+
+
+def _judged(case: Case, task: Task, outcome: str, status: str) -> Task:
+    verdict = Verdict(outcome=outcome, by=case.me, at=case.at, reason=case.request.note or None)
+    return replace(task, status=status, review=replace(_review(task), verdict=verdict))
+
+
+def _review(task: Task) -> Review:
+    return task.review or Review(round=_submission(task).round)
+
+
+def _submission(task: Task) -> Submission:
+    if task.submission is None:
+        refuse("DELIVERABLE_REQUIRED", f"{task.id} was never submitted", f"opsgit task show {task.id}")
+    return task.submission

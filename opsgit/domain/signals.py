@@ -1,0 +1,52 @@
+"""What observers write: metrics and alerts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from opsgit.domain import names, text
+from opsgit.domain.case import Case
+from opsgit.domain.codes import refuse
+from opsgit.domain.model import Alert, Metric
+
+SEVERITIES = ("info", "warning", "critical")
+MOST = 2**53
+
+
+def set_metric(case: Case) -> Metric:
+    """Set a gauge to a number."""
+    name, value = names.check_name(case.request.target), case.request.get("value")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or abs(value) > MOST:
+        refuse("BAD_VALUE", f"{value!r} is no number for a metric", "opsgit metric set total_downloads 42", "value")
+    return Metric(name=name, value=value, at=case.at, by=case.me)
+
+
+def raise_alert(case: Case) -> Alert:
+    """Raise an alert, on a task where one is named."""
+    alert_id, task_id = names.check_id(case.request.target, "alert id"), case.request.get("task")
+    if case.snapshot.taken(names.path_of("alert", alert_id)):
+        refuse("ID_TAKEN", f"alert {alert_id} exists", "opsgit alert list")
+    if task_id:
+        case.snapshot.task(str(task_id))
+    severity = str(case.request.get("severity") or "warning")
+    if severity not in SEVERITIES:
+        refuse("BAD_VALUE", f"{severity!r} is no severity; there are {', '.join(SEVERITIES)}", "--severity warning")
+    return Alert(
+        id=alert_id,
+        message=case.words("message", text.COMMENT_MAX),
+        severity=severity,
+        task=task_id,
+        status="open",
+        raised=case.at,
+        raised_by=case.me,
+    )
+
+
+def resolve_alert(case: Case) -> Alert:
+    """Close an alert."""
+    alert = case.snapshot.alert(case.request.target)
+    if alert.status != "open":
+        refuse("NOTHING_CHANGES", f"alert {alert.id} is resolved already", "opsgit alert list")
+    return replace(alert, status="resolved", resolved=case.at, resolved_by=case.me)

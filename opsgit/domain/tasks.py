@@ -1,0 +1,253 @@
+"""What each operation of the work itself writes into a task: add, assign, claim, release, start, submit, edit ..."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from opsgit.domain import names, policy, text
+from opsgit.domain.case import Case
+from opsgit.domain.codes import refuse
+from opsgit.domain.lifecycle import ASSIGNED, BACKLOG, CANCELLED, DEPLOYED, DONE, IN_PROGRESS, IN_REVIEW
+from opsgit.domain.model import Agent, Comment, Progress, Review, Stage, Submission, Task
+
+PRIORITIES = ("critical", "high", "medium", "low")
+CREATOR_EDITS = frozenset({"title", "description", "tags", "priority"})
+UNTIL_START = frozenset({"pipeline", "depends_on"})
+COMMENTS_MAX = 200
+
+
+def add(case: Case) -> Task:
+    """A new task, in backlog or assigned; refuses a taken id, bad words, and what only an orchestrator may set."""
+    get, task_id = case.request.get, names.check_id(case.request.target)
+    _unused(case, task_id)
+    default = _typed(case, case.project.pipeline or policy.PIPELINE)
+    stages = _typed(case, get("pipeline")) if get("pipeline") else default
+    if get("assigned") or get("depends_on") or stages != default:
+        case.need_right(policy.ORCHESTRATE)
+    task = Task(
+        id=task_id,
+        title=title(case),
+        description=_description(case),
+        status=BACKLOG,
+        priority=priority(get("priority") or "medium"),
+        tags=tags(get("tags") or ()),
+        pipeline=stages,
+        depends_on=_dependencies(case, task_id, get("depends_on") or ()),
+        created=case.at,
+        created_by=case.me,
+    )
+    return assigned_to(case, task, str(get("assigned"))) if get("assigned") else task
+
+
+def _unused(case: Case, task_id: str) -> None:
+    taken = case.snapshot.taken(names.task_path(task_id))
+    if taken:
+        refuse("ID_TAKEN", f"task {taken.removesuffix('.yaml')} exists", f"opsgit task show {task_id}")
+
+
+def _typed(case: Case, stages: Sequence[str]) -> tuple[Stage, ...]:
+    return policy.typed_pipeline(case.project, stages, case.snapshot.find_agent)
+
+
+def title(case: Case) -> str:
+    """The title argument, checked: one line, at most 200 bytes."""
+    return case.words("title", text.TITLE_MAX, lines=False)
+
+
+def _description(case: Case) -> str | None:
+    return case.words("description") if case.request.get("description") else None
+
+
+def priority(word: str) -> str:
+    """A priority that exists, else `BAD_VALUE`."""
+    if word not in PRIORITIES:
+        refuse("BAD_VALUE", f"{word!r} is no priority; there are {', '.join(PRIORITIES)}", "--priority high")
+    return word
+
+
+def tags(words: Sequence[str]) -> tuple[str, ...]:
+    """Tags, each checked and once."""
+    return tuple(dict.fromkeys(text.check(word, "tag", 50, lines=False) for word in words))
+
+
+def _dependencies(case: Case, task_id: str, ids: Sequence[str]) -> tuple[str, ...]:
+    """The ids, each of a task that exists and that does not lead back to this one."""
+    for other in ids:
+        case.snapshot.task(other)
+    seen, ahead = set(), list(ids)
+    while ahead:
+        here = ahead.pop()
+        if here == task_id:
+            refuse("DEPENDENCY_CYCLE", f"{task_id} would depend on itself", f"opsgit task show {ids[0]}", "depends_on")
+        if here not in seen:
+            seen.add(here)
+            ahead += case.snapshot.task(here).depends_on
+    return tuple(dict.fromkeys(ids))
+
+
+def assigned_to(case: Case, task: Task, name: str) -> Task:
+    """The task assigned to an agent that is active, may work and that the first stage means."""
+    agent = case.snapshot.agent(name)
+    _may_work(case, agent)
+    if not policy.matches(task.pipeline[0], agent):
+        refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} begins with {task.pipeline[0].name}, not {name}",
+               f"opsgit task assign {task.id} --to {task.pipeline[0].name}")  # fmt: skip
+    return contributed(replace(task, status=ASSIGNED, assigned=name, progress=None), name)
+
+
+def _may_work(case: Case, agent: Agent) -> None:
+    if agent.status != "active":
+        refuse("AGENT_REMOVED", f"agent {agent.name} was removed", "opsgit agent list")
+    if policy.WORK not in policy.rights(case.project, agent):
+        refuse("RIGHT_MISSING", f"{agent.name} is {agent.role} and does not work on tasks", "opsgit agent list")
+
+
+def contributed(task: Task, name: str) -> Task:
+    """The task with `name` among its contributors, who may never judge it."""
+    known = task.contributors if name in task.contributors else (*task.contributors, name)
+    return replace(task, contributors=known)
+
+
+def assign(case: Case, task: Task) -> Task:
+    """Give the task to somebody; from done it is reopened: that needs a reason and voids the approvals."""
+    not_deploying(task)
+    name = str(case.request.get("to") or "")
+    if task.status in (ASSIGNED, IN_PROGRESS) and name == task.assigned:
+        refuse("NOTHING_CHANGES", f"{task.id} is assigned to {name} already", f"opsgit task show {task.id}")
+    if task.status == DONE:
+        case.need_note(f"reopening {task.id}")
+        task = replace(task, review=None, deployment=None)
+    return assigned_to(case, task, name)
+
+
+def claim(case: Case, task: Task) -> Task:
+    """Take a task from the backlog for oneself."""
+    return assigned_to(case, task, case.me)
+
+
+def release(case: Case, task: Task) -> Task:
+    """Back to the backlog, assigned to nobody."""
+    return replace(task, status=BACKLOG, assigned=None, progress=None)
+
+
+def start(case: Case, task: Task) -> Task:
+    """Begin; all that it depends on must be done or deployed."""
+    for other in task.depends_on:
+        found = case.snapshot.task(other)
+        if found.status not in (DONE, DEPLOYED):
+            refuse("DEPENDENCY_OPEN", f"{task.id} depends on {other}, which is {found.status}",
+                   f"opsgit task show {other}")  # fmt: skip
+    return contributed(replace(task, status=IN_PROGRESS), case.me)
+
+
+def submit(case: Case, task: Task) -> Task:
+    """Hand in a deliverable for review: a new round, with its digest."""
+    previous = task.submission
+    submission = submitted(case, (previous.round if previous else 0) + 1)
+    rejected = task.review and task.review.verdict and task.review.verdict.outcome == "rejected"
+    if previous and rejected and previous.digest == submission.digest:
+        refuse("DELIVERABLE_UNCHANGED", f"round {previous.round} of {task.id} was rejected with this very digest",
+               "change the deliverable, or withdraw from the task: opsgit task release " + task.id)  # fmt: skip
+    after = replace(
+        task, status=IN_REVIEW, submission=submission, review=Review(round=submission.round), deployment=None
+    )
+    return contributed(after, case.me)
+
+
+def submitted(case: Case, number: int) -> Submission:
+    """The submission that a request describes: where, digest, repository."""
+    get = case.request.get
+    if not get("deliverable"):
+        refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
+    return Submission(
+        round=number,
+        deliverable=deliverable(case),
+        digest=str(get("digest")),
+        repository=case.words("repository", 1000, lines=False) if get("repository") else None,
+        at=case.at,
+    )
+
+
+def deliverable(case: Case) -> str:
+    """Where the deliverable is: relative to the workspace where the project has one."""
+    where = case.words("deliverable", 4000, lines=False)
+    inside = not where.startswith("/") and ".." not in where.split("/")
+    if case.project.workspace and not where.startswith("commit: ") and not inside:
+        refuse("DELIVERABLE_OUTSIDE", f"{where} is not inside the workspace", "put it there and submit again")
+    return where
+
+
+def progress(case: Case, task: Task) -> Task:
+    """Say how the work goes."""
+    note = Progress(note=case.words("text", text.COMMENT_MAX), at=case.at)
+    return contributed(replace(task, progress=note), case.me)
+
+
+def comment(case: Case, task: Task) -> Task:
+    """Append a remark."""
+    return replace(task, comments=appended(case, task.comments))
+
+
+def appended(case: Case, comments: tuple[Comment, ...]) -> tuple[Comment, ...]:
+    """The comments with the request's text as the actor's remark behind them."""
+    if len(comments) >= COMMENTS_MAX:
+        refuse("COMMENTS_FULL", f"there are {COMMENTS_MAX} comments already", "opsgit task trim ID --keep 50")
+    return (*comments, Comment(by=case.me, at=case.at, text=case.words("text", text.COMMENT_MAX)))
+
+
+def trim(case: Case, task: Task) -> Task:
+    """Keep only the newest comments; history keeps them all."""
+    keep = int(case.request.get("keep") or 0)
+    if keep >= len(task.comments):
+        refuse("NOTHING_CHANGES", f"{task.id} has {len(task.comments)} comments", f"opsgit task show {task.id}")
+    return replace(task, comments=task.comments[len(task.comments) - keep :])
+
+
+def edit(case: Case, task: Task) -> Task:
+    """Change what describes the task; pipeline and depends_on only until it is started."""
+    changes = case.request.fields
+    creator_only = policy.ORCHESTRATE not in case.rights
+    if creator_only and not set(changes) <= CREATOR_EDITS:
+        refuse("RIGHT_MISSING", "the creator may edit title, description, tags and priority", "ask an orchestrator")
+    if UNTIL_START & set(changes) and task.status not in (BACKLOG, ASSIGNED):
+        refuse("ILLEGAL_TRANSITION", f"pipeline and depends_on are fixed once {task.id} was started",
+               f'opsgit task release {task.id}')  # fmt: skip
+    after = replace(task, **{name: _edited(case, task, name) for name in changes})
+    if after == task:
+        refuse("NOTHING_CHANGES", f"{task.id} is like that already", f"opsgit task show {task.id}")
+    if after.assigned and not policy.matches(after.pipeline[0], case.snapshot.agent(after.assigned)):
+        refuse("NOT_IN_PIPELINE", f"{after.assigned} has the task, and the new pipeline begins with "
+               f"{after.pipeline[0].name}", f"opsgit task release {task.id}")  # fmt: skip
+    return contributed(after, case.me)
+
+
+def _edited(case: Case, task: Task, name: str) -> Any:
+    value = case.request.get(name)
+    if name == "title":
+        return title(case)
+    if name == "description":
+        return _description(case)
+    if name == "priority":
+        return priority(str(value))
+    if name == "tags":
+        return tags(value)
+    if name == "pipeline":
+        return _typed(case, value)
+    if name == "depends_on":
+        return _dependencies(case, task.id, value)
+    refuse("BAD_VALUE", f"{name} is not edited by task.edit", "opsgit task edit --help", name)
+
+
+def cancel(case: Case, task: Task) -> Task:
+    """Give the task up."""
+    not_deploying(task)
+    return replace(task, status=CANCELLED)
+
+
+def not_deploying(task: Task) -> None:
+    """Refuse with `DEPLOY_RUNNING` while somebody deploys the task."""
+    if task.deployment and task.deployment.state == "started":
+        refuse("DEPLOY_RUNNING", f"{task.deployment.by} is deploying {task.id}",
+               f"wait, or as an orchestrator: opsgit deploy abandon {task.id}")  # fmt: skip

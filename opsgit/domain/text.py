@@ -1,0 +1,44 @@
+"""Which characters may stand in text, and how long it may be."""
+
+from __future__ import annotations
+
+import re
+
+from opsgit.domain.codes import refuse
+
+# C0 and C1 controls but tab and newline, DEL, bidi controls (Unicode TR 9), line and paragraph separators,
+# zero-width no-break space, interlinear marks, tag characters, surrogates and non-characters.
+FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
+)
+TITLE_MAX = 200
+COMMENT_MAX = 4000
+TEXT_MAX = 64_000
+
+
+def check(text: str, what: str, limit: int = TEXT_MAX, lines: bool = True, empty: bool = False) -> str:
+    """Return `text` if it may be stored, else refuse it with `BAD_TEXT`.
+
+    :param what: the field's name, for the message.
+    :param limit: the most bytes that it may have in UTF-8.
+    :param lines: whether it may hold newlines and tabs.
+    :param empty: whether it may be empty.
+    """
+    found = FORBIDDEN.search(text)
+    if found or (not lines and re.search(r"[\n\t]", text)):
+        char = found.group() if found else "newline or tab"
+        refuse("BAD_TEXT", f"{what} holds a character that may not be stored: {char!r}", "remove it", what)
+    if not empty and not text.strip():
+        refuse("BAD_TEXT", f"{what} is empty", "give it a text", what)
+    if len(text.encode()) > limit:
+        refuse("BAD_TEXT", f"{what} is longer than {limit} bytes", "shorten it", what)
+    if text != text.strip() and not lines:
+        refuse("BAD_TEXT", f"{what} begins or ends with a space", "trim it", what)
+    return text
+
+
+def tidy(note: str) -> str:
+    """Bring a note into the one form that messages carry: no CR, no space at line ends, no blank edges."""
+    lines = note.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip(" \t") for line in lines).strip("\n")

@@ -1,0 +1,31 @@
+"""Times as RFC 3339 UTC text, and durations such as `90m` or `7d`."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from opsgit.domain.codes import refuse
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def text(seconds: int) -> str:
+    """The time `seconds` after the epoch (UTC) as RFC 3339 text."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(when: str) -> int:
+    """Seconds after the epoch of an RFC 3339 UTC text; refuses others with `BAD_VALUE`."""
+    try:
+        return int(datetime.strptime(when, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        refuse("BAD_VALUE", f"{when!r} is no time", "write it as 2026-01-31T12:00:00Z")
+
+
+def duration(words: str) -> int:
+    """Seconds of a duration: a whole number and one of s, m, h, d, w; refuses others with `BAD_VALUE`."""
+    found = re.fullmatch(r"([0-9]{1,6})([smhdw])", words)
+    if not found:
+        refuse("BAD_VALUE", f"{words!r} is no duration", "write it as 90m, 24h or 7d")
+    return int(found[1]) * UNITS[found[2]]
