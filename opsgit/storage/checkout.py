@@ -1,0 +1,116 @@
+"""The checkout beside the ledger: shown as of the tip, mended after a crash, a user's edits left alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from opsgit.domain import names
+from opsgit.domain.codes import Refusal, Refused
+from opsgit.storage.objects import EXECUTABLE, Entry, Objects, Pair
+from opsgit.storage.repository import Repository
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The checkout of a repository, while it shows main."""
+
+    repository: Repository
+    objects: Objects
+    top: Path
+
+    @property
+    def mark(self) -> Path:
+        """The file that names the commit which the checkout shows."""
+        return self.repository.own / "checkout"
+
+    def refuse_edits(self, files: Mapping[str, Entry | None], parent: str) -> None:
+        """Refuse with `UNCOMMITTED_EDIT` when a file that is about to change is not as in the parent commit."""
+        root = self.objects.root(parent)
+        edited = [
+            path
+            for path, entry in files.items()
+            if not self._holds(path, self.objects.entry(root, path)) and not self._holds(path, entry)
+        ]
+        if edited:
+            raise Refused(*map(self._edited, edited))
+
+    def _edited(self, path: str) -> Refusal:
+        hint = f"git -C {self.top} checkout -- {path}, or move your edit away"
+        return Refusal("UNCOMMITTED_EDIT", f"{path} has an edit that is not committed", hint, path)
+
+    def _holds(self, path: str, entry: Entry | None) -> bool:
+        """Whether the file on disk is this version."""
+        where = self.top / path
+        if entry is None:
+            return not os.path.lexists(where)
+        if where.is_symlink() or not where.is_file():
+            return False
+        return where.read_bytes() == self.objects.need(entry.id, "blob").content
+
+    def repair(self, tip: str) -> None:
+        """Bring files and index that an interrupted command left behind to the tip; edits stay as they are."""
+        shown = self.mark.read_text().strip() if self.mark.exists() else None
+        if shown and shown != tip:
+            gone = self.objects.get(shown) is None
+            pairs = self.objects.differences(None if gone else self.objects.root(shown), self.objects.root(tip))
+            self.show(dict(pairs), tip)
+        elif not shown:
+            self._write_mark(tip)
+
+    def show(self, versions: Mapping[str, Pair], tip: str) -> None:
+        """Write the new version of each path whose file is still the old one, and the index; then mark the tip.
+
+        :param versions: for each path the old and the new version, None where there is no file.
+        """
+        for path, (old, new) in versions.items():
+            if not self._holds(path, new) and self._holds(path, old):
+                self._put(path, new)
+        self._refresh_index({path: new for path, (_, new) in versions.items()})
+        self._write_mark(tip)
+
+    def _put(self, path: str, entry: Entry | None) -> None:
+        where = self.top / path
+        if entry is None:
+            where.unlink()
+            return
+        where.parent.mkdir(parents=True, exist_ok=True)
+        part = where.with_name(f".{where.name}.{os.getpid()}.part")
+        try:
+            part.write_bytes(self.objects.need(entry.id, "blob").content)
+            part.chmod(0o755 if entry.mode == EXECUTABLE else 0o644)
+            os.replace(part, where)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+
+    def _refresh_index(self, files: Mapping[str, Entry | None]) -> None:
+        lines = [
+            f"{entry.mode} {entry.id} 0\t{path}" if entry else f"0 {'0' * self.objects.width} 0\t{path}"
+            for path, entry in files.items()
+        ]
+        if lines:
+            words = ("update-index", "-z", "--index-info")
+            top = {"GIT_WORK_TREE": str(self.top)}
+            self.repository.git.run(*words, given=("\0".join(lines) + "\0").encode(), env=top)
+
+    def _write_mark(self, tip: str) -> None:
+        self.repository.own.mkdir(exist_ok=True)
+        part = self.mark.with_name(f"checkout.{os.getpid()}")
+        part.write_text(tip + "\n")
+        os.replace(part, self.mark)
+
+
+def of(repository: Repository, objects: Objects) -> Checkout | None:
+    """The checkout to keep, or None: a bare repository, or one whose HEAD is not main."""
+    head = (repository.folder / "HEAD").read_text().strip()
+    shows_main = repository.top is not None and head == f"ref: {names.MAIN}"
+    return Checkout(repository, objects, repository.top) if shows_main and repository.top else None
+
+
+def pairs(objects: Objects, parent: str, files: Iterable[tuple[str, Entry | None]]) -> dict[str, Pair]:
+    """The versions of files before (in a parent commit) and after."""
+    root = objects.root(parent)
+    return {path: (objects.entry(root, path), entry) for path, entry in files}

@@ -1,0 +1,158 @@
+"""The one door to git: its plumbing for what is hot, GitPython for the rest, both with a scrubbed environment."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from opsgit.domain.codes import refuse
+
+KEPT = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH")
+SCRUBBED = {
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ADVICE": "0",
+}
+
+
+class Object(NamedTuple):
+    """A git object: its id (hex), type and content."""
+
+    id: str
+    type: str
+    content: bytes
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment that git runs in: no configuration but the repository's, no replacements, no network."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {**kept, **SCRUBBED, **(more or {})}
+
+
+def object_id(kind: str, content: bytes, width: int = 40) -> str:
+    """The id that git gives to an object; `width` is 40 for SHA-1 and 64 for SHA-256 repositories."""
+    framed = b"%s %d\0%s" % (kind.encode(), len(content), content)
+    hasher = hashlib.sha1(framed, usedforsecurity=False) if width == 40 else hashlib.sha256(framed)
+    return hasher.hexdigest()
+
+
+class Git:
+    """Git on one repository, named by its git folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._batch: subprocess.Popen[bytes] | None = None
+
+    def run(self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
+        """Run a git command and return its output; refuses with `TOOL_FAILED` when it fails."""
+        done = self.attempt(*words, given=given, env=env)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip()
+            refuse("TOOL_FAILED", f"git {words[0]} failed: {said[-500:]}", f"git -C {self.folder} fsck")
+        return done.stdout
+
+    def attempt(
+        self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a git command whose failure is an answer."""
+        command = ["git", f"--git-dir={self.folder}", *words]
+        try:
+            return subprocess.run(command, input=given or b"", capture_output=True, check=False, env=environment(env))
+        except FileNotFoundError:
+            refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+
+    def get(self, name: str) -> Object | None:
+        """The object of an id or revision, its content hashed again; None when there is none."""
+        pipe = self._pipe()
+        assert pipe.stdin and pipe.stdout
+        try:
+            pipe.stdin.write(name.encode() + b"\n")
+            pipe.stdin.flush()
+            head = pipe.stdout.readline().split()
+            if not head:
+                raise BrokenPipeError
+        except BrokenPipeError:
+            refuse("REPOSITORY_BROKEN", f"git cannot read {self.folder}: {self._last_words()}", "git fsck --full")
+        if len(head) != 3:
+            return None
+        return self._body(name, head, pipe.stdout)
+
+    def _body(self, name: str, head: list[bytes], stream: IO[bytes]) -> Object:
+        found, kind, size = head[0].decode(), head[1].decode(), int(head[2])
+        content = stream.read(size)
+        stream.read(1)
+        if object_id(kind, content, len(found)) != found:
+            refuse(
+                "REPOSITORY_BROKEN", f"object {found} ({name}) does not have the content of its id", "git fsck --full"
+            )
+        return Object(found, kind, content)
+
+    def _pipe(self) -> subprocess.Popen[bytes]:
+        if self._batch is None:
+            command = ["git", f"--git-dir={self.folder}", "cat-file", "--batch"]
+            try:
+                self._batch = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+                )
+            except FileNotFoundError:
+                refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+        return self._batch
+
+    def _last_words(self) -> str:
+        assert self._batch and self._batch.stderr
+        self._batch.kill()
+        return self._batch.stderr.read().decode(errors="replace").strip()[-300:]
+
+    def close(self) -> None:
+        """End the process that reads objects."""
+        if self._batch is not None:
+            with contextlib.suppress(BrokenPipeError):  # it has ended already: nothing is left to tell it
+                self._batch.communicate()
+            self._batch = None
+
+    def ref(self, name: str) -> str | None:
+        """The commit id that a full ref name stands at, or None."""
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            words = (self.folder / name).read_text().strip()
+            if len(words) in (40, 64):
+                return words
+        found = self.attempt("rev-parse", "--verify", "-q", f"{name}^{{commit}}")
+        return found.stdout.decode().strip() or None
+
+
+def make_repository(folder: Path, bare: bool = False) -> None:
+    """`git init` a folder with HEAD on main, without templates."""
+    command = ["git", "init", "-q", "--template=", "-b", "main", *(["--bare"] if bare else []), str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, env=environment())
+    except FileNotFoundError:
+        refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        refuse("DISK", f"git could not make {folder}: {said}", "look at the folder and its rights")
+
+
+def configure(folder: Path, settings: Mapping[str, str]) -> None:
+    """Set a clone's own git configuration (through GitPython).
+
+    :param folder: the git folder.
+    :param settings: values by dotted name, such as `gpg.ssh.allowedSignersFile`.
+    """
+    from git import GitConfigParser
+
+    with GitConfigParser(str(folder / "config"), read_only=False) as config:
+        for dotted, value in settings.items():
+            section, _, option = dotted.rpartition(".")
+            head, _, sub = section.partition(".")
+            config.set_value(f'{head} "{sub}"' if sub else head, option, value)

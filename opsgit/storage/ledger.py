@@ -1,0 +1,214 @@
+"""The ledger writer: decided changes become signed commits in memory, and are published at once or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from opsgit.domain import agents, message, names, times
+from opsgit.domain.codes import Refused, refuse
+from opsgit.domain.decide import decide
+from opsgit.domain.model import Agent
+from opsgit.domain.records import Record
+from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.storage import checkout, sshsig, yaml_codec
+from opsgit.storage.keys import KeyStore
+from opsgit.storage.objects import FILE, Commit, Entry, Objects, parse_commit, signed_commit, unsigned_commit
+from opsgit.storage.repository import Repository
+
+AHEAD = 300  # seconds that the last commit may lie ahead of this machine's clock
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Written:
+    """One commit that a transaction made."""
+
+    id: str
+    change: Change
+
+
+@dataclass
+class Transaction:
+    """Operations decided one after the other on the ledger's tip, under the repository's lock.
+
+    Nothing is on disk before `publish`, and everything after it.
+    """
+
+    repository: Repository
+    clock: Clock = time.time
+    objects: Objects = field(init=False)
+    base: str = field(init=False)
+    tip: str = field(init=False)
+    written: list[Written] = field(default_factory=list)
+    branches: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    files: dict[str, Entry | None] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.objects = self.repository.objects()
+        self.base = self.tip = self.repository.tip()
+
+    def snapshot(self, task_id: str | None = None) -> Snapshot:
+        """The state at the tip; with a task that is in review, its branch's version laid over."""
+        reader = self.repository.reader(self.objects, self.tip)
+        plain = Snapshot(reader)
+        branch = self.branch(task_id) if task_id else None
+        if not task_id or not branch:
+            return plain
+        path = names.task_path(task_id)
+        on_ledger = plain.record(path)
+        over = self.repository.reader(self.objects, branch).record(path)
+        in_review = on_ledger is not None and on_ledger["status"] == "review"
+        return Snapshot(reader, {path: over}) if in_review and over else plain
+
+    def branch(self, task_id: str) -> str | None:
+        """The tip of a task's review branch, or None."""
+        ref = names.review_ref(task_id)
+        return self.branches[ref][1] if ref in self.branches else self.repository.git.ref(ref)
+
+    def decide(self, request: Request) -> Change:
+        """What the rule book says to a request now; raises `Refused` when it says no."""
+        task_id = request.target if request.op.startswith(("task.", "review.")) else None
+        answer = decide(self.snapshot(task_id), request, self.now(task_id))
+        if not isinstance(answer, Change):
+            raise Refused(answer)
+        return answer
+
+    def now(self, task_id: str | None = None) -> int:
+        """The time of the next commit: the clock's, never before a parent's; refuses with `CLOCK` if that is far."""
+        tips = [self.tip, self.branch(task_id) if task_id else None]
+        parents = [parse_commit(self.objects.need(tip, "commit").content).time for tip in tips if tip]
+        clock = int(self.clock())
+        if max(parents) > clock + AHEAD:
+            refuse("CLOCK", f"the last commit is {max(parents) - clock} seconds ahead of this machine's clock",
+                   "set the clock (NTP), or wait")  # fmt: skip
+        return max(clock, *parents)
+
+    def perform(self, request: Request) -> Written:
+        """Decide a request and make its commit, on the ledger, on the review branch, or as a merge of it."""
+        change = self.decide(request)
+        branch = self.branch(request.target) if change.on != "ledger" else None
+        if change.on != "ledger" and branch is None:
+            refuse("NOT_FOUND", f"{request.target} has no review branch", "git fetch, or opsgit verify")
+        made = self._on_branch(change, branch) if change.on == "branch" and branch else self._on_ledger(change, branch)
+        self.written.append(made)
+        return made
+
+    def _on_ledger(self, change: Change, branch: str | None) -> Written:
+        entries = self._entries(change.edits)
+        tree = self.objects.replaced(self.objects.root(self.tip), entries)
+        parents = (self.tip, branch) if branch else (self.tip,)
+        made = self._commit(change, tree, parents, names.MAIN, None)
+        self.tip = made.id
+        self.files.update(entries)
+        task_id = change.request.target
+        if change.after == "review" and change.on == "ledger":
+            self._set_branch(task_id, made.id)
+        elif branch:
+            self._set_branch(task_id, None)
+        return made
+
+    def _on_branch(self, change: Change, branch: str) -> Written:
+        tree = self.objects.replaced(self.objects.root(branch), self._entries(change.edits))
+        ref = names.review_ref(change.request.target)
+        made = self._commit(change, tree, (branch,), ref, self.tip)
+        self._set_branch(change.request.target, made.id)
+        return made
+
+    def _set_branch(self, task_id: str, commit: str | None) -> None:
+        ref = names.review_ref(task_id)
+        old = self.branches[ref][0] if ref in self.branches else self.repository.git.ref(ref)
+        self.branches[ref] = (old, commit)
+
+    def _entries(self, edits: Iterable[Edit]) -> dict[str, Entry | None]:
+        return {edit.path: self._entry(edit) for edit in edits}
+
+    def _entry(self, edit: Edit) -> Entry | None:
+        content = content_of(edit)
+        if content is None:
+            return None
+        blob = self.objects.add("blob", content)
+        if edit.record is not None:
+            self.records[blob] = edit.record
+            self.repository.index.keep([(blob, edit.record)])
+        return Entry(FILE, blob)
+
+    def _commit(self, change: Change, tree: str, parents: tuple[str, ...], ref: str, ledger: str | None) -> Written:
+        snapshot = Snapshot(self.repository.reader(self.objects, self.tip))
+        agent, repository = snapshot.agent(change.request.actor), snapshot.project.repository
+        text = message.generate(change, repository, ref, digests(change.edits), ledger)
+        email = agents.address(agent, repository)
+        commit = Commit(tree, parents, agent.name, email, times.seconds(change.at), "", text)
+        made = self.objects.add("commit", seal(self.repository.keys, agent, commit, self.objects.width))
+        return Written(made, change)
+
+    def publish(self) -> None:
+        """Write and sync the objects, move the refs with their old values, show the result in the checkout.
+
+        :raises Refused: `UNCOMMITTED_EDIT` before, `REF_MOVED` at the moment of publishing; then nothing has changed.
+        """
+        if not self.written:
+            return
+        shown = checkout.of(self.repository, self.objects)
+        if shown:
+            shown.refuse_edits(self.files, self.base)
+        versions = checkout.pairs(self.objects, self.base, self.files.items())
+        self.objects.write()
+        self._move_refs(self.written[-1].change)
+        if shown:
+            shown.show(versions, self.tip)
+        self._advance_index()
+
+    def _move_refs(self, last: Change) -> None:
+        """Review branches that are written move first, then main, then merged branches go."""
+        zero = "0" * self.objects.width
+        moves = [(ref, new, old or zero) for ref, (old, new) in self.branches.items() if new]
+        steps = [f"update {ref} {new} {old}" for ref, new, old in moves]
+        if self.tip != self.base:
+            steps.append(f"update {names.MAIN} {self.tip} {self.base}")
+        steps += [f"delete {ref} {old}" for ref, (old, new) in self.branches.items() if not new and old]
+        who = {"GIT_COMMITTER_NAME": last.request.actor, "GIT_COMMITTER_EMAIL": f"{last.request.actor}@opsgit"}
+        script = "".join(f"start\n{step}\ncommit\n" for step in steps)
+        words = ("-c", "core.fsync=all", "update-ref", "-m", f"opsgit: {last.subject}", "--stdin")
+        done = self.repository.git.attempt(*words, given=script.encode(), env=who)
+        if done.returncode:
+            said = done.stderr.decode(errors="replace").strip()
+            refuse("REF_MOVED", f"a ref was moved by somebody else: {said[-300:]}", "try again")
+
+    def _advance_index(self) -> None:
+        index = self.repository.index
+        blobs = {path: entry.id if entry else None for path, entry in self.files.items()}
+        if index.tip() == self.base:
+            index.advance(self.base, self.tip, blobs, lambda path, blob: self.records[blob])
+
+
+def content_of(edit: Edit) -> bytes | None:
+    """The bytes that an edit writes, None when it removes the file."""
+    if edit.record is None or edit.content is not None:
+        return edit.content
+    return yaml_codec.emit(names.place(edit.path).kind, edit.record)
+
+
+def digests(edits: Iterable[Edit]) -> Mapping[str, str]:
+    """The SHA-256 (hex) of each file that is written, `-` for one that is removed."""
+    contents = ((edit.path, content_of(edit)) for edit in edits)
+    return {path: "-" if content is None else hashlib.sha256(content).hexdigest() for path, content in contents}
+
+
+def seal(keys: KeyStore, agent: Agent, commit: Commit, width: int) -> bytes:
+    """The bytes of a commit signed by an agent's key.
+
+    Refuses with `KEY_UNFIT` when the key here is not one of the agent's active ones (it may have been rotated or
+    retired elsewhere): what `verify` would refuse is never published.
+
+    :param width: 40 or 64, the length of ids in the repository.
+    """
+    unsigned = unsigned_commit(commit)
+    signature = keys.sign(agent.name, unsigned)
+    if not any(sshsig.verify(key, signature, unsigned, sshsig.GIT) for key in agent.active_keys):
+        refuse("KEY_UNFIT", f"the key at {keys.path(agent.name)} is not an active key of {agent.name}",
+               f"opsgit agent show {agent.name}")  # fmt: skip
+    return signed_commit(unsigned, signature, width)

@@ -1,0 +1,224 @@
+"""Git objects made without the index: blobs, trees and commits, kept in memory until they are written and synced."""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from opsgit.domain.codes import refuse
+from opsgit.storage.git import Git, Object, object_id
+from opsgit.storage.keys import sync_folder
+
+FILE, EXECUTABLE, FOLDER = "100644", "100755", "40000"
+
+
+class Entry(NamedTuple):
+    """One entry of a tree: mode (as git writes it) and object id."""
+
+    mode: str
+    id: str
+
+
+Tree = dict[str, Entry]
+Pair = tuple[Entry | None, Entry | None]
+
+
+@dataclass
+class Objects:
+    """The objects of a repository and, before them, those that are about to be written."""
+
+    git: Git
+    width: int = 40
+    new: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    trees: dict[str, Tree] = field(default_factory=dict)
+
+    def get(self, name: str) -> Object | None:
+        """The object of an id (a new one too) or revision, or None."""
+        if name in self.new:
+            return Object(name, *self.new[name])
+        return self.git.get(name)
+
+    def need(self, name: str, kind: str) -> Object:
+        """The object of an id and type; refuses with `REPOSITORY_BROKEN` when it is missing."""
+        found = self.get(name)
+        if found is None or found.type != kind:
+            refuse("REPOSITORY_BROKEN", f"{kind} {name} is missing", "git fsck --full")
+        return found
+
+    def add(self, kind: str, content: bytes) -> str:
+        """Keep a new object for writing, and return its id."""
+        made = object_id(kind, content, self.width)
+        self.new[made] = (kind, content)
+        return made
+
+    def tree(self, tree_id: str) -> Tree:
+        """The entries of a tree by name."""
+        if tree_id not in self.trees:
+            self.trees[tree_id] = parse_tree(self.need(tree_id, "tree").content, self.width // 2)
+        return self.trees[tree_id]
+
+    def root(self, commit_id: str) -> str:
+        """The id of a commit's tree."""
+        return parse_commit(self.need(commit_id, "commit").content).tree
+
+    def entry(self, tree_id: str, path: str) -> Entry | None:
+        """What a path holds below a tree, or None."""
+        here = Entry(FOLDER, tree_id)
+        for part in path.split("/"):
+            found = self.tree(here.id).get(part) if here.mode == FOLDER else None
+            if found is None:
+                return None
+            here = found
+        return here
+
+    def differences(self, old: str | None, new: str | None, prefix: str = "") -> Iterator[tuple[str, Pair]]:
+        """Each path in which two trees differ, with the entry before and after (None where there is none)."""
+        before, after = self.tree(old) if old else {}, self.tree(new) if new else {}
+        for name in sorted(before.keys() | after.keys()):
+            left, right = before.get(name), after.get(name)
+            if left == right:
+                continue
+            folders = [side.id if side and side.mode == FOLDER else None for side in (left, right)]
+            if any(folders):
+                yield from self.differences(folders[0], folders[1], f"{prefix}{name}/")
+            files = tuple(side if side and side.mode != FOLDER else None for side in (left, right))
+            if any(files):
+                yield prefix + name, (files[0], files[1])
+
+    def replaced(self, tree_id: str | None, files: Mapping[str, Entry | None]) -> str:
+        """The id of a tree with files put in (None: taken out); folders that become empty go."""
+        entries = dict(self.tree(tree_id)) if tree_id else {}
+        inner: dict[str, dict[str, Entry | None]] = {}
+        for path, entry in files.items():
+            head, _, rest = path.partition("/")
+            if rest:
+                inner.setdefault(head, {})[rest] = entry
+            elif entry is None:
+                entries.pop(head, None)
+            else:
+                entries[head] = entry
+        for name, below in inner.items():
+            old = entries.get(name)
+            made = self.replaced(old.id if old and old.mode == FOLDER else None, below)
+            entries[name] = Entry(FOLDER, made)
+            if not self.tree(made):
+                del entries[name]
+        return self._add_tree(entries)
+
+    def _add_tree(self, entries: Tree) -> str:
+        order = sorted(entries, key=lambda name: name + "/" if entries[name].mode == FOLDER else name)
+        lines = (f"{entries[n].mode} {n}".encode() + b"\0" + bytes.fromhex(entries[n].id) for n in order)
+        made = self.add("tree", b"".join(lines))
+        self.trees[made] = entries
+        return made
+
+    def write(self) -> None:
+        """Write all new objects and sync them: when this returns, they are on disk."""
+        folders = set()
+        for made, (kind, content) in self.new.items():
+            path = self.git.folder / "objects" / made[:2] / made[2:]
+            if not path.exists():
+                folders |= _write_loose(path, b"%s %d\0%s" % (kind.encode(), len(content), content))
+        for folder in folders:
+            sync_folder(folder)
+        self.new.clear()
+
+
+def _write_loose(path: Path, framed: bytes) -> set[Path]:
+    """Write one loose object, and return the folders whose entries must be synced."""
+    folders = {path.parent}
+    if not path.parent.exists():
+        path.parent.mkdir(exist_ok=True)
+        folders.add(path.parent.parent)
+    part = path.with_name(f"tmp_obj_{os.getpid()}_{path.name[:12]}")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o444), "wb") as file:
+            file.write(zlib.compress(framed, 1))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    return folders
+
+
+def parse_tree(content: bytes, raw: int) -> Tree:
+    """The entries of a tree object; `raw` is the length of an id in bytes."""
+    entries: Tree = {}
+    at = 0
+    while at < len(content):
+        space = content.index(b" ", at)
+        end = content.index(b"\0", space)
+        name = content[space + 1 : end].decode("utf-8", "surrogateescape")
+        entries[name] = Entry(content[at:space].decode(), content[end + 1 : end + 1 + raw].hex())
+        at = end + 1 + raw
+    return entries
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit object in the one accepted form. `time` is in seconds; `signed` is what the signature covers."""
+
+    tree: str
+    parents: tuple[str, ...]
+    name: str
+    email: str
+    time: int
+    signature: str
+    message: str
+    signed: bytes = b""
+
+
+_FORM = re.compile(
+    rb"tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)"
+    rb"author (?P<who>(?P<name>[^<>\n]+) <(?P<email>[^<>\n ]+)> (?P<time>0|[1-9][0-9]{0,11}) \+0000)\n"
+    rb"committer (?P=who)\n"
+    rb"gpgsig(?:-sha256)? (?P<sig>-----BEGIN SSH SIGNATURE-----\n(?: [A-Za-z0-9+/=]+\n)+ -----END SSH SIGNATURE-----\n)"
+    rb"\n(?P<message>[^\0]*)",
+)
+
+
+def parse_commit(content: bytes) -> Commit:
+    """Take a commit apart; refuses any other form than tree, parents, author = committer, gpgsig with `BAD_COMMIT`."""
+    found = _FORM.fullmatch(content)
+    try:
+        if found is None:
+            refuse("BAD_COMMIT", "the commit's headers are not tree, parents, author, the same committer and an SSH "
+                   "signature, in UTC", "make changes with opsgit, and opsgit hooks install")  # fmt: skip
+        head, body = content[: found.start("sig")].rsplit(b"gpgsig", 1)[0], content[found.end("sig") :]
+        return Commit(
+            tree=found["tree"].decode(),
+            parents=tuple(line[7:] for line in found["parents"].decode().splitlines()),
+            name=found["name"].decode(),
+            email=found["email"].decode(),
+            time=int(found["time"]),
+            signature=found["sig"].decode().replace("\n ", "\n"),
+            message=found["message"].decode("utf-8"),
+            signed=head + body,
+        )
+    except UnicodeDecodeError:
+        refuse("BAD_COMMIT", "the commit is not UTF-8", "git config --unset i18n.commitEncoding")
+
+
+def unsigned_commit(commit: Commit) -> bytes:
+    """The bytes of a commit without its signature: what is signed."""
+    who = f"{commit.name} <{commit.email}> {commit.time} +0000"
+    lines = [f"tree {commit.tree}", *(f"parent {parent}" for parent in commit.parents)]
+    return "\n".join([*lines, f"author {who}", f"committer {who}", "", commit.message]).encode()
+
+
+def signed_commit(unsigned: bytes, signature: str, width: int = 40) -> bytes:
+    """The bytes of a commit with its signature as the last header.
+
+    :param width: 40 or 64, the length of ids in the repository.
+    """
+    head, _, message = unsigned.partition(b"\n\n")
+    name = "gpgsig" if width == 40 else "gpgsig-sha256"
+    header = f"{name} " + signature.removesuffix("\n").replace("\n", "\n ")
+    return head + b"\n" + header.encode() + b"\n\n" + message

@@ -1,0 +1,78 @@
+"""The state at one commit, as the rule book reads it: files found through trees, records through the index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from opsgit.domain import names
+from opsgit.domain.codes import refuse
+from opsgit.domain.records import Record
+from opsgit.storage import log, schema, yaml_codec
+from opsgit.storage.index import Index
+from opsgit.storage.objects import FILE, FOLDER, Objects
+
+RULES = 1
+
+
+def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
+    """The checked record of a blob at a path, remembered in the index."""
+    found = index.record(blob)
+    if found is None:
+        content = objects.need(blob, "blob").content
+        found = checked_record(content, path)
+        index.keep([(blob, found)])
+    return found
+
+
+def checked_record(content: bytes, path: str) -> Record:
+    """The record of a file's bytes, checked by its schema; an unknown version of the rule book is never guessed at."""
+    record, kind = yaml_codec.parse(content, path), names.place(path).kind
+    rules = record.get("rules", RULES) if kind == "project" else RULES
+    if rules != RULES and isinstance(rules, int):
+        refuse("UNKNOWN_RULES", f"ops.yaml asks for rules {rules}; this opsgit knows {RULES}", "upgrade opsgit")
+    return schema.check(kind, record, path)
+
+
+@dataclass
+class TreeReader:
+    """A `Reader` (see `domain.request`) over the tree of one ledger commit."""
+
+    objects: Objects
+    index: Index
+    commit: str
+    root: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.root = self.objects.root(self.commit)
+
+    def record(self, path: str) -> Record | None:
+        """The checked mapping of a file, or None."""
+        entry = self.objects.entry(self.root, path)
+        if entry is None:
+            return None
+        if entry.mode != FILE:
+            refuse("WRONG_FILE", f"{path} is not a plain file", "git rm it", path)
+        return read_record(self.objects, self.index, path, entry.id)
+
+    def names(self, folder: str) -> Sequence[str]:
+        """The names in a folder."""
+        entry = self.objects.entry(self.root, folder)
+        return list(self.objects.tree(entry.id)) if entry and entry.mode == FOLDER else []
+
+    def deploy_commit(self, task_id: str) -> str | None:
+        """The ledger commit that last deployed a task."""
+        return log.deploy_commit(self.objects.git, self.commit, task_id)
+
+
+def sync_index(objects: Objects, index: Index, tip: str) -> None:
+    """Bring the index to the ledger's tip, at the cost of what changed since it was last looked at."""
+    old = index.tip()
+    if old == tip:
+        return
+    if old and objects.get(old) is None:
+        index.restart()
+        old = None
+    pairs = objects.differences(objects.root(old) if old else None, objects.root(tip))
+    changed = {path: after.id if after else None for path, (_, after) in pairs}
+    index.advance(old, tip, changed, lambda path, blob: read_record(objects, index, path, blob))

@@ -1,0 +1,233 @@
+"""YAML: the safe core that files may use, the canonical form that they are written in, the round trip of ops.yaml.
+
+libyaml (through ruamel) reads the syntax; what the scalars mean (YAML 1.2, core schema) and what is refused is here.
+The canonical form is specified in `opsgit help format`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from opsgit.domain import names, text
+from opsgit.domain.codes import Refused, refuse
+from opsgit.domain.records import KINDS, Record, from_record, to_record
+
+SIZE_MAX, DEPTH_MAX, INTEGER_MAX = 262_144, 12, 2**53
+HINT = "opsgit help format"
+
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+_OCTAL_OR_HEX = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_ODD_FLOAT = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")
+_WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
+    word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
+}
+
+# Plain where every reader of YAML 1.1 or 1.2 sees the same string.
+_PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@+()→;=-]|[ ](?=[^ ]))*\Z")
+_AMBIGUOUS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+_BLOCK = re.compile(r"[^\s](?:[^\n]*[^\s])?(?:\n+(?:[ \t]*[^\s](?:[^\n]*[^\s])?))*\n?\Z")
+
+
+def fault(path: str, what: str) -> Any:
+    """Refuse a file with `BAD_YAML`."""
+    refuse("BAD_YAML", f"{path}: {what}", HINT, path)
+
+
+def parse(content: bytes, path: str) -> Record:
+    """The mapping that a file holds; refuses what is outside the safe core with `BAD_YAML`.
+
+    :param path: the file's name, for the message.
+    """
+    if len(content) > SIZE_MAX:
+        fault(path, f"larger than {SIZE_MAX // 1024} KiB")
+    try:
+        words = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        fault(path, f"not UTF-8 at byte {error.start}")
+    found = text.FORBIDDEN.search(words)
+    if found:
+        fault(path, f"line {words.count(chr(10), 0, found.start()) + 1} holds the character {found.group()!r}")
+    value = _Builder(path).build(words)
+    if not isinstance(value, dict):
+        fault(path, "not a mapping")
+    return value  # type: ignore[no-any-return]
+
+
+class _Builder:
+    """Makes values of libyaml's events, without recursion, refusing as it goes."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def build(self, words: str) -> Any:
+        from _ruamel_yaml import CParser
+        from ruamel.yaml.error import YAMLError
+
+        try:
+            parser = CParser(words)
+            self.root: list[Any] = []
+            self.stack: list[tuple[Any, list[Any]]] = [(self.root, [])]
+            while parser.check_event():
+                self.take(parser.get_event())
+        except (YAMLError, ValueError) as error:
+            fault(self.path, "not YAML: " + " ".join(str(error).split())[:200])
+        if len(self.root) != 1:
+            fault(self.path, "not one document")
+        return self.root[0]
+
+    def take(self, event: Any) -> None:
+        kind = type(event).__name__
+        if getattr(event, "anchor", None):
+            fault(self.path, f"line {event.start_mark.line + 1}: anchors and aliases are not allowed")
+        if getattr(event, "tag", None):
+            fault(self.path, f"line {event.start_mark.line + 1}: tags are not allowed")
+        if kind == "DocumentStartEvent" and (event.version or event.tags):
+            fault(self.path, "directives are not allowed")
+        if kind == "ScalarEvent":
+            self.put(self.scalar(event))
+        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+            self.stack.append(({} if kind[0] == "M" else [], []))
+            if len(self.stack) > DEPTH_MAX + 1:
+                fault(self.path, f"deeper than {DEPTH_MAX} levels")
+        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
+            self.put(self.stack.pop()[0])
+
+    def put(self, value: Any) -> None:
+        holder, key = self.stack[-1]
+        if isinstance(holder, list):
+            holder.append(value)
+        elif key:
+            holder[key.pop()] = value
+        else:
+            self.key(holder, key, value)
+
+    def key(self, holder: dict[str, Any], key: list[Any], value: Any) -> None:
+        if not isinstance(value, str) or value == "<<":
+            fault(self.path, f"{value!r} is no key: keys are text, and merge keys are not allowed")
+        if value in holder:
+            fault(self.path, f"the key {value!r} stands twice")
+        key.append(value)
+
+    def scalar(self, event: Any) -> Any:
+        words: str = event.value
+        if not event.implicit[0]:
+            found = text.FORBIDDEN.search(words)
+            if found:
+                fault(self.path, f"line {event.start_mark.line + 1}: an escape for {found.group()!r}")
+            return words
+        if words in _WORDS:
+            return _WORDS[words]
+        return self.number(words) if words[0] in "0123456789+-." else words
+
+    def number(self, words: str) -> Any:
+        if _INTEGER.match(words) or _OCTAL_OR_HEX.match(words):
+            value = int(words, 0 if words[1:2] in ("o", "x") else 10) if len(words) < 20 else INTEGER_MAX + 1
+            if abs(value) > INTEGER_MAX:
+                fault(self.path, f"the number {words[:20]}... is beyond 2^53")
+            return value
+        if _ODD_FLOAT.match(words) or (_FLOAT.match(words) and len(words) > 40):
+            fault(self.path, f"{words[:20]} is not a number that may be stored")
+        return float(words) if _FLOAT.match(words) else words
+
+
+def emit(kind: str, record: Record) -> bytes:
+    """The canonical bytes of a record of a kind (task, agent, quota, metric, alert)."""
+    up = "../../" if kind == "task" else "../"
+    lines = [f"# yaml-language-server: $schema={up}schema/{kind}.schema.json"]
+    _emit_mapping(record, "", lines)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def canonical(kind: str, record: Record) -> bytes:
+    """The canonical bytes of a checked record whose keys may stand in any order."""
+    return emit(kind, to_record(from_record(KINDS[kind], record)))
+
+
+def _emit_mapping(record: Mapping[str, Any], indent: str, lines: list[str], first: str | None = None) -> None:
+    lead = first if first is not None else indent
+    for key, value in record.items():
+        _emit_entry(f"{lead}{scalar(key)}:", value, indent, lines)
+        lead = indent
+
+
+def _emit_entry(head: str, value: Any, indent: str, lines: list[str]) -> None:
+    if isinstance(value, Mapping) and value:
+        lines.append(head)
+        _emit_mapping(value, indent + "  ", lines)
+    elif isinstance(value, list) and value:
+        lines.append(head)
+        for item in value:
+            _emit_item(item, indent + "  ", lines)
+    elif isinstance(value, str) and "\n" in value and _BLOCK.match(value):
+        lines.append(f"{head} {'|' if value.endswith(chr(10)) else '|-'}")
+        lines += [f"{indent}  {line}" if line else "" for line in value.removesuffix("\n").split("\n")]
+    else:
+        lines.append(f"{head} {scalar(value)}")
+
+
+def _emit_item(item: Any, indent: str, lines: list[str]) -> None:
+    if isinstance(item, Mapping) and item:
+        _emit_mapping(item, indent + "  ", lines, first=f"{indent}- ")
+    else:
+        lines.append(f"{indent}- {scalar(item)}")
+
+
+def scalar(value: Any) -> str:
+    """A scalar (or an empty collection) on one line: plain where it is safe, else in double quotes."""
+    if isinstance(value, str):
+        safe = _PLAIN.match(value) and value.lower() not in _AMBIGUOUS
+        return value if safe else _quoted(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else ("[]" if isinstance(value, list) else "{}")
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'
+
+
+def edit_policy(content: bytes, dotted: str, value: Any) -> bytes:
+    """ops.yaml with one dotted key set (None: taken out), its comments and order kept (ruamel's round trip)."""
+    import io
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="rt")
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(content.decode())
+    _set_dotted(document, dotted.split("."), value)
+    out = io.BytesIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def _set_dotted(document: Any, keys: list[str], value: Any) -> None:
+    for depth, key in enumerate(keys[:-1]):
+        inner = document.setdefault(key, {})
+        if not isinstance(inner, dict):
+            refuse("BAD_VALUE", f"{'.'.join(keys[: depth + 1])} holds no keys", "opsgit project show")
+        document = inner
+    if value is None:
+        document.pop(keys[-1], None)
+    else:
+        document[keys[-1]] = value
+
+
+def parse_value(words: str) -> Any:
+    """A single YAML value as typed on a command line."""
+    try:
+        return parse(f"value: {words}\n".encode(), "VALUE")["value"]
+    except Refused:
+        return parse(f"value:\n  {words}\n".encode(), "VALUE")["value"]
+
+
+def kind_of(path: str) -> str:
+    """The kind of file that a path holds."""
+    return names.place(path).kind
