@@ -1,0 +1,109 @@
+"""What every operation works with: the repository, who acts, the note, and the one way to write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opsgit.domain import policy
+from opsgit.domain.codes import refuse
+from opsgit.domain.model import Agent
+from opsgit.domain.request import Request, Snapshot
+from opsgit.storage import checkout
+from opsgit.storage.ledger import Transaction, Written
+from opsgit.storage.repository import Repository
+
+Natural = Callable[[Snapshot], Sequence[str]]
+
+
+@dataclass
+class Session:
+    """One caller's dealings with one repository.
+
+    `named` are the names that were given for the actor, each with where it was given; `notices` collects what the
+    caller should be told beside the data.
+    """
+
+    repository: Repository
+    named: tuple[tuple[str, str], ...] = ()
+    note: str = ""
+    dry_run: bool = False
+    clock: Callable[[], float] = time.time
+    notices: list[str] = field(default_factory=list)
+
+    def look(self, task_id: str | None = None) -> Snapshot:
+        """The state now, without the lock; with a task in review, its branch's version."""
+        return Transaction(self.repository, self.clock).snapshot(task_id)
+
+    def request(self, op: str, target: str, natural: Natural, **fields: Any) -> Request:
+        """A request by whoever acts, without the arguments that are None."""
+        actor = self.actor(self.look(target if op.startswith(("task.", "review.")) else None), natural)
+        given = {name: value for name, value in fields.items() if value is not None}
+        return Request(op, actor, target, given, self.note)
+
+    def write(self, *requests: Request) -> list[Written]:
+        """Decide the requests one after the other under the lock, and publish them all, or none."""
+        with self.repository.lock():
+            transaction = Transaction(self.repository, self.clock)
+            shown = checkout.of(self.repository, transaction.objects)
+            if shown and not self.dry_run:
+                shown.repair(transaction.base)
+            written = [transaction.perform(request) for request in requests]
+            if not self.dry_run:
+                transaction.publish()
+        return written
+
+    def actor(self, snapshot: Snapshot, natural: Natural) -> str:
+        """Who acts: the names that were given, which must agree, else the natural actor whose key is here."""
+        if self.named:
+            return self._agreed()
+        candidates = natural(snapshot)
+        if snapshot.project.identity.explicit or not candidates:
+            self._nobody(candidates, "identity.explicit is set" if candidates else "nobody acts by nature here")
+        here = [name for name in candidates if self.repository.keys.holds(name)]
+        if len(here) != 1:
+            self._nobody(here or candidates, "several keys are here" if here else "the key is not on this machine")
+        self.notices.append(f"acting as {here[0]}")
+        return here[0]
+
+    def _agreed(self) -> str:
+        names = dict.fromkeys(name for _, name in self.named)
+        if len(names) > 1:
+            said = ", ".join(f"{source} says {name}" for source, name in self.named)
+            refuse("IDENTITY_CONFLICT", f"who acts is contradictory: {said}", "name one agent: --as NAME")
+        return next(iter(names))
+
+    def _nobody(self, candidates: Sequence[str], why: str) -> None:
+        could = f" ({' or '.join(candidates)} could)" if candidates else ""
+        refuse("IDENTITY_REQUIRED", f"who acts{could}? {why}", f"--as {candidates[0] if candidates else 'NAME'}")
+
+
+def nobody(_: Snapshot) -> Sequence[str]:
+    """No natural actor: a sign-off must be claimed by name."""
+    return ()
+
+
+def orchestrator(snapshot: Snapshot) -> Sequence[str]:
+    """The agents that may orchestrate."""
+    return [a.name for a in snapshot.agents() if policy.ORCHESTRATE in policy.rights(snapshot.project, a)]
+
+
+def assignee(task_id: str) -> Natural:
+    """The agent that a task is assigned to."""
+    return lambda snapshot: [name for name in (snapshot.task(task_id).assigned,) if name]
+
+
+def of_stage(task_id: str, index: int) -> Natural:
+    """The agents that a stage of a task's pipeline means (0 works, -1 deploys)."""
+
+    def find(snapshot: Snapshot) -> Sequence[str]:
+        stage = snapshot.task(task_id).pipeline[index]
+        return [stage.agent] if stage.agent else [a.name for a in snapshot.agents() if _fits(snapshot, a, stage.name)]
+
+    return find
+
+
+def _fits(snapshot: Snapshot, agent: Agent, role: str) -> bool:
+    return agent.role == role and bool(policy.rights(snapshot.project, agent))

@@ -1,0 +1,1 @@
+"""Renderers: values in, text out; they never see the store."""

@@ -1,0 +1,57 @@
+"""Tasks as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from opsgit.domain.model import Comment, Task
+from opsgit.domain.records import Record
+from opsgit.views import terminal
+
+
+def listing(tasks: Sequence[Record]) -> list[str]:
+    """A table of tasks."""
+    rows = [(t["id"], t["status"], t["priority"], t.get("assigned") or "-", t["title"]) for t in tasks]
+    return terminal.table(("ID", "STATUS", "PRIORITY", "ASSIGNED", "TITLE"), rows)
+
+
+def page(task: Task) -> Iterator[str]:
+    """One task in full."""
+    yield f"{task.id}  {task.title}"
+    yield f"status: {task.status}   priority: {task.priority}   assigned: {task.assigned or 'nobody'}"
+    yield f"pipeline: {' → '.join(stage.name for stage in task.pipeline)}"
+    for name, words in (("tags", task.tags), ("depends on", task.depends_on), ("contributors", task.contributors)):
+        if words:
+            yield f"{name}: {', '.join(words)}"
+    yield f"created: {task.created} by {task.created_by}"
+    yield from _work(task)
+    if task.description:
+        yield from ("", *task.description.rstrip("\n").split("\n"))
+    yield from _talk(task)
+
+
+def _work(task: Task) -> Iterator[str]:
+    if task.progress:
+        yield f"progress: {task.progress.note}  ({task.progress.at})"
+    if task.submission:
+        yield f"round {task.submission.round}: {task.submission.deliverable}  {task.submission.digest}"
+    for mark in task.review.sign_offs if task.review else ():
+        yield f"signed off: stage {mark.stage} by {mark.by}  {mark.at}"
+    if task.review and task.review.verdict:
+        verdict = task.review.verdict
+        yield f"{verdict.outcome} by {verdict.by}" + (f": {verdict.reason}" if verdict.reason else "")
+    if task.deployment:
+        deployed = task.deployment
+        yield f"deployment: {deployed.state} by {deployed.by}  {deployed.ref or ''}  ({deployed.evidence or 'running'})"
+
+
+def _talk(task: Task) -> Iterator[str]:
+    review = task.review
+    said: list[Comment] = [
+        *([review.request] if review and review.request else []),
+        *(review.comments if review else ()),
+    ]
+    for comment in sorted([*task.comments, *said], key=lambda c: c.at):
+        yield ""
+        yield f"{comment.by}, {comment.at}:"
+        yield from (f"  {line}" for line in comment.text.split("\n"))
