@@ -1,0 +1,1 @@
+"""The roof: words in, words out, and the one error boundary."""

@@ -1,0 +1,91 @@
+"""`opsgit agent`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common, subject, writing, wrote
+from opsgit.domain.records import to_record
+from opsgit.operations import people
+from opsgit.operations.session import Session
+from opsgit.views import terminal
+
+
+@click.group("agent", epilog="\b\nExample:\n  opsgit agent add --name dev --role developer")
+def command() -> None:
+    """Agents: who may act, and their keys."""
+
+
+@command.command("add", epilog='\b\nExample:\n  opsgit agent add --name dev --role developer --desc "Builds features"')
+@subject("name", "--name")
+@click.option(
+    "--role", required=True, help="orchestrator, developer, reviewer, deployer, observer, or one of your own."
+)
+@click.option("--desc", "--description", "description", help="What it does.")
+@click.option("--kind", type=click.Choice(["agent", "human"]), default="agent", show_default=True)
+@click.option("--email", help="The address on its commits (default: NAME@REPOSITORY-ID).")
+@writing
+@common
+def add(session: Session, as_json: bool, name: str, role: str, **fields: Any) -> None:
+    """Add an agent, and make its key on this machine."""
+    wrote(session, people.add(session, name, role, **fields), as_json)
+    if not session.dry_run:
+        session.notices.append(f"the key of {name} is {session.repository.keys.path(name)}")
+
+
+@command.command("list", epilog="\b\nExample:\n  opsgit agent list")
+@click.option("--limit", default=200, show_default=True, help="At most so many.")
+@common
+def list_(session: Session, as_json: bool, limit: int) -> None:
+    """All agents."""
+    found = people.everybody(session)
+    if as_json:
+        voice.data("agents", agents=[to_record(agent) for agent in found[:limit]], more=max(0, len(found) - limit))
+        return
+    here = session.repository.keys.holds
+    rows = [(a.name, a.role, a.status, "here" if here(a.name) else "-", a.description or "") for a in found[:limit]]
+    for line in terminal.table(("NAME", "ROLE", "STATUS", "KEY", "DESCRIPTION"), rows):
+        voice.line(line)
+    if len(found) > limit:
+        voice.say(f"{len(found) - limit} more: --limit {len(found)}")
+
+
+@command.command("show", epilog="\b\nExample:\n  opsgit agent show dev")
+@subject("name", "--name")
+@common
+def show(session: Session, as_json: bool, name: str) -> None:
+    """One agent and its keys."""
+    agent = session.look().agent(name)
+    if as_json:
+        voice.data("agent", agent=to_record(agent))
+        return
+    voice.line(f"{agent.name}  {agent.role}  {agent.kind}  {agent.status}")
+    if agent.description:
+        voice.line(agent.description)
+    for key in agent.keys:
+        voice.line(f"{key.state}  {key.key}  since {key.added}")
+
+
+@command.command("edit", epilog="\b\nExample:\n  opsgit agent edit dev --desc 'Builds the front end'")
+@subject("name", "--name")
+@click.option("--role", help="Another role; never across the line between orchestrating and implementing.")
+@click.option("--desc", "--description", "description", help="What it does.")
+@click.option("--kind", type=click.Choice(["agent", "human"]))
+@click.option("--email", help="The address on its commits.")
+@writing
+@common
+def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
+    """Change an agent."""
+    wrote(session, people.edit(session, name, **fields), as_json)
+
+
+@command.command("remove", epilog="\b\nExample:\n  opsgit agent remove dev --reason 'left the project'")
+@subject("name", "--name")
+@writing
+@common
+def remove(session: Session, as_json: bool, name: str) -> None:
+    """Take all rights from an agent. Its name, keys and history stay; the name never returns."""
+    wrote(session, people.remove(session, name), as_json)

@@ -1,0 +1,36 @@
+"""`opsgit deploy`."""
+
+from __future__ import annotations
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common, subject, writing, wrote
+from opsgit.operations import deploying, governing
+from opsgit.operations.session import Session
+
+
+@click.group("deploy", epilog="\b\nExample:\n  opsgit deploy trust")
+def command() -> None:
+    """Deployments. To deploy: opsgit task move ID --to deployed."""
+
+
+@command.command("trust", epilog="\b\nExample:\n  opsgit deploy trust")
+@common
+def trust(session: Session, as_json: bool) -> None:
+    """Consent to the project's deploy and rollback commands, as they are now, on this machine."""
+    commands = governing.consent(session)
+    if as_json:
+        voice.data("trust", **commands)
+        return
+    for what, words in commands.items():
+        voice.line(f"{what}: {words if words else 'no command is set'}")
+
+
+@command.command("abandon", epilog="\b\nExample:\n  opsgit deploy abandon SKILL-001 --reason 'the deployer crashed'")
+@subject("id")
+@writing
+@common
+def abandon(session: Session, as_json: bool, name: str) -> None:
+    """Give up a deployment whose agent is gone; the task stays done."""
+    wrote(session, deploying.abandon(session, name), as_json)

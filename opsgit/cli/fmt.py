@@ -1,0 +1,30 @@
+"""`opsgit fmt`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common
+from opsgit.domain.codes import Refused
+from opsgit.operations import formatting
+from opsgit.operations.session import Session
+
+
+@click.command("fmt", epilog="\b\nExample:\n  opsgit fmt tasks/01/SKILL-001.yaml")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--check", is_flag=True, help="Change nothing; exit 10 when a file is not in the form.")
+@common
+def command(session: Session, as_json: bool, files: tuple[Path, ...], check: bool) -> int:
+    """Bring hand-edited FILES (default: all) into the canonical form (opsgit help format)."""
+    changed, faults = formatting.fmt(session, files, check)
+    if faults:
+        raise Refused(*faults)
+    if as_json:
+        voice.data("fmt", changed=changed, check=check)
+    else:
+        for path in changed:
+            voice.line(path)
+    return 10 if check and changed else 0

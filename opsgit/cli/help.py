@@ -1,0 +1,50 @@
+"""`opsgit help`."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import click
+
+from opsgit.cli import voice
+from opsgit.domain.codes import CODES, EXITS, refuse
+
+TOPICS = {
+    "lifecycle": "statuses, operations, who may do what",
+    "exit-codes": "every exit code and every refusal code",
+    "format": "files, canonical YAML, commit messages, digests",
+    "identity": "keys, signatures, who acts, what signatures prove",
+    "policy": "every key of ops.yaml",
+}
+
+
+@click.command("help", epilog="\b\nExample:\n  opsgit help exit-codes")
+@click.argument("topic", required=False)
+@click.pass_context
+def command(ctx: click.Context, topic: str | None) -> None:
+    """Explain a TOPIC, or a command."""
+    if topic is None:
+        for name, line in TOPICS.items():
+            voice.line(f"{name:12} {line}")
+        voice.line("\nopsgit help COMMAND and opsgit COMMAND --help explain a command.")
+        return
+    if topic in TOPICS:
+        click.echo(text(topic))
+        return
+    _explain_command(ctx, topic)
+
+
+def text(topic: str) -> str:
+    """A topic's Markdown; the codes are filled in from their table."""
+    words = files("opsgit.cli").joinpath(f"topics/{topic}.md").read_text("utf-8")
+    exits = "\n".join(f"| {number} | {meaning} |" for number, meaning in EXITS.items())
+    codes = "\n".join(f"| `{name}` | {code.exit} | {code.meaning} |" for name, code in sorted(CODES.items()))
+    return words.replace("{exits}", exits).replace("{codes}", codes).rstrip("\n")
+
+
+def _explain_command(ctx: click.Context, name: str) -> None:
+    root = ctx.find_root()
+    found = root.command.get_command(root, name) if isinstance(root.command, click.Group) else None
+    if found is None:
+        refuse("NOT_FOUND", f"there is no topic and no command {name!r}", "opsgit help")
+    click.echo(found.get_help(click.Context(found, info_name=f"opsgit {name}", parent=None)))

@@ -1,0 +1,37 @@
+"""`opsgit history`."""
+
+from __future__ import annotations
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common
+from opsgit.operations import overview
+from opsgit.operations.session import Session
+from opsgit.views import terminal
+
+
+@click.command("history", epilog="\b\nExample:\n  opsgit history SKILL-001 --json")
+@click.argument("task_id", required=False, metavar="ID")
+@click.option("--id", "named", metavar="ID", help="The task (or give it bare); none: everything.")
+@click.option("--all", "everything", is_flag=True, help="Comments, edits and progress too, not only transitions.")
+@click.option("--limit", type=click.IntRange(1), help="Only the newest so many.")
+@common
+def command(
+    session: Session, as_json: bool, task_id: str | None, named: str | None, everything: bool, limit: int | None
+) -> None:
+    """Who did what, from the ledger's log."""
+    wanted = task_id or named
+    found = overview.history(session, wanted, limit if wanted or limit else 100)
+    shown = [entry for entry in found if everything or not wanted or "status" in entry]
+    if as_json:
+        voice.data("history", id=wanted, history=shown)
+        return
+    rows = [(e["time"], e["by"], e["what"], e.get("status") or e["op"], _rest(e)) for e in shown]
+    for line in terminal.table(("TIME", "BY", "WHAT", "STEP", "COMMIT"), rows):
+        voice.line(line)
+
+
+def _rest(entry: dict[str, str]) -> str:
+    words = [entry["commit"][:10], *(entry[name] for name in ("to", "output", "ref", "note") if name in entry)]
+    return "  ".join(words)

@@ -1,0 +1,32 @@
+"""`opsgit init`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from opsgit.cli import voice
+from opsgit.operations import founding
+
+
+@click.command("init", epilog='\b\nExample:\n  opsgit init --project "my-project" --state-dir state')
+@click.option("--project", required=True, metavar="NAME", help="The project's name.")
+@click.option("--state-dir", metavar="DIR", help="Where (default: OPS_STATE_DIR, else ./state).")
+@click.option("--orchestrator", default="orchestrator", show_default=True, help="The first agent's name.")
+@click.option("-C", "directory", metavar="DIR", help="Where --state-dir is relative to.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def command(project: str, state_dir: str | None, orchestrator: str, directory: str | None, as_json: bool) -> None:
+    """Make a state repository: an ordinary git repository whose first commit the orchestrator signs."""
+    where = Path(directory or ".") / (state_dir or os.environ.get("OPS_STATE_DIR") or "state")
+    made = founding.init(where, project, orchestrator)
+    key = made.keys.path(orchestrator)
+    genesis = made.tip()
+    made.close()
+    if as_json:
+        voice.data("init", path=str(made.top), repository=made.identity.repository, genesis=genesis, key=str(key))
+        return
+    voice.line(f"{made.top}  {genesis[:10]}  signed by {orchestrator}")
+    voice.say(f"the key of {orchestrator} is {key}; keep a copy of it: whoever has it governs the project")
+    voice.say(f"next: opsgit -C {where} agent add --name dev --role developer")

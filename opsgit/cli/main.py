@@ -1,0 +1,117 @@
+"""The command `opsgit`: its groups, imported when used, and the one error boundary."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from opsgit.cli import voice
+from opsgit.domain.codes import Refusal, Refused
+
+# Where each command lives, and its line in the overview (so that `opsgit --help` imports none of them).
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "See it work: a real state repository, walked from init to rollback."),
+    "init": ("init", "Make a state repository."),
+    "agent": ("agent", "Agents: who may act, and their keys."),
+    "task": ("task", "Tasks: add, assign, work, submit, move."),
+    "review": ("review", "Reviews: comment, sign off, approve, reject."),
+    "deploy": ("deploy", "Deployments: trust the command, abandon one."),
+    "rollback": ("rollback", "Roll a deployed task back."),
+    "project": ("project", "The project's policy: show it, set it."),
+    "history": ("history", "Who did what, from the ledger."),
+    "whoami": ("whoami", "Who acts here, and whose keys are here."),
+    "fmt": ("fmt", "Bring hand-edited files into the canonical form."),
+    "help": ("help", "Topics: lifecycle, exit-codes, format, identity, policy."),
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"opsgit.cli.{COMMANDS[cmd_name][0]}")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview, from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"opsgit {version('opsgit')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Lazy,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    epilog="""\b
+Example:
+  opsgit init --project "my-project" --state-dir state
+  opsgit -C state task add --title "Build it"
+Start with `opsgit demo`; the rules are in `opsgit help lifecycle`.""",
+)
+@click.option(
+    "-C", "directory", metavar="DIR", help="The state repository (default: OPS_STATE_DIR, else here or above)."
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.pass_context
+def opsgit(ctx: click.Context, directory: str | None) -> None:
+    """The ledger of record for teams of AI agents.
+
+    Every task, agent and quota is a YAML file in a git repository; every step is a commit signed by the agent that
+    took it; what the rules forbid does not become history.
+    """
+    ctx.obj = directory
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def run(words: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(main(sys.argv[1:] if words is None else words))
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the command line; the one place where refusals and errors become messages and exit codes."""
+    as_json = "--json" in words
+    try:
+        code = opsgit.main(args=list(words), prog_name="opsgit", standalone_mode=False)
+        sys.stdout.flush()
+    except Refused as refused:
+        return voice.refusal(refused.refusals, as_json)
+    except click.UsageError as error:
+        where = f"{error.ctx.command_path} --help" if error.ctx else "opsgit --help"
+        return voice.refusal([Refusal("USAGE", error.format_message(), where)], as_json)
+    except click.Abort:
+        return voice.refusal([Refusal("USAGE", "stopped", "")], as_json)
+    except BrokenPipeError:  # the reader of our output has gone; what remains must not fail again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return voice.refusal([_disk(error)], as_json)
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug is reported, not thrown at the user
+        return voice.bug(error, as_json)
+    return code if isinstance(code, int) else 0
+
+
+def _disk(error: OSError) -> Refusal:
+    where = f" ({error.filename})" if error.filename else ""
+    return Refusal("DISK", f"{error.strerror or error}{where}", "look at free space (df -h) and at the rights")

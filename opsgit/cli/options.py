@@ -1,0 +1,107 @@
+"""The options that every command has, and the session that they make."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from opsgit.cli import voice
+from opsgit.operations.session import Session
+from opsgit.storage import repository
+from opsgit.storage.ledger import Written
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def common(function: Command) -> Command:
+    """`-C`, `--as` and `--json`; the command receives them as one `Session` and `as_json`."""
+
+    @click.option("-C", "directory", metavar="DIR", help="The state repository.")
+    @click.option("--as", "as_agent", metavar="AGENT", help="Act as this agent.")
+    @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+    @functools.wraps(function)
+    def wrapped(directory: str | None, as_agent: str | None, as_json: bool, **words: Any) -> Any:
+        where = directory or click.get_current_context().find_root().obj
+        session = open_session(where, as_agent, words.pop("approved_by", None))
+        session.note = words.pop("note", None) or ""
+        session.dry_run = words.pop("dry_run", False)
+        try:
+            return function(session, as_json, **words)
+        finally:
+            session.repository.close()
+            if not as_json:
+                for notice in session.notices:
+                    voice.say(notice)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def writing(function: Command) -> Command:
+    """`--note` (also `--reason`) and `--dry-run` for commands that write."""
+    function = click.option("--note", "--reason", "note", metavar="TEXT", help="Words for the commit's message.")(
+        function
+    )
+    return click.option("--dry-run", is_flag=True, help="Decide and say what would happen; write nothing.")(function)
+
+
+def open_session(directory: str | None, as_agent: str | None, approved_by: str | None = None) -> Session:
+    """The session for a directory (None: as `repository.find` looks) and the names that were given for the actor."""
+    found = repository.find(Path(directory) if directory else None)
+    given = (
+        ("--as", as_agent),
+        ("--approved-by", approved_by),
+        ("OPSGIT_AGENT", os.environ.get("OPSGIT_AGENT")),
+        ("opsgit.agent", found.agent()),
+    )
+    return Session(found, tuple((source, name) for source, name in given if name))
+
+
+def subject(noun: str, option: str = "--id") -> Callable[[Command], Command]:
+    """An id or name, given bare or as an option; the command receives it as `name`."""
+
+    def decorate(function: Command) -> Command:
+        @click.argument("bare", required=False, metavar=noun.upper())
+        @click.option(option, "named", metavar=noun.upper(), help=f"The {noun} (or give it bare).")
+        @functools.wraps(function)
+        def wrapped(*args: Any, bare: str | None, named: str | None, **words: Any) -> Any:
+            if (bare is None) == (named is None):
+                raise click.UsageError(
+                    f"give one {noun}, bare or as {option} {noun.upper()}", click.get_current_context()
+                )
+            return function(*args, name=named if bare is None else bare, **words)
+
+        return wrapped  # type: ignore[return-value]
+
+    return decorate
+
+
+def wrote(session: Session, written: list[Written], as_json: bool) -> None:
+    """Tell what an operation did (or would do)."""
+    if as_json:
+        commits = [_as_json(one, session.dry_run) for one in written]
+        voice.data("operation", dry_run=session.dry_run, operations=commits)
+        return
+    for one in written:
+        mark = "(dry run)" if session.dry_run else one.id[:10]
+        voice.line(f"{one.change.subject}  by {one.change.request.actor}  {mark}")
+
+
+def _as_json(one: Written, dry_run: bool) -> dict[str, Any]:
+    change = one.change
+    return {
+        "op": change.request.op,
+        "target": change.request.target,
+        "by": change.request.actor,
+        "time": change.at,
+        "subject": change.subject,
+        "commit": None if dry_run else one.id,
+        "before": change.before,
+        "after": change.after,
+        "on": change.on,
+        "files": [edit.path for edit in change.edits],
+    }
