@@ -6,7 +6,7 @@ import click
 
 from opsgit.cli import voice
 from opsgit.cli.options import common
-from opsgit.operations import overview
+from opsgit.operations import past
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -22,7 +22,7 @@ def command(
 ) -> None:
     """Who did what, from the ledger's log."""
     wanted = task_id or named
-    found = overview.history(session, wanted, limit if wanted or limit else 100)
+    found = past.history(session, wanted, limit if wanted or limit else 100)
     shown = [entry for entry in found if everything or not wanted or "status" in entry]
     if as_json:
         voice.data("history", id=wanted, history=shown)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +9,9 @@ from collections.abc import Sequence
 import click
 
 from opsgit.cli import voice
+from opsgit.cli.lazy import Lazy
 from opsgit.domain.codes import Refusal, Refused
+from opsgit.version import VERSION
 
 # Where each command lives, and its line in the overview (so that `opsgit --help` imports none of them).
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -29,37 +30,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class Lazy(click.Group):
-    """A group whose commands are imported when they are used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands, in the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"opsgit.cli.{COMMANDS[cmd_name][0]}")
-        found: click.Command = module.command
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The overview, from the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
-
-
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        from importlib.metadata import version
-
-        click.echo(f"opsgit {version('opsgit')}")
+        click.echo(f"opsgit {VERSION}")
         ctx.exit()
 
 
 @click.group(
     cls=Lazy,
+    table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
     epilog="""\b

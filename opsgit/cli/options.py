@@ -6,14 +6,16 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from opsgit.cli import voice
 from opsgit.operations.session import Session
 from opsgit.storage import repository
-from opsgit.storage.ledger import Written
+
+if TYPE_CHECKING:
+    from opsgit.storage.ledger import Written
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

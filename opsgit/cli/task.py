@@ -2,213 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from opsgit.cli import voice
-from opsgit.cli.options import common, subject, writing, wrote
-from opsgit.domain.lifecycle import STATUSES
-from opsgit.domain.records import to_record
-from opsgit.domain.tasks import PRIORITIES
-from opsgit.operations import moving, overview, work
-from opsgit.operations.session import Session
-from opsgit.views import tasks, terminal
+from opsgit.cli.lazy import Lazy
+
+COMMANDS = {
+    "add": ("task_work:add", "Add a task, to the backlog or assigned."),
+    "list": ("task_look:list_", "Tasks, the most urgent first."),
+    "show": ("task_look:show", "One task, with the words of its review."),
+    "next": ("task_look:next_", "What the acting agent should do now."),
+    "assign": ("task_work:assign", "Give a task to an agent."),
+    "claim": ("task_work:claim", "Take a task from the backlog."),
+    "start": ("task_work:start", "Begin to work."),
+    "progress": ("task_work:progress", "Say how the work goes."),
+    "submit": ("task_work:submit", "Hand in a deliverable for review."),
+    "move": ("task_work:move", "Take a task to a status; every gate on the way holds."),
+    "edit": ("task_work:edit", "Change what describes a task."),
+    "comment": ("task_work:comment", "Comment on a task."),
+    "trim": ("task_work:trim", "Drop old comments from the file."),
+    "release": ("task_work:release", "Put a task back into the backlog."),
+    "cancel": ("task_work:cancel", "Give a task up."),
+}
 
 
-@click.group("task", epilog="\b\nExample:\n  opsgit task add --id SKILL-001 --title 'Build it' --assign dev")
+@click.group(
+    "task",
+    cls=Lazy,
+    table=COMMANDS,
+    epilog="\b\nExample:\n  opsgit task add --id SKILL-001 --title 'Build it' --assign dev",
+)
 def command() -> None:
     """Tasks: add, assign, work, submit, move."""
-
-
-def described(function: Any) -> Any:
-    """The options that say what a task is."""
-    function = click.option("--desc", "--description", "description", help="Markdown.")(function)
-    function = click.option("--priority", type=click.Choice(PRIORITIES))(function)
-    function = click.option("--tag", "tags", multiple=True, help="May be given again, or with commas.")(function)
-    function = click.option("--pipeline", help="Stages, as 'dev→qa→deploy', with -> or commas.")(function)
-    return click.option("--depends-on", multiple=True, metavar="ID", help="May be given again.")(function)
-
-
-@command.command(
-    "add",
-    epilog="\b\nExample:\n  opsgit task add --id SKILL-001 --title 'Build it' --assign dev --pipeline 'dev→qa→deploy'",
-)
-@click.option("--id", "task_id", metavar="ID", help="The task's id (default: the next T-number).")
-@click.option("--title", required=True)
-@click.option("--assign", "assigned", metavar="AGENT", help="Assign it at once.")
-@described
-@writing
-@common
-def add(session: Session, as_json: bool, task_id: str | None, title: str, **fields: Any) -> None:
-    """Add a task, to the backlog or assigned."""
-    fields["tags"], fields["depends_on"] = work.listed(fields["tags"]), work.listed(fields["depends_on"])
-    wrote(session, work.add(session, task_id, title, **fields), as_json)
-
-
-@command.command("list", epilog="\b\nExample:\n  opsgit task list --status review")
-@click.option("--status", type=click.Choice(STATUSES))
-@click.option("--assigned", metavar="AGENT", help="Only this agent's.")
-@click.option("--limit", default=100, show_default=True, help="At most so many.")
-@common
-def list_(session: Session, as_json: bool, status: str | None, assigned: str | None, limit: int) -> None:
-    """Tasks, the most urgent first."""
-    found, more = overview.tasks(session, limit, status=status, assigned=assigned)
-    if as_json:
-        voice.data("tasks", tasks=found, more=more)
-        return
-    for line in tasks.listing(found):
-        voice.line(line)
-    if more:
-        voice.say(f"{more} more: --limit {len(found) + more}")
-
-
-@command.command("show", epilog="\b\nExample:\n  opsgit task show SKILL-001 --json")
-@subject("id")
-@common
-def show(session: Session, as_json: bool, name: str) -> None:
-    """One task, with the words of its review."""
-    task = work.show(session, name)
-    if as_json:
-        voice.data("task", task=to_record(task))
-        return
-    for line in tasks.page(task):
-        voice.line(line)
-
-
-@command.command("next", epilog="\b\nExample:\n  opsgit task next --as dev")
-@click.option("--limit", default=20, show_default=True, help="At most so many.")
-@common
-def next_(session: Session, as_json: bool, limit: int) -> None:
-    """What the acting agent should do now, the most urgent first, each with its command."""
-    from opsgit.operations.session import orchestrator
-
-    name = session.actor(session.look(), orchestrator)
-    steps = overview.next_steps(session, name, limit)
-    if as_json:
-        voice.data("next", agent=name, steps=steps)
-        return
-    for line in terminal.table(("TASK", "DO", "TITLE", "COMMAND"), [_step(step) for step in steps]) if steps else ():
-        voice.line(line)
-    if not steps:
-        voice.say(f"nothing waits for {name}")
-
-
-def _step(step: dict[str, str]) -> tuple[str, ...]:
-    return step["task"], step["do"], step["title"], step["command"]
-
-
-@command.command("assign", epilog="\b\nExample:\n  opsgit task assign SKILL-001 --to dev")
-@subject("id")
-@click.option("--to", required=True, metavar="AGENT")
-@writing
-@common
-def assign(session: Session, as_json: bool, name: str, to: str) -> None:
-    """Give a task to an agent. From done it is reopened: say why with --reason."""
-    wrote(session, work.assign(session, name, to), as_json)
-
-
-@command.command("claim", epilog="\b\nExample:\n  opsgit task claim SKILL-001 --as dev")
-@subject("id")
-@writing
-@common
-def claim(session: Session, as_json: bool, name: str) -> None:
-    """Take a task from the backlog. One wins; everybody else exits 7 and is told who."""
-    wrote(session, work.claim(session, name), as_json)
-
-
-@command.command("start", epilog="\b\nExample:\n  opsgit task start SKILL-001")
-@subject("id")
-@writing
-@common
-def start(session: Session, as_json: bool, name: str) -> None:
-    """Begin to work."""
-    wrote(session, work.by_assignee(session, "task.start", name), as_json)
-
-
-@command.command("progress", epilog="\b\nExample:\n  opsgit task progress SKILL-001 --text 'half of the tests pass'")
-@subject("id")
-@click.option("--text", required=True)
-@writing
-@common
-def progress(session: Session, as_json: bool, name: str, text: str) -> None:
-    """Say how the work goes."""
-    wrote(session, work.by_assignee(session, "task.progress", name, text=text), as_json)
-
-
-@command.command("submit", epilog="\b\nExample:\n  opsgit task submit SKILL-001 --output skills/chart-generator")
-@subject("id")
-@click.option("--output", metavar="PATH", help="The deliverable: a file or folder, or 'commit: ID'.")
-@click.option("--repository", metavar="PATH", help="The repository of a commit.")
-@writing
-@common
-def submit(session: Session, as_json: bool, name: str, output: str | None, repository: str | None) -> None:
-    """Hand in a deliverable for review; its digest is recorded. --note is the request's text."""
-    wrote(session, work.submit(session, name, output, repository), as_json)
-
-
-@command.command("move", epilog="\b\nExample:\n  opsgit task move --id SKILL-001 --to done --approved-by qa")
-@subject("id")
-@click.option("--to", required=True, metavar="STATUS", help=f"One of {', '.join(STATUSES)}.")
-@click.option("--output", metavar="PATH", help="To review: the deliverable.")
-@click.option("--repository", metavar="PATH", help="To review: the repository of a commit.")
-@click.option("--approved-by", metavar="AGENT", help="To done: the reviewer who signs.")
-@click.option("--deploy-ref", metavar="REF", help="To deployed: what is deployed, such as a tag.")
-@click.option("--deliverable", metavar="PATH", help="To done or deployed: a copy of the deliverable on this machine.")
-@click.option("--alert", metavar="ID", help="To rolled-back: the alert, for observers.")
-@click.option("--assignee", metavar="AGENT", help="To assigned: whom (default: who had it).")
-@writing
-@common
-def move(session: Session, as_json: bool, name: str, to: str, **words: str | None) -> None:
-    """Take a task to a status; every gate on the way holds."""
-    wrote(session, moving.move(session, name, to, **words), as_json)
-
-
-@command.command("edit", epilog="\b\nExample:\n  opsgit task edit SKILL-001 --priority critical")
-@subject("id")
-@click.option("--title")
-@described
-@writing
-@common
-def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
-    """Change what describes a task."""
-    fields["tags"], fields["depends_on"] = work.listed(fields["tags"]), work.listed(fields["depends_on"])
-    wrote(session, work.by_orchestrator(session, "task.edit", name, **fields), as_json)
-
-
-@command.command("comment", epilog="\b\nExample:\n  opsgit task comment SKILL-001 --text 'what about zero?' --as qa")
-@subject("id")
-@click.option("--text", required=True)
-@writing
-@common
-def comment(session: Session, as_json: bool, name: str, text: str) -> None:
-    """Comment on a task (on its review branch, while it is in review)."""
-    wrote(session, work.comment(session, name, text), as_json)
-
-
-@command.command("trim", epilog="\b\nExample:\n  opsgit task trim SKILL-001 --keep 20")
-@subject("id")
-@click.option("--keep", type=click.IntRange(0), required=True, help="How many of the newest comments stay.")
-@writing
-@common
-def trim(session: Session, as_json: bool, name: str, keep: int) -> None:
-    """Drop old comments from the file; history keeps them."""
-    wrote(session, work.by_orchestrator(session, "task.trim", name, keep=keep), as_json)
-
-
-@command.command("release", epilog="\b\nExample:\n  opsgit task release SKILL-001")
-@subject("id")
-@writing
-@common
-def release(session: Session, as_json: bool, name: str) -> None:
-    """Put a task back into the backlog."""
-    wrote(session, work.by_assignee(session, "task.release", name), as_json)
-
-
-@command.command("cancel", epilog="\b\nExample:\n  opsgit task cancel SKILL-001 --reason 'no longer needed'")
-@subject("id")
-@writing
-@common
-def cancel(session: Session, as_json: bool, name: str) -> None:
-    """Give a task up."""
-    wrote(session, work.by_orchestrator(session, "task.cancel", name), as_json)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +49,8 @@ def refusal(refusals: Sequence[Refusal], as_json: bool) -> int:
 def bug(error: Exception, as_json: bool) -> int:
     """Say that opsgit has a bug; the trace is shown under OPSGIT_DEBUG alone."""
     if os.environ.get("OPSGIT_DEBUG"):
+        import traceback
+
         traceback.print_exc(file=sys.stderr)
     message = f"{type(error).__name__}: {error}"
     return refusal([Refusal("INTERNAL", message, "OPSGIT_DEBUG=1 shows where; please report it")], as_json)

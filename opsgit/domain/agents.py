@@ -9,8 +9,8 @@ from opsgit.domain import names, policy, text
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Agent, Key
+from opsgit.domain.words import AGENT_KINDS, ORCHESTRATE
 
-KINDS = ("agent", "human")
 EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,100}\Z")
 
 
@@ -42,7 +42,7 @@ def _description(case: Case) -> str | None:
 
 
 def _kind(word: str) -> str:
-    if word not in KINDS:
+    if word not in AGENT_KINDS:
         refuse("BAD_VALUE", f"{word!r} is no kind; there are agent and human", "--kind agent", "kind")
     return word
 
@@ -96,7 +96,7 @@ def edit(case: Case, agent: Agent) -> Agent:
 def _same_side(case: Case, agent: Agent, role: str) -> None:
     """Who orchestrates does so for ever, so that nobody who ever did can come to work, review or deploy."""
     known = policy.roles(case.project)
-    if (policy.ORCHESTRATE in known[role]) != (policy.ORCHESTRATE in known[agent.role]):
+    if (ORCHESTRATE in known[role]) != (ORCHESTRATE in known[agent.role]):
         refuse("EXCLUSIVE_ROLES", f"{agent.name} cannot change from {agent.role} to {role}: whoever ever orchestrated "
                "never implements, nor the other way round", "opsgit agent add a new agent")  # fmt: skip
 
@@ -117,7 +117,7 @@ def _others_orchestrate(case: Case, agent: Agent) -> None:
     able = {
         other.name
         for other in case.snapshot.agents()
-        if policy.ORCHESTRATE in policy.rights(case.project, other) and other.active_keys
+        if ORCHESTRATE in policy.rights(case.project, other) and other.active_keys
     }
     if able == {agent.name}:
         refuse("LAST_ORCHESTRATOR", f"{agent.name} is the only orchestrator left",
@@ -144,5 +144,5 @@ def retire_key(case: Case, agent: Agent) -> Agent:
 
 def _own(case: Case, agent: Agent) -> None:
     _active(agent)
-    if case.me != agent.name and policy.ORCHESTRATE not in case.rights:
+    if case.me != agent.name and ORCHESTRATE not in case.rights:
         refuse("NOT_YOURS", f"{case.me} may not change the keys of {agent.name}", f"--as {agent.name}")

@@ -14,7 +14,7 @@ from opsgit.domain.model import Review, Task
 def check(case: Case, row: Row, task: Task) -> None:
     """Refuse unless one of the row's alternatives fits the actor; the first that the actor's right fits explains."""
     refusals = []
-    for who in sorted(row.who, key=lambda who: who.right not in case.rights):
+    for who in sorted(row.who, key=lambda who: who.right not in {None, *case.rights}):
         try:
             RELATIONS[who.being](case, who, task)
             return
@@ -65,12 +65,18 @@ def reviewer(case: Case, who: Who, task: Task) -> None:
     """A reviewer whom a review stage means, and who never contributed."""
     if case.me in task.contributors:
         refuse("SELF_REVIEW", f"{case.me} contributed to {task.id} and may not judge it",
-               f"ask {task.pipeline[1].name}")  # fmt: skip
+               f"ask {_another(task, case.me)}")  # fmt: skip
     anyone(case, who, task)
     stages = task.pipeline[1:-1]
     if not any(policy.matches(stage, case.actor) for stage in stages):
         refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} has no review stage for {case.me}",
                f"ask {' or '.join(stage.name for stage in stages)}")  # fmt: skip
+
+
+def _another(task: Task, me: str) -> str:
+    """Who else could review: the stages that do not mean a contributor by name."""
+    others = [stage.name for stage in task.pipeline[1:-1] if stage.name not in (me, *task.contributors)]
+    return " or ".join(others) or "an orchestrator to add the task anew, with another reviewer"
 
 
 def last_reviewer(case: Case, who: Who, task: Task) -> None:

@@ -13,7 +13,15 @@ from opsgit.domain.lifecycle import Row
 from opsgit.domain.model import Agent, Task
 from opsgit.domain.records import to_record
 from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.domain.words import IN_REVIEW
 
+# How a subject names the operations that leave the status as it is, where their own name would mislead.
+STEPS = {
+    "task.deploy-start": "deploying",
+    "task.deploy-finish": "deploy failed",
+    "task.deploy-abandon": "deploy abandoned",
+}
+STEPS |= {row.op: row.op.partition(".")[2] for row in lifecycle.NO_TRANSITION if row.op.startswith("review.")}
 TASK_RULES: dict[str, Callable[[Case, Task], Task]] = {
     "task.assign": tasks.assign,
     "task.claim": tasks.claim,
@@ -88,8 +96,8 @@ def _on_task(case: Case, row: Row) -> Change:
         raise Refused(lifecycle.why_not(row, before.id, before.status, before.assigned))
     check(case, row, before)
     after = TASK_RULES[row.op](case, before)
-    on = row.on if before.status != lifecycle.IN_REVIEW or row.on == lifecycle.BRANCH else "merge"
-    step = f"{before.status} → {after.status}" if before.status != after.status else row.op.partition(".")[2]
+    on = row.on if before.status != IN_REVIEW or row.on == lifecycle.BRANCH else "merge"
+    step = f"{before.status} → {after.status}" if before.status != after.status else STEPS.get(row.op, row.op[5:])
     edits = (Edit(names.task_path(after.id), to_record(after)),)
     reverts = case.request.get("reverts")
     body = f"This reverts commit {reverts}." if reverts else ""

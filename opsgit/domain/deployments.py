@@ -7,9 +7,10 @@ from dataclasses import replace
 from opsgit.domain import authority
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
-from opsgit.domain.lifecycle import DEPLOYED, ROLLED_BACK, Who
+from opsgit.domain.lifecycle import Who
 from opsgit.domain.model import Deployment, Run, Submission, Task, Undoing
 from opsgit.domain.tasks import not_deploying
+from opsgit.domain.words import DEPLOYED, ROLLED_BACK
 
 ATTESTED = "attested"  # no command is set: the signature is the evidence
 SUCCESS = "exit 0"

@@ -8,11 +8,24 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from opsgit.domain.codes import Refusal
-from opsgit.domain.policy import DEPLOY, OBSERVE, ORCHESTRATE, REVIEW, WORK
+from opsgit.domain.words import (
+    ASSIGNED,
+    BACKLOG,
+    CANCELLED,
+    DEPLOY,
+    DEPLOYED,
+    DONE,
+    IN_PROGRESS,
+    IN_REVIEW,
+    OBSERVE,
+    ORCHESTRATE,
+    REJECTED,
+    REVIEW,
+    ROLLED_BACK,
+    STATUSES,
+    WORK,
+)
 
-BACKLOG, ASSIGNED, IN_PROGRESS, IN_REVIEW = "backlog", "assigned", "in-progress", "review"
-DONE, DEPLOYED, ROLLED_BACK, REJECTED, CANCELLED = "done", "deployed", "rolled-back", "rejected", "cancelled"
-STATUSES = (BACKLOG, ASSIGNED, IN_PROGRESS, IN_REVIEW, DONE, DEPLOYED, ROLLED_BACK, REJECTED, CANCELLED)
 LEDGER, BRANCH = "ledger", "branch"
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from opsgit.domain import names
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Agent, Project, Stage
+from opsgit.domain.words import DEPLOY, OBSERVE, ORCHESTRATE, REVIEW, WORK
 
-ORCHESTRATE, WORK, REVIEW, DEPLOY, OBSERVE = "orchestrate", "work", "review", "deploy", "observe"
-RIGHTS = (ORCHESTRATE, WORK, REVIEW, DEPLOY, OBSERVE)
 # Whoever orchestrates never implements (design, section 3).
 IMPLEMENTING = frozenset({WORK, REVIEW, DEPLOY})
 ROLES: dict[str, tuple[str, ...]] = {

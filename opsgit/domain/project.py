@@ -11,6 +11,7 @@ from opsgit.domain.codes import refuse
 from opsgit.domain.model import Project
 from opsgit.domain.records import Record, from_record
 from opsgit.domain.request import Edit
+from opsgit.domain.words import ORCHESTRATE
 
 FIXED = ("name", "repository", "rules", "created")
 
@@ -36,7 +37,7 @@ def _check(case: Case, after: Project) -> None:
         if role not in after.roles:
             refuse("IDENTITY_FIXED", f"role {role} cannot be taken away: a name never returns",
                    f"opsgit project set roles.{role} '[]'", f"roles.{role}")  # fmt: skip
-        if (policy.ORCHESTRATE in held) != (policy.ORCHESTRATE in after.roles[role]):
+        if (ORCHESTRATE in held) != (ORCHESTRATE in after.roles[role]):
             refuse("EXCLUSIVE_ROLES", f"role {role} cannot begin or cease to orchestrate",
                    "define another role", f"roles.{role}")  # fmt: skip
     for role in set(after.roles) - set(case.project.roles):

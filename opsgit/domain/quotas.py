@@ -9,8 +9,8 @@ from opsgit.domain import names, times
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Quota
+from opsgit.domain.words import PERIODS
 
-PERIODS = ("hourly", "daily", "weekly", "monthly", "none")
 MOST = 2**53
 
 

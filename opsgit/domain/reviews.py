@@ -8,9 +8,9 @@ from opsgit.domain import policy, text
 from opsgit.domain.authority import open_stage, own_stage
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
-from opsgit.domain.lifecycle import DONE, IN_PROGRESS, REJECTED
 from opsgit.domain.model import Comment, Review, SignOff, Submission, Task, Verdict
 from opsgit.domain.tasks import appended, contributed, submitted
+from opsgit.domain.words import DONE, IN_PROGRESS, REJECTED, REVIEW
 
 
 def request(case: Case, task: Task) -> Task:
@@ -80,7 +80,7 @@ def _still_good(case: Case, task: Task) -> None:
     """Each earlier sign-off is of this digest, by somebody who still may, and who never contributed."""
     for mark in _review(task).sign_offs:
         agent = case.snapshot.agent(mark.by)
-        held = policy.REVIEW in policy.rights(case.project, agent)
+        held = REVIEW in policy.rights(case.project, agent)
         if not held or not policy.matches(task.pipeline[mark.stage], agent) or mark.by in task.contributors:
             refuse("STAGE_OPEN", f"the sign-off of {mark.by} on {task.id} no longer counts",
                    f'opsgit review reject {task.id} --reason "sign-off void"')  # fmt: skip

@@ -9,8 +9,8 @@ from opsgit.domain import names, text
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Alert, Metric
+from opsgit.domain.words import SEVERITIES
 
-SEVERITIES = ("info", "warning", "critical")
 MOST = 2**53
 
 

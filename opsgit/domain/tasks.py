@@ -9,10 +9,20 @@ from typing import Any
 from opsgit.domain import names, policy, text
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
-from opsgit.domain.lifecycle import ASSIGNED, BACKLOG, CANCELLED, DEPLOYED, DONE, IN_PROGRESS, IN_REVIEW
 from opsgit.domain.model import Agent, Comment, Progress, Review, Stage, Submission, Task
+from opsgit.domain.words import (
+    ASSIGNED,
+    BACKLOG,
+    CANCELLED,
+    DEPLOYED,
+    DONE,
+    IN_PROGRESS,
+    IN_REVIEW,
+    ORCHESTRATE,
+    PRIORITIES,
+    WORK,
+)
 
-PRIORITIES = ("critical", "high", "medium", "low")
 CREATOR_EDITS = frozenset({"title", "description", "tags", "priority"})
 UNTIL_START = frozenset({"pipeline", "depends_on"})
 COMMENTS_MAX = 200
@@ -25,7 +35,7 @@ def add(case: Case) -> Task:
     default = _typed(case, case.project.pipeline or policy.PIPELINE)
     stages = _typed(case, get("pipeline")) if get("pipeline") else default
     if get("assigned") or get("depends_on") or stages != default:
-        case.need_right(policy.ORCHESTRATE)
+        case.need_right(ORCHESTRATE)
     task = Task(
         id=task_id,
         title=title(case),
@@ -100,7 +110,7 @@ def assigned_to(case: Case, task: Task, name: str) -> Task:
 def _may_work(case: Case, agent: Agent) -> None:
     if agent.status != "active":
         refuse("AGENT_REMOVED", f"agent {agent.name} was removed", "opsgit agent list")
-    if policy.WORK not in policy.rights(case.project, agent):
+    if WORK not in policy.rights(case.project, agent):
         refuse("RIGHT_MISSING", f"{agent.name} is {agent.role} and does not work on tasks", "opsgit agent list")
 
 
@@ -208,7 +218,7 @@ def trim(case: Case, task: Task) -> Task:
 def edit(case: Case, task: Task) -> Task:
     """Change what describes the task; pipeline and depends_on only until it is started."""
     changes = case.request.fields
-    creator_only = policy.ORCHESTRATE not in case.rights
+    creator_only = ORCHESTRATE not in case.rights
     if creator_only and not set(changes) <= CREATOR_EDITS:
         refuse("RIGHT_MISSING", "the creator may edit title, description, tags and priority", "ask an orchestrator")
     if UNTIL_START & set(changes) and task.status not in (BACKLOG, ASSIGNED):

@@ -7,7 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from opsgit.domain import deployments, lifecycle
+from opsgit.domain import deployments, words
 from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.model import Run, Task
 from opsgit.domain.request import Request, Snapshot
@@ -23,7 +23,7 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
     """Deploy a task that is done: refused, or recorded as deployed or failed (`DEPLOY_FAILED`)."""
     snapshot = session.look()
     task, by = snapshot.task(task_id), of_stage(task_id, -1)
-    if task.status != lifecycle.DONE or task.submission is None:
+    if task.status != words.DONE or task.submission is None:
         return session.write(session.request("task.deploy-start", task_id, by))
     digest = evidence.digest_now(snapshot, task.submission, local)
     asked = session.request("task.deploy-start", task_id, by, ref=ref, digest=digest)
@@ -36,7 +36,7 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
     found = _after(session, task_id, ended.evidence, local)
     finish = Request("task.deploy-finish", asked.actor, task_id, {"evidence": found, "digest": digest})
     written = started + session.write(finish)
-    if written[-1].change.after != lifecycle.DEPLOYED:
+    if written[-1].change.after != words.DEPLOYED:
         refuse("DEPLOY_FAILED", f"the deploy command of {task_id} ended with: {found}"
                + (f"; its last words: {ended.output.strip()[-300:]}" if ended.output.strip() else ""),
                f"mend it, then opsgit task move {task_id} --to deployed")  # fmt: skip
@@ -58,10 +58,10 @@ def _after(session: Session, task_id: str, found: str, local: str | None) -> str
 
 def rollback(session: Session, task_id: str, alert: str | None = None) -> list[Written]:
     """Roll a deployment back; refused with `ROLLBACK_FAILED` when the project's rollback command fails."""
-    transaction = Transaction(session.repository, session.clock)
+    transaction = session.transaction()
     snapshot = transaction.snapshot()
     task = snapshot.task(task_id)
-    reverts = snapshot.reader.deploy_commit(task_id) if task.status == lifecycle.DEPLOYED else None
+    reverts = snapshot.reader.deploy_commit(task_id) if task.status == words.DEPLOYED else None
     expected = deployments.expected(snapshot.project.rollback)
     asked = session.request(
         "task.rollback", task_id, _rollers(task_id), alert=alert, reverts=reverts, evidence=expected
@@ -93,7 +93,7 @@ def _run(session: Session, command: Run, task_id: str, what: str, local: str | N
     if not command.command:
         return runner.Ended(deployments.ATTESTED)
     with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
-        transaction = Transaction(session.repository, session.clock)
+        transaction = session.transaction()
         _extract_gates(transaction, Path(folder))
         snapshot = transaction.snapshot()
         return runner.run(command, Path(folder), _variables(snapshot, snapshot.task(task_id), what, local))

@@ -27,7 +27,7 @@ def set_key(session: Session, key: str, value: str | None) -> list[Written]:
     Setting a command here is consent to running it here.
     """
     _known(key)
-    transaction = Transaction(session.repository, session.clock)
+    transaction = session.transaction()
     content = yaml_codec.edit_policy(
         _content(transaction), key, None if value is None else yaml_codec.parse_value(value)
     )

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsgit.domain import lifecycle
+from opsgit.domain import lifecycle, words
 from opsgit.domain.codes import refuse
 from opsgit.operations import deploying, reviewing, work
 from opsgit.operations.session import Session, assignee, orchestrator
 from opsgit.storage.ledger import Written
 
 
-def move(session: Session, task_id: str, to: str, **words: Any) -> list[Written]:
+def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]:
     """The original's spelling: the operation that takes a task to a status.
 
-    :param words: output, repository, deploy_ref, deliverable, alert, assignee.
+    :param given: output, repository, deploy_ref, deliverable, alert, assignee.
     """
     task = session.look(task_id).task(task_id)
     op = lifecycle.MOVES.get((task.status, to)) or _move_from_nowhere(to)
     if op == "task.submit":
-        return work.submit(session, task_id, words.get("output"), words.get("repository"))
+        return work.submit(session, task_id, given.get("output"), given.get("repository"))
     if op in ("review.approve", "review.reject"):
-        return reviewing.verdict(session, op, task_id, words.get("deliverable"))
+        return reviewing.verdict(session, op, task_id, given.get("deliverable"))
     if op == "task.deploy-finish":
-        return deploying.deploy(session, task_id, words.get("deploy_ref"), words.get("deliverable"))
+        return deploying.deploy(session, task_id, given.get("deploy_ref"), given.get("deliverable"))
     if op == "task.rollback":
-        return deploying.rollback(session, task_id, words.get("alert"))
+        return deploying.rollback(session, task_id, given.get("alert"))
     if op == "task.assign":
-        return work.assign(session, task_id, words.get("assignee") or task.assigned or "")
+        return work.assign(session, task_id, given.get("assignee") or task.assigned or "")
     natural = orchestrator if op == "task.cancel" else assignee(task_id)
     return session.write(session.request(op, task_id, natural))
 
 
 def _move_from_nowhere(to: str) -> str:
     """The operation that leads to a status from elsewhere: asking for it earns the lifecycle's own refusal."""
-    if to not in lifecycle.STATUSES:
-        refuse("BAD_VALUE", f"{to!r} is no status; there are {', '.join(lifecycle.STATUSES)}",
+    if to not in words.STATUSES:
+        refuse("BAD_VALUE", f"{to!r} is no status; there are {', '.join(words.STATUSES)}",
                "opsgit task move ID --to in-progress", "to")  # fmt: skip
     return next(op for (_, target), op in lifecycle.MOVES.items() if target == to)

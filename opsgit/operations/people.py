@@ -10,7 +10,7 @@ from opsgit.domain.request import Request
 from opsgit.operations import founding
 from opsgit.operations.session import Session, orchestrator
 from opsgit.storage import sshsig
-from opsgit.storage.ledger import Transaction, Written
+from opsgit.storage.ledger import Written
 
 
 def add(session: Session, name: str, role: str, **fields: Any) -> list[Written]:
@@ -20,7 +20,7 @@ def add(session: Session, name: str, role: str, **fields: Any) -> list[Written]:
     """
     asked = session.request("agent.add", name, orchestrator, role=role, **fields)
     trial = {"key": "ssh-ed25519 trial", "proof": "trial", "proved": True}
-    Transaction(session.repository, session.clock).decide(_with(asked, trial))
+    session.transaction().decide(_with(asked, trial))
     if session.dry_run:
         return session.write(_with(asked, trial))
     line, proof = founding.proved_key(session.repository.keys, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsgit.domain import lifecycle
+from opsgit.domain import words
 from opsgit.domain.request import Snapshot
 from opsgit.operations import evidence
 from opsgit.operations.session import Session, assignee, nobody
@@ -25,7 +25,7 @@ def verdict(session: Session, op: str, task_id: str, local: str | None = None) -
 def _seen(snapshot: Snapshot, op: str, task_id: str, local: str | None) -> dict[str, Any]:
     task = snapshot.task(task_id)
     submission = task.submission
-    if submission is None or task.status != lifecycle.IN_REVIEW:
+    if submission is None or task.status != words.IN_REVIEW:
         return {}  # the lifecycle refuses; there is nothing to measure
     digest = None if op == "review.reject" else evidence.digest_now(snapshot, submission, local)
     return {"round": submission.round, "digest": digest}

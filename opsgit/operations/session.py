@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from opsgit.domain import policy
 from opsgit.domain.codes import refuse
-from opsgit.domain.model import Agent
-from opsgit.domain.request import Request, Snapshot
-from opsgit.storage import checkout
-from opsgit.storage.ledger import Transaction, Written
 from opsgit.storage.repository import Repository
 
-Natural = Callable[[Snapshot], Sequence[str]]
+if TYPE_CHECKING:  # what only writes need is imported when something is written: lists start twice as fast
+    from opsgit.domain.model import Agent
+    from opsgit.domain.request import Request, Snapshot
+    from opsgit.storage.ledger import Transaction, Written
+
+Natural = Callable[["Snapshot"], Sequence[str]]
 
 
 @dataclass
@@ -35,24 +35,36 @@ class Session:
 
     def look(self, task_id: str | None = None) -> Snapshot:
         """The state now, without the lock; with a task in review, its branch's version."""
-        return Transaction(self.repository, self.clock).snapshot(task_id)
+        return self.transaction().snapshot(task_id)
+
+    def transaction(self) -> Transaction:
+        """The ledger's tip, to decide on."""
+        from opsgit.storage.ledger import Transaction
+
+        return Transaction(self.repository, self.clock)
 
     def request(self, op: str, target: str, natural: Natural, **fields: Any) -> Request:
         """A request by whoever acts, without the arguments that are None."""
+        from opsgit.domain.request import Request
+
         actor = self.actor(self.look(target if op.startswith(("task.", "review.")) else None), natural)
         given = {name: value for name, value in fields.items() if value is not None}
         return Request(op, actor, target, given, self.note)
 
     def write(self, *requests: Request) -> list[Written]:
         """Decide the requests one after the other under the lock, and publish them all, or none."""
+        from opsgit.storage import checkout
+
         with self.repository.lock():
-            transaction = Transaction(self.repository, self.clock)
+            transaction = self.transaction()
             shown = checkout.of(self.repository, transaction.objects)
             if shown and not self.dry_run:
                 shown.repair(transaction.base)
             written = [transaction.perform(request) for request in requests]
             if not self.dry_run:
                 transaction.publish()
+        if transaction.unfinished:
+            self.notices.append(transaction.unfinished)
         return written
 
     def actor(self, snapshot: Snapshot, natural: Natural) -> str:
@@ -87,7 +99,10 @@ def nobody(_: Snapshot) -> Sequence[str]:
 
 def orchestrator(snapshot: Snapshot) -> Sequence[str]:
     """The agents that may orchestrate."""
-    return [a.name for a in snapshot.agents() if policy.ORCHESTRATE in policy.rights(snapshot.project, a)]
+    from opsgit.domain import policy
+    from opsgit.domain.words import ORCHESTRATE
+
+    return [a.name for a in snapshot.agents() if ORCHESTRATE in policy.rights(snapshot.project, a)]
 
 
 def assignee(task_id: str) -> Natural:
@@ -106,4 +121,6 @@ def of_stage(task_id: str, index: int) -> Natural:
 
 
 def _fits(snapshot: Snapshot, agent: Agent, role: str) -> bool:
+    from opsgit.domain import policy
+
     return agent.role == role and bool(policy.rights(snapshot.project, agent))

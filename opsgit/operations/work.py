@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from opsgit.domain import lifecycle, names
+from opsgit.domain import words
 from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.model import Task
 from opsgit.domain.policy import split_pipeline
@@ -67,7 +67,7 @@ def by_orchestrator(session: Session, op: str, task_id: str, **fields: Any) -> l
 
 def comment(session: Session, task_id: str, text: str) -> list[Written]:
     """Comment on a task: on its review branch while it is in review, else on the ledger."""
-    in_review = session.look().task(task_id).status == lifecycle.IN_REVIEW
+    in_review = session.look().task(task_id).status == words.IN_REVIEW
     op = "review.comment" if in_review else "task.comment"
     return session.write(session.request(op, task_id, orchestrator, text=text))
 
@@ -77,24 +77,19 @@ def submit(session: Session, task_id: str, output: str | None, repository: str |
     snapshot = session.look()
     task = snapshot.task(task_id)
     by = assignee(task_id)
-    if task.status != lifecycle.IN_PROGRESS:  # the lifecycle's answer comes before any look at the disk
+    if task.status != words.IN_PROGRESS:  # the lifecycle's answer comes before any look at the disk
         return session.write(session.request("task.submit", task_id, by))
     fields = evidence.measured(snapshot, output, repository)
     handed = session.request("task.submit", task_id, by, **fields)
-    words = session.note or f"Please review round {_round(task) + 1}: {fields['deliverable']}"
-    return session.write(handed, Request("review.request", handed.actor, task_id, {"text": words}))
+    plea = session.note or f"Please review round {_round(task) + 1}: {fields['deliverable']}"
+    return session.write(handed, Request("review.request", handed.actor, task_id, {"text": plea}))
 
 
 def _round(task: Task) -> int:
     return task.submission.round if task.submission else 0
 
 
-def show(session: Session, task_id: str) -> Task:
-    """A task as it is now, with its review's words."""
-    return session.look(names.check_id(task_id)).task(task_id)
-
-
 def listed(ids: Sequence[str] | None) -> tuple[str, ...] | None:
     """Ids or tags given one by one or with commas between them; None when none was given."""
-    split = tuple(part.strip() for words in ids or () for part in words.split(",") if part.strip())
+    split = tuple(part.strip() for given in ids or () for part in given.split(",") if part.strip())
     return split or None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from opsgit.domain.codes import refuse
+
+if TYPE_CHECKING:
+    import subprocess
 
 KEPT = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH")
 SCRUBBED = {
@@ -66,6 +68,8 @@ class Git:
         self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a git command whose failure is an answer."""
+        import subprocess
+
         command = ["git", f"--git-dir={self.folder}", *words]
         try:
             return subprocess.run(command, input=given or b"", capture_output=True, check=False, env=environment(env))
@@ -100,6 +104,8 @@ class Git:
 
     def _pipe(self) -> subprocess.Popen[bytes]:
         if self._batch is None:
+            import subprocess
+
             command = ["git", f"--git-dir={self.folder}", "cat-file", "--batch"]
             try:
                 self._batch = subprocess.Popen(
@@ -133,6 +139,8 @@ class Git:
 
 def make_repository(folder: Path, bare: bool = False) -> None:
     """`git init` a folder with HEAD on main, without templates."""
+    import subprocess
+
     command = ["git", "init", "-q", "--template=", "-b", "main", *(["--bare"] if bare else []), str(folder)]
     try:
         done = subprocess.run(command, capture_output=True, check=False, env=environment())

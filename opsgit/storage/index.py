@@ -11,10 +11,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names
-from opsgit.domain.records import Record
+
+if TYPE_CHECKING:
+    from opsgit.domain.records import Record
 
 FORMAT = 1
 _TABLES = f"""
@@ -25,6 +27,7 @@ CREATE TABLE state (path TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NUL
 CREATE TABLE tip (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
 CREATE INDEX by_status ON state (kind, status);
 """
+_KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 Row = tuple[str, str, str, str, str | None, int | None, str | None, str | None]
 
@@ -48,10 +51,13 @@ class Index:
             if version != FORMAT:
                 self._build(base)
         except sqlite3.DatabaseError as error:
-            if self.path is None or isinstance(error, sqlite3.OperationalError):
+            base.close()
+            if self.path is None:
                 raise
-            base.close()  # damaged, by a crash perhaps: it is only a cache
-            self.path.unlink()
+            if isinstance(error, sqlite3.OperationalError):
+                self.path = None  # it cannot be written
+            else:
+                self.path.unlink()  # it is damaged, by a crash perhaps
             return self._open()
         return base
 
@@ -76,7 +82,19 @@ class Index:
     def keep(self, records: Iterable[tuple[str, Record]]) -> None:
         """Remember what blobs hold."""
         rows = [(blob, json.dumps(record, ensure_ascii=False)) for blob, record in records]
-        self.base.executemany("INSERT OR IGNORE INTO parsed VALUES (?, ?)", rows)
+        try:
+            self.base.executemany(_KEEP, rows)
+        except sqlite3.OperationalError as error:
+            self._retreat(error)
+            self.base.executemany(_KEEP, rows)
+
+    def _retreat(self, error: sqlite3.OperationalError) -> None:
+        """Go on in memory: a cache that cannot be written (a full disk) is no reason to fail."""
+        if self.path is None:
+            raise error
+        self.base.close()
+        self.path = None
+        self.base = self._open()
 
     def tip(self) -> str | None:
         """The commit whose files `state` lists."""
@@ -91,11 +109,13 @@ class Index:
         :param changed: the blob at each changed path, None when it is gone.
         :param record: gives the checked record of a path and blob.
         """
-        self.base.execute("BEGIN IMMEDIATE")
         try:
+            self.base.execute("BEGIN IMMEDIATE")
             if self.tip() == old:
                 self._apply(new, changed, record)
             self.base.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            self._retreat(error)
         except BaseException:
             self.base.execute("ROLLBACK")
             raise

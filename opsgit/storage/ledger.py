@@ -46,6 +46,7 @@ class Transaction:
     branches: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     files: dict[str, Entry | None] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
+    unfinished: str = ""
 
     def __post_init__(self) -> None:
         self.objects = self.repository.objects()
@@ -158,9 +159,12 @@ class Transaction:
         versions = checkout.pairs(self.objects, self.base, self.files.items())
         self.objects.write()
         self._move_refs(self.written[-1].change)
-        if shown:
-            shown.show(versions, self.tip)
-        self._advance_index()
+        try:
+            if shown:
+                shown.show(versions, self.tip)
+            self._advance_index()
+        except (OSError, Refused) as error:  # it is published all the same: to fail now would be to lie
+            self.unfinished = f"published, but the checkout was not refreshed ({error}); the next command mends it"
 
     def _move_refs(self, last: Change) -> None:
         """Review branches that are written move first, then main, then merged branches go."""
@@ -169,7 +173,9 @@ class Transaction:
         steps = [f"update {ref} {new} {old}" for ref, new, old in moves]
         if self.tip != self.base:
             steps.append(f"update {names.MAIN} {self.tip} {self.base}")
-        steps += [f"delete {ref} {old}" for ref, (old, new) in self.branches.items() if not new and old]
+        head = (self.repository.folder / "HEAD").read_text().strip()
+        gone = [(ref, old) for ref, (old, new) in self.branches.items() if not new and old and head != f"ref: {ref}"]
+        steps += [f"delete {ref} {old}" for ref, old in gone]  # but not the one that somebody looks at
         who = {"GIT_COMMITTER_NAME": last.request.actor, "GIT_COMMITTER_EMAIL": f"{last.request.actor}@opsgit"}
         script = "".join(f"start\n{step}\ncommit\n" for step in steps)
         words = ("-c", "core.fsync=all", "update-ref", "-m", f"opsgit: {last.subject}", "--stdin")

@@ -11,17 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opsgit.domain import names
 from opsgit.domain.codes import refuse
-from opsgit.domain.model import Project
-from opsgit.domain.records import from_record
-from opsgit.domain.request import Reader
 from opsgit.storage.git import Git
 from opsgit.storage.index import Index
-from opsgit.storage.keys import KeyStore
-from opsgit.storage.objects import Objects
-from opsgit.storage.reader import TreeReader
+
+if TYPE_CHECKING:
+    from opsgit.domain.model import Project
+    from opsgit.domain.request import Reader
+    from opsgit.storage.keys import KeyStore
+    from opsgit.storage.objects import Objects
+    from opsgit.storage.reader import TreeReader
 
 LOCK_SECONDS = 60.0
 
@@ -44,6 +46,8 @@ class Repository:
 
     def objects(self) -> Objects:
         """A fresh view of the objects."""
+        from opsgit.storage.objects import Objects
+
         return Objects(self.git, len(self.tip()))
 
     def tip(self, ref: str = names.MAIN) -> str:
@@ -61,6 +65,8 @@ class Repository:
 
     def reader(self, objects: Objects, commit: str) -> TreeReader:
         """The state at a commit."""
+        from opsgit.storage.reader import TreeReader
+
         return TreeReader(objects, self.index, commit)
 
     @cached_property
@@ -77,6 +83,8 @@ class Repository:
     @property
     def keys(self) -> KeyStore:
         """This machine's keys for the repository."""
+        from opsgit.storage.keys import KeyStore
+
         return KeyStore(self.identity.repository)
 
     @contextmanager
@@ -114,6 +122,9 @@ def _wait_for(handle: int, folder: Path) -> None:
 
 def project_at(reader: Reader) -> Project:
     """The project of a state; refuses with `NOT_A_STATE_REPOSITORY` where there is none."""
+    from opsgit.domain.model import Project
+    from opsgit.domain.records import from_record
+
     record = reader.record(names.PROJECT)
     if record is None:
         refuse("NOT_A_STATE_REPOSITORY", f"main has no {names.PROJECT}",

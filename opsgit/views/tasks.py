@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from opsgit.domain.model import Comment, Task
-from opsgit.domain.records import Record
-from opsgit.views import terminal
+from opsgit.domain.records import Record, from_record
 
 
-def listing(tasks: Sequence[Record]) -> list[str]:
-    """A table of tasks."""
-    rows = [(t["id"], t["status"], t["priority"], t.get("assigned") or "-", t["title"]) for t in tasks]
-    return terminal.table(("ID", "STATUS", "PRIORITY", "ASSIGNED", "TITLE"), rows)
-
-
-def page(task: Task) -> Iterator[str]:
+def page(record: Record) -> Iterator[str]:
     """One task in full."""
+    task = from_record(Task, record)
     yield f"{task.id}  {task.title}"
     yield f"status: {task.status}   priority: {task.priority}   assigned: {task.assigned or 'nobody'}"
     yield f"pipeline: {' → '.join(stage.name for stage in task.pipeline)}"

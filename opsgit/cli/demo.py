@@ -1,0 +1,58 @@
+"""`opsgit demo`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from opsgit.cli import voice
+from opsgit.domain.codes import refuse
+
+MARKS = {"command": "\n$ {}", "done": "  {}", "refused": "  REFUSED  {}"}
+
+
+@click.command("demo", epilog="\b\nExample:\n  opsgit demo /tmp/opsgit-demo")
+@click.argument("directory", required=False, metavar="[DIR]")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def command(directory: str | None, as_json: bool) -> None:
+    """Walk a real state repository from init to rollback, refusals shown, in DIR (default: a new temporary folder).
+
+    The demo's keys are kept in DIR too; yours are not touched.
+    """
+    folder = Path(directory) if directory else Path(tempfile.mkdtemp(prefix="opsgit-demo-"))
+    if folder.exists() and any(folder.iterdir()):
+        refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", "opsgit demo NEW-DIR")
+    folder = Path(os.path.abspath(folder))
+    os.environ["XDG_DATA_HOME"] = str(folder / "keys")
+    _walk(folder, as_json)
+
+
+def _walk(folder: Path, as_json: bool) -> None:
+    from opsgit.operations import demo
+
+    start, steps = time.monotonic(), []
+    for kind, words in demo.walk(folder):
+        steps.append({"kind": kind, "text": words})
+        if not as_json:
+            voice.line(MARKS[kind].format(words))
+    if as_json:
+        voice.data("demo", path=str(folder), steps=steps)
+        return
+    state, refusals = folder / "state", sum(step["kind"] == "refused" for step in steps)
+    voice.line(
+        f"\n{refusals} refusals, and nothing of what was refused is in the ledger. ({time.monotonic() - start:.1f} s)"
+    )
+    voice.line("\nWhere to look next:")
+    for look in (
+        f"git -C {state} log --graph --format='%h %G? %an: %s'   # every commit, its signature judged by git itself",
+        f"git -C {state} log --first-parent --show-signature     # the audit trail",
+        f"cat {state}/tasks/01/SKILL-001.yaml",
+        f"export XDG_DATA_HOME={folder}/keys                     # to act with the demo's keys:",
+        f"opsgit -C {state} task add --title 'Yours' --assign dev",
+        "opsgit help lifecycle",
+    ):
+        voice.line(f"  {look}")

@@ -1,0 +1,90 @@
+"""The demo: a real state repository, walked from init to rollback, with refusals on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from opsgit.domain.codes import Refused
+from opsgit.operations import deploying, founding, governing, moving, people, reviewing, work
+from opsgit.operations.session import Session
+from opsgit.storage.ledger import Written
+
+Step = tuple[str, Callable[[Session], list[Written]]]
+TASK = "SKILL-001"
+
+
+def walk(folder: Path) -> Iterator[tuple[str, str]]:
+    """Make a repository in `folder` and walk it; yields (kind, words): command, done or refused.
+
+    Every line is a real operation on a real repository, and what it says is what the ledger holds.
+    """
+    work_done = folder / "work" / "chart-generator"
+    work_done.mkdir(parents=True)
+    (work_done / "chart.py").write_text('print("chart")\n')
+    repository = founding.init(folder / "state", "demo")
+    yield "command", f"opsgit init --project demo --state-dir {folder / 'state'}"
+    yield "done", f"genesis {repository.tip()[:10]}, signed by orchestrator"
+    try:
+        for command, act in _steps(work_done):
+            yield "command", f"opsgit {command}"
+            session = Session(repository, _named(command))
+            try:
+                yield from (("done", f"{one.change.subject}  by {one.change.request.actor}") for one in act(session))
+            except Refused as refused:
+                yield "refused", f"{refused.refusal.code}: {refused.refusal.message}"
+    finally:
+        repository.close()
+
+
+def _named(command: str) -> tuple[tuple[str, str], ...]:
+    words = command.split()
+    options = ("--as", "--approved-by")
+    return tuple((option, words[words.index(option) + 1]) for option in options if option in words)
+
+
+def _steps(output: Path) -> Iterator[Step]:
+    for name, role in (("dev", "developer"), ("qa", "reviewer"), ("deploy", "deployer"), ("watch", "observer")):
+        yield f"agent add --name {name} --role {role}", lambda s, n=name, r=role: people.add(s, n, r)  # type: ignore[misc]
+    yield from _work(output)
+    yield from _review(output)
+    yield from _ship()
+
+
+def _work(output: Path) -> Iterator[Step]:
+    pipeline = "dev→qa→deploy"
+    yield (
+        f"task add --id {TASK} --title 'Build the chart generator' --assign dev --pipeline '{pipeline}'",
+        lambda s: work.add(s, TASK, "Build the chart generator", assigned="dev", pipeline=pipeline),
+    )
+    yield f"task move {TASK} --to done --approved-by qa", lambda s: moving.move(s, TASK, "done")
+    yield f"task start {TASK}", lambda s: work.by_assignee(s, "task.start", TASK)
+    yield f"task submit {TASK} --output {output}.zip", lambda s: work.submit(s, TASK, f"{output}.zip")
+    yield f"task submit {TASK} --output {output}", lambda s: work.submit(s, TASK, str(output))
+
+
+def _review(output: Path) -> Iterator[Step]:
+    yield f"review approve {TASK} --as dev", lambda s: reviewing.verdict(s, "review.approve", TASK)
+    yield (
+        f"review comment {TASK} --as qa --text 'what about an empty series?'",
+        lambda s: work.comment(s, TASK, "what about an empty series?"),
+    )
+    yield f"review approve {TASK} --as qa   # after somebody changed {output.name}", lambda s: _swapped(s, output)
+    yield f"review approve {TASK} --as qa", lambda s: reviewing.verdict(s, "review.approve", TASK)
+
+
+def _swapped(session: Session, output: Path) -> list[Written]:
+    script = output / "chart.py"
+    good = script.read_text()
+    script.write_text('print("something else")\n')
+    try:
+        return reviewing.verdict(session, "review.approve", TASK)
+    finally:
+        script.write_text(good)
+
+
+def _ship() -> Iterator[Step]:
+    for value in ('["false"]', '["true"]'):
+        yield f"project set deploy.command '{value}'", lambda s, v=value: governing.set_key(s, "deploy.command", v)  # type: ignore[misc]
+        yield f"task move {TASK} --to deployed --deploy-ref v2.0.0", lambda s: deploying.deploy(s, TASK, "v2.0.0")
+    yield f"rollback {TASK}", lambda s: deploying.rollback(s, TASK)

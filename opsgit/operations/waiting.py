@@ -1,0 +1,85 @@
+"""What waits for whom: the next thing that an agent should do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from opsgit.domain import policy, words
+from opsgit.domain.authority import open_stage
+from opsgit.domain.model import Agent, Project, Task
+from opsgit.domain.records import from_record
+from opsgit.operations.listing import ORDER, synced
+from opsgit.operations.session import Session
+
+
+def next_steps(session: Session, name: str, limit: int = 20) -> list[dict[str, str]]:
+    """What an agent should do now, most urgent first: each with the task, why, and the command."""
+    snapshot = session.look()
+    agent, project = snapshot.agent(name), snapshot.project
+    open_ones = "kind = 'task' AND status NOT IN ('cancelled', 'deployed')"
+    found = [from_record(Task, record) for record in synced(session).select(open_ones, (), ORDER)]
+    tasks_now = (session.look(t.id).task(t.id) if t.status == words.IN_REVIEW else t for t in found)
+    steps = (step for task in tasks_now for step in _steps(project, agent, task))
+    return [step for step, _ in zip(steps, range(limit), strict=False)]
+
+
+def _steps(project: Project, agent: Agent, task: Task) -> Iterator[dict[str, str]]:
+    """The steps on one task that wait for an agent."""
+    held = policy.rights(project, agent)
+    for right, status, fits, what, command in WAITING:
+        if right in held and task.status == status and fits(agent, task):
+            yield {"task": task.id, "title": task.title, "status": task.status, "priority": task.priority,
+                   "do": what, "command": f"opsgit {command.format(id=task.id, me=agent.name)}"}  # fmt: skip
+
+
+def _mine(agent: Agent, task: Task) -> bool:
+    return task.assigned == agent.name
+
+
+def _first(agent: Agent, task: Task) -> bool:
+    return policy.matches(task.pipeline[0], agent)
+
+
+def _last(agent: Agent, task: Task) -> bool:
+    idle = not task.deployment or task.deployment.state != "started"
+    return idle and policy.matches(task.pipeline[-1], agent)
+
+
+def _to_sign_off(agent: Agent, task: Task) -> bool:
+    return _reviews(agent, task) and open_stage(task) != len(task.pipeline) - 2
+
+
+def _to_judge(agent: Agent, task: Task) -> bool:
+    return _reviews(agent, task) and open_stage(task) == len(task.pipeline) - 2
+
+
+def _reviews(agent: Agent, task: Task) -> bool:
+    stage = open_stage(task)
+    return stage is not None and agent.name not in task.contributors and policy.matches(task.pipeline[stage], agent)
+
+
+def _nobodys(agent: Agent, task: Task) -> bool:
+    return task.assigned is None
+
+
+def _deploying(agent: Agent, task: Task) -> bool:
+    return bool(task.deployment and task.deployment.state == "started" and task.deployment.by == agent.name)
+
+
+# Right, status, whether the task waits for the agent, what to do, the command.
+# fmt: off
+WAITING: tuple[tuple[str, str, Any, str, str], ...] = (
+    (words.WORK, words.REJECTED, _mine, "rework: it was rejected", "task start {id} --as {me}"),
+    (words.WORK, words.IN_PROGRESS, _mine, "finish and submit", "task submit {id} --output PATH --as {me}"),
+    (words.WORK, words.ASSIGNED, _mine, "start", "task start {id} --as {me}"),
+    (words.WORK, words.BACKLOG, _first, "claim", "task claim {id} --as {me}"),
+    (words.REVIEW, words.IN_REVIEW, _to_judge, "review", "review approve {id} --as {me}"),
+    (words.REVIEW, words.IN_REVIEW, _to_sign_off, "review and sign off", "review sign-off {id} --as {me}"),
+    (words.DEPLOY, words.DONE, _last, "deploy", "task move {id} --to deployed --as {me}"),
+    (words.DEPLOY, words.DONE, _deploying, "a deployment of yours is unfinished", "deploy abandon {id}"),
+    (words.ORCHESTRATE, words.BACKLOG, _nobodys, "assign", "task assign {id} --to AGENT --as {me}"),
+    (words.ORCHESTRATE, words.ROLLED_BACK, lambda agent, task: True, "decide: assign again",
+     "task assign {id} --to AGENT --as {me}"),
+)
+# fmt: on

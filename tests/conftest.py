@@ -1,0 +1,135 @@
+"""Real parts for tests: a home of their own, state repositories, plain git, the command line in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from opsgit.cli.main import main
+from opsgit.operations import founding
+from opsgit.operations.session import Session
+from opsgit.storage.repository import Repository
+
+settings.register_profile("quick", max_examples=60, deadline=None)
+settings.register_profile("long", max_examples=600, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of the test's own; nothing of the caller's git or opsgit settings."""
+    for name in [name for name in os.environ if name.startswith(("GIT_", "OPSGIT_", "OPS_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@dataclass
+class Result:
+    """How a command ended: exit code, stdout, stderr."""
+
+    exit: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def code(self) -> str:
+        """The refusal's code of a command that ran with --json."""
+        assert not self.out, self.out
+        return str(json.loads(self.err)["error"]["code"])
+
+
+@dataclass
+class Desk:
+    """A state repository and the command line on it."""
+
+    path: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *words: str) -> Result:
+        """Run a command in this process."""
+        self.capsys.readouterr()
+        exit_code = main(["-C", str(self.path), *words])
+        said = self.capsys.readouterr()
+        return Result(exit_code, said.out, said.err)
+
+    def ok(self, *words: str) -> Result:
+        """Run a command that must succeed."""
+        result = self.run(*words)
+        assert result.exit == 0, result
+        return result
+
+    def refused(self, *words: str) -> str:
+        """Run a command that must be refused, and return the code; nothing may have changed."""
+        before = self.refs()
+        result = self.run(*words, "--json")
+        assert result.exit not in (0, 1), result
+        assert self.refs() == before
+        return result.code
+
+    def refs(self) -> str:
+        return git(self.path, "for-each-ref") + git(self.path, "status", "--porcelain")
+
+    def session(self, name: str | None = None) -> Session:
+        return Session(Repository((self.path / ".git").resolve(), self.path), (("--as", name),) if name else ())
+
+    def status(self, task_id: str = "T-1") -> str:
+        return str(self.ok("task", "show", task_id, "--json").json["task"]["status"])
+
+
+def git(folder: Path, *words: str, check: bool = True, **more: Any) -> str:
+    """Plain git."""
+    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False, **more)
+    assert not check or done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+    """A fresh state repository with one agent of each role."""
+    made = founding.init(tmp_path / "state", "demo")
+    made.close()
+    found = Desk(tmp_path / "state", capsys)
+    for name, role in (("dev", "developer"), ("qa", "reviewer"), ("ship", "deployer"), ("eye", "observer")):
+        found.ok("agent", "add", name, "--role", role)
+    yield found
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """A deliverable."""
+    folder = tmp_path / "output"
+    folder.mkdir()
+    (folder / "result.txt").write_text("done\n")
+    return folder
+
+
+@pytest.fixture
+def in_review(desk: Desk, output: Path) -> Desk:
+    """A desk with T-1 in review."""
+    desk.ok("task", "add", "--title", "One", "--assign", "dev")
+    desk.ok("task", "start", "T-1")
+    desk.ok("task", "submit", "T-1", "--output", str(output))
+    return desk
+
+
+@pytest.fixture
+def done(in_review: Desk) -> Desk:
+    """A desk with T-1 done."""
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    return in_review

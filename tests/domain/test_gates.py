@@ -1,0 +1,365 @@
+"""The gates, one by one: what each refuses, by code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from opsgit.domain.codes import CODES, Refusal
+from opsgit.domain.request import Change
+from tests.domain.world import AT, DIGEST, OTHER_DIGEST, World, agent_record, key_of
+
+
+def code(answer: Change | Refusal) -> str | None:
+    return answer.code if isinstance(answer, Refusal) else None
+
+
+def in_progress() -> World:
+    world = World.peopled()
+    world.do("task.add", "boss", title="t", assigned="dev")
+    world.do("task.start", "dev")
+    return world
+
+
+def in_review(pipeline: list[str] | None = None) -> World:
+    world = World.peopled()
+    world.do("task.add", "boss", title="t", assigned="dev", pipeline=pipeline)
+    world.do("task.start", "dev")
+    world.do("task.submit", "dev", deliverable="/d", digest=DIGEST)
+    world.do("review.request", "dev", text="please")
+    return world
+
+
+def done() -> World:
+    world = in_review()
+    world.do("review.approve", "qa", round=1, digest=DIGEST)
+    return world
+
+
+def deployed() -> World:
+    world = done()
+    world.do("task.deploy-start", "ship", digest=DIGEST, ref="v1")
+    world.do("task.deploy-finish", "ship", digest=DIGEST, evidence="attested")
+    return world
+
+
+def test_the_happy_path_names_each_step() -> None:
+    world = deployed()
+    undone = world.do("task.rollback", "ship", evidence="attested", reverts=world.deployed["T-1"])
+    assert undone.subject == "T-1: deployed → rolled-back"
+    assert undone.body.startswith("This reverts commit ")
+    again = world.do("task.assign", "boss", to="dev2")
+    assert again.after == "assigned"
+    assert world.task().contributors == ("dev", "dev2")
+
+
+def test_a_contributor_never_judges_even_with_another_role() -> None:
+    world = in_review()
+    world.files["agents/dev.yaml"] = agent_record("dev", "reviewer")
+    for op in ("review.approve", "review.reject"):
+        assert code(world.ask(op, "dev", note="n", round=1, digest=DIGEST)) == "SELF_REVIEW"
+
+
+def test_whoever_was_assigned_once_is_a_contributor() -> None:
+    world = World.peopled()
+    world.do("task.add", "boss", title="t", assigned="dev")
+    world.do("task.assign", "boss", to="dev2")
+    assert world.task().contributors == ("dev", "dev2")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"round": 2, "digest": DIGEST}, "STALE"),
+        ({"digest": DIGEST}, "STALE"),
+        ({"round": 1, "digest": OTHER_DIGEST}, "DELIVERABLE_CHANGED"),
+        ({"round": 1}, "DELIVERABLE_CHANGED"),
+    ],
+)
+def test_an_approval_means_one_round_and_digest(fields: Mapping[str, Any], expected: str) -> None:
+    assert code(in_review().ask("review.approve", "qa", **fields)) == expected
+
+
+def test_stages_sign_off_in_order_each_by_another_reviewer() -> None:
+    world = in_review(["dev", "qa", "qa2", "ship"])
+    seen = {"round": 1, "digest": DIGEST}
+    assert code(world.ask("review.approve", "qa2", **seen)) == "STAGE_OPEN"
+    assert code(world.ask("review.sign-off", "qa2", **seen)) == "NOT_IN_PIPELINE"
+    world.do("review.sign-off", "qa", **seen)
+    assert code(world.ask("review.sign-off", "qa2", **seen)) == "STAGES_DONE"
+    assert code(world.ask("review.approve", "qa", **seen)) in ("NOT_IN_PIPELINE", "ALREADY_SIGNED_OFF")
+    assert world.do("review.approve", "qa2", **seen).after == "done"
+
+
+def test_one_reviewer_does_not_sign_two_stages() -> None:
+    world = in_review(["developer", "reviewer", "reviewer", "deployer"])
+    world.do("review.sign-off", "qa", round=1, digest=DIGEST)
+    assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == "ALREADY_SIGNED_OFF"
+
+
+@pytest.mark.parametrize("role", ["developer", "observer"])
+def test_a_sign_off_counts_only_while_its_reviewer_may_review(role: str) -> None:
+    world = in_review(["dev", "qa", "qa2", "ship"])
+    world.do("review.sign-off", "qa", round=1, digest=DIGEST)
+    world.files["agents/qa.yaml"] = agent_record("qa", role)
+    assert code(world.ask("review.approve", "qa2", round=1, digest=DIGEST)) == "STAGE_OPEN"
+
+
+def test_a_sign_off_of_a_removed_reviewer_does_not_count() -> None:
+    world = in_review(["dev", "qa", "qa2", "ship"])
+    world.do("review.sign-off", "qa", round=1, digest=DIGEST)
+    world.do("agent.remove", "boss", "qa")
+    assert code(world.ask("review.approve", "qa2", round=1, digest=DIGEST)) == "STAGE_OPEN"
+
+
+def test_revising_voids_the_sign_offs_and_keeps_the_round() -> None:
+    world = in_review(["dev", "qa", "qa2", "ship"])
+    world.do("review.sign-off", "qa", round=1, digest=DIGEST)
+    world.do("review.revise", "dev", deliverable="/d", digest=OTHER_DIGEST)
+    assert world.task().review and world.task().review.sign_offs == ()
+    assert code(world.ask("review.approve", "qa2", round=1, digest=OTHER_DIGEST)) == "STAGE_OPEN"
+
+
+def test_rejecting_needs_a_reason_and_the_same_digest_is_not_submitted_again() -> None:
+    world = in_review()
+    assert code(world.ask("review.reject", "qa", round=1)) == "REASON_REQUIRED"
+    world.do("review.reject", "qa", note="broken", round=1)
+    world.do("task.start", "dev")
+    assert code(world.ask("task.submit", "dev", deliverable="/d", digest=DIGEST)) == "DELIVERABLE_UNCHANGED"
+    world.do("task.submit", "dev", deliverable="/d", digest=OTHER_DIGEST)
+    assert world.task().submission and world.task().submission.round == 2
+
+
+def test_a_withdrawn_digest_may_be_submitted_again() -> None:
+    world = in_review()
+    world.do("review.withdraw", "dev")
+    assert world.do("task.submit", "dev", deliverable="/d", digest=DIGEST).after == "review"
+
+
+def test_reopening_needs_a_reason_and_voids_the_approvals() -> None:
+    world = done()
+    assert code(world.ask("task.assign", "boss", to="dev")) == "REASON_REQUIRED"
+    world.do("task.assign", "boss", note="bug", to="dev")
+    assert world.task().review is None
+
+
+def test_only_the_submitted_digest_is_deployed() -> None:
+    assert code(done().ask("task.deploy-start", "ship", digest=OTHER_DIGEST)) == "DELIVERABLE_CHANGED"
+    world = done()
+    world.do("task.deploy-start", "ship", digest=DIGEST)
+    assert code(world.ask("task.deploy-finish", "ship", digest=OTHER_DIGEST, evidence="attested")) == "DELIVERABLE_CHANGED"
+
+
+def test_one_deployment_at_a_time_finished_by_who_started_it() -> None:
+    world = done()
+    world.do("task.deploy-start", "ship", digest=DIGEST)
+    assert code(world.ask("task.deploy-start", "ship2", digest=DIGEST)) == "DEPLOY_RUNNING"
+    assert code(world.ask("task.deploy-finish", "ship2", digest=DIGEST, evidence="attested")) == "NOT_STARTED_BY_YOU"
+    assert code(world.ask("task.cancel", "boss")) == "DEPLOY_RUNNING"
+    assert code(world.ask("task.assign", "boss", note="n", to="dev")) == "DEPLOY_RUNNING"
+    world.do("task.deploy-abandon", "boss")
+    world.do("task.deploy-start", "ship2", digest=DIGEST)
+
+
+def test_a_finish_without_a_start_is_refused() -> None:
+    assert code(done().ask("task.deploy-finish", "ship", digest=DIGEST, evidence="attested")) == "NO_DEPLOYMENT"
+
+
+@pytest.mark.parametrize(("command", "evidence"), [([], "exit 0"), (["x"], "attested"), (["x"], "exit 1"), (["x"], "timeout")])
+def test_only_the_expected_evidence_deploys(command: list[str], evidence: str) -> None:
+    world = done()
+    world.files["ops.yaml"] = {**world.files["ops.yaml"], "deploy": {"command": command}}
+    world.do("task.deploy-start", "ship", digest=DIGEST)
+    failed = world.do("task.deploy-finish", "ship", digest=DIGEST, evidence=evidence)
+    assert failed.after == "done"
+    assert world.task().deployment and world.task().deployment.state == "failed"
+
+
+def test_a_rollback_reverts_the_commit_that_deployed() -> None:
+    world = deployed()
+    assert code(world.ask("task.rollback", "ship", evidence="attested", reverts="f" * 40)) == "WRONG_REVERT"
+    assert code(world.ask("task.rollback", "ship", evidence="attested")) == "WRONG_REVERT"
+    assert code(world.ask("task.rollback", "ship", evidence="exit 1", reverts=world.deployed["T-1"])) == "ROLLBACK_FAILED"
+
+
+def rolled_by_alert(world: World, alert: str | None) -> str | None:
+    reverts = world.deployed["T-1"]
+    return code(world.ask("task.rollback", "eye", evidence="attested", reverts=reverts, alert=alert))
+
+
+def test_an_observer_rolls_back_by_an_alert_of_somebody_else() -> None:
+    world = deployed()
+    world.now += 10
+    assert rolled_by_alert(world, None) == "ALERT_REQUIRED"
+    assert rolled_by_alert(world, "A-1") == "NOT_FOUND"
+    world.do("alert.raise", "eye", "A-1", message="m", task="T-1")
+    assert rolled_by_alert(world, "A-1") == "ALERT_UNFIT"
+    world.do("alert.raise", "eye2", "A-2", message="m")
+    assert rolled_by_alert(world, "A-2") == "ALERT_UNFIT"
+    world.do("alert.raise", "eye2", "A-3", message="m", task="T-1")
+    assert rolled_by_alert(world, "A-3") is None
+    world.do("alert.resolve", "eye2", "A-3")
+    assert rolled_by_alert(world, "A-3") == "ALERT_UNFIT"
+
+
+def test_an_alert_from_before_the_deployment_is_no_ground() -> None:
+    world = done()
+    world.do("alert.raise", "eye2", "A-1", message="m", task="T-1")
+    world.now += 10
+    world.do("task.deploy-start", "ship", digest=DIGEST)
+    world.do("task.deploy-finish", "ship", digest=DIGEST, evidence="attested")
+    assert rolled_by_alert(world, "A-1") == "ALERT_UNFIT"
+
+
+def test_a_task_starts_when_what_it_depends_on_is_done() -> None:
+    world = World.peopled()
+    world.do("task.add", "boss", "T-0", title="first")
+    world.do("task.add", "boss", title="second", depends_on=["T-0"], assigned="dev")
+    assert code(world.ask("task.start", "dev")) == "DEPENDENCY_OPEN"
+    world.set_task(id="T-0", status="done")
+    assert code(world.ask("task.start", "dev")) is None
+
+
+def test_a_circle_of_dependencies_is_refused() -> None:
+    world = World.peopled()
+    for task, needs in (("A", []), ("B", ["A"]), ("C", ["B"])):
+        world.do("task.add", "boss", task, title=task, depends_on=needs)
+    assert code(world.ask("task.edit", "boss", "A", depends_on=["C"])) == "DEPENDENCY_CYCLE"
+    assert code(world.ask("task.edit", "boss", "A", depends_on=["A"])) == "DEPENDENCY_CYCLE"
+    assert code(world.ask("task.add", "boss", "D", title="d", depends_on=["D"])) == "NOT_FOUND"
+    assert code(world.ask("task.edit", "boss", "C", depends_on=["A", "B"])) is None
+
+
+def test_the_loser_of_a_claim_is_told_who_won() -> None:
+    world = World.peopled()
+    world.do("task.add", "boss", title="t")
+    world.do("task.claim", "dev")
+    answer = world.ask("task.claim", "dev2")
+    assert isinstance(answer, Refusal)
+    assert (answer.code, answer.exit) == ("ALREADY_CLAIMED", 7)
+    assert "dev" in answer.message
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [["dev"], ["dev", "ship"], ["qa", "qa2", "ship"], ["dev", "dev2", "ship"], ["dev", "qa", "qa2"], ["dev", "?", "ship"],
+     ["boss", "qa", "ship"], ["dev", "qa", "later"]],
+)  # fmt: skip
+def test_a_pipeline_grants_nothing(stages: list[str]) -> None:
+    assert code(World.peopled().ask("task.add", "boss", title="t", pipeline=stages)) == "BAD_PIPELINE"
+
+
+def test_a_pipeline_narrows_who_works_reviews_and_deploys() -> None:
+    world = World.peopled()
+    pipeline = ["dev", "qa", "ship"]
+    assert code(world.ask("task.add", "boss", title="t", pipeline=pipeline, assigned="dev2")) == "NOT_IN_PIPELINE"
+    world.do("task.add", "boss", title="t", pipeline=pipeline)
+    assert code(world.ask("task.claim", "dev2")) == "NOT_IN_PIPELINE"
+    world.do("task.claim", "dev")
+    world.do("task.start", "dev")
+    world.do("task.submit", "dev", deliverable="/d", digest=DIGEST)
+    assert code(world.ask("review.approve", "qa2", round=1, digest=DIGEST)) == "NOT_IN_PIPELINE"
+    world.do("review.approve", "qa", round=1, digest=DIGEST)
+    assert code(world.ask("task.deploy-start", "ship2", digest=DIGEST)) == "NOT_IN_PIPELINE"
+
+
+def test_the_creator_edits_words_while_in_backlog_and_no_pipeline() -> None:
+    world = World.peopled()
+    world.do("task.add", "qa", title="t")
+    world.do("task.edit", "qa", title="better", tags=["x"], priority="high", description="d")
+    assert code(world.ask("task.edit", "qa", pipeline=["dev", "qa", "ship"])) == "RIGHT_MISSING"
+    assert code(world.ask("task.edit", "dev", title="mine")) == "NOT_CREATOR"
+    world.do("task.claim", "dev")
+    assert code(world.ask("task.edit", "qa", title="again")) == "NOT_CREATOR"
+    world.do("task.start", "dev")
+    assert code(world.ask("task.edit", "boss", pipeline=["dev", "qa", "ship"])) == "ILLEGAL_TRANSITION"
+
+
+def test_a_task_carries_at_most_200_comments() -> None:
+    world = World.peopled()
+    world.set_task(comments=[{"by": "qa", "at": AT, "text": "x"}] * 200)
+    assert code(world.ask("task.comment", "qa", text="one more")) == "COMMENTS_FULL"
+    world.do("task.trim", "boss", keep=3)
+    world.do("task.comment", "qa", text="one more")
+    assert len(world.task().comments) == 4
+
+
+class TestAgents:
+    def add(self, world: World, name: str, **fields: Any) -> str | None:
+        given = {"role": "developer", "key": key_of("new"), "proof": "AAAA", "proved": True, **fields}
+        return code(world.ask("agent.add", "boss", name, **given))
+
+    def test_a_name_a_key_and_a_role_are_checked(self) -> None:
+        world = World.peopled()
+        assert self.add(world, "new") is None
+        assert self.add(world, "dev") == "ID_TAKEN"
+        assert self.add(world, "reviewer") == "ID_TAKEN"
+        assert self.add(world, "new", role="wizard") == "UNKNOWN_ROLE"
+        assert self.add(world, "new", proved=False) == "BAD_KEY"
+        assert self.add(world, "new", key=key_of("dev")) == "KEY_TAKEN"
+        assert self.add(world, "new", email="a b@c") == "BAD_VALUE"
+        assert self.add(world, "new", email="dev@" + "0" * 32) == "BAD_VALUE"
+
+    def test_a_removed_agent_has_no_rights_and_its_name_never_returns(self) -> None:
+        world = World.peopled()
+        world.do("agent.remove", "boss", "dev")
+        assert self.add(world, "dev") == "ID_TAKEN"
+        assert code(world.ask("task.add", "dev", title="t")) == "AGENT_REMOVED"
+        assert code(world.ask("agent.remove", "boss", "dev")) == "AGENT_REMOVED"
+        assert code(world.ask("task.add", "boss", title="t", assigned="dev")) == "AGENT_REMOVED"
+
+    def test_the_last_orchestrator_stays(self) -> None:
+        world = World.peopled()
+        assert code(world.ask("agent.remove", "boss", "boss")) == "LAST_ORCHESTRATOR"
+        assert code(world.ask("agent.retire-key", "boss", "boss", key=key_of("boss"))) == "LAST_ORCHESTRATOR"
+
+    @pytest.mark.parametrize(("name", "role"), [("dev", "orchestrator"), ("boss", "developer"), ("eye", "orchestrator")])
+    def test_nobody_crosses_between_orchestrating_and_implementing(self, name: str, role: str) -> None:
+        assert code(World.peopled().ask("agent.edit", "boss", name, role=role)) == "EXCLUSIVE_ROLES"
+
+    def test_keys_are_changed_by_their_agent_or_an_orchestrator(self) -> None:
+        world = World.peopled()
+        new = {"key": key_of("fresh"), "proof": "AAAA", "proved": True}
+        assert code(world.ask("agent.rotate", "qa", "dev", **new)) == "NOT_YOURS"
+        world.do("agent.rotate", "dev", "dev", **new)
+        assert world.snapshot().agent("dev").active_keys == (key_of("fresh"),)
+        assert code(world.ask("agent.rotate", "boss", "dev", **{**new, "key": key_of("dev")})) == "KEY_TAKEN"
+
+
+class TestProject:
+    def set(self, world: World, **keys: Any) -> str | None:
+        record = {**world.files["ops.yaml"], **keys}
+        return code(world.ask("project.set", "boss", "", record=record, content=b"x"))
+
+    @pytest.mark.parametrize("keys", [{"name": "q"}, {"repository": "1" * 32}, {"created": "2020-01-01T00:00:00Z"}, {"rules": 2}])
+    def test_the_identity_is_fixed(self, keys: Mapping[str, Any]) -> None:
+        assert self.set(World.peopled(), **keys) == "IDENTITY_FIXED"
+
+    def test_roles(self) -> None:
+        world = World.peopled()
+        assert self.set(world, roles={"webmaster": ["work"]}) is None
+        assert self.set(world, roles={"developer": ["review"]}) == "IDENTITY_FIXED"
+        assert self.set(world, roles={"dev": ["work"]}) == "ID_TAKEN"
+        assert self.set(world, roles={"lord": ["orchestrate", "work"]}) == "EXCLUSIVE_ROLES"
+        world.files["ops.yaml"] = {**world.files["ops.yaml"], "roles": {"webmaster": ["work"]}}
+        assert self.set(world, roles={}) == "IDENTITY_FIXED"
+        assert self.set(world, roles={"webmaster": ["orchestrate"]}) == "EXCLUSIVE_ROLES"
+
+    def test_the_default_pipeline_is_checked(self) -> None:
+        assert self.set(World.peopled(), pipeline=["developer", "deployer"]) == "BAD_PIPELINE"
+
+    def test_the_same_again_is_no_operation(self) -> None:
+        assert self.set(World.peopled()) == "NOTHING_CHANGES"
+
+
+@pytest.mark.parametrize("path", ["tasks/t1/T-1.yaml", "ops.yaml", "x", "gates/../x", "gates/.git/x", "schema//x"])
+def test_file_set_writes_house_files_alone(path: str) -> None:
+    assert code(World.peopled().ask("file.set", "boss", "", files={path: b"x"})) == "WRONG_FILE"
+
+
+def test_every_code_is_raised_somewhere_and_each_exit_is_known() -> None:
+    from opsgit.domain.codes import EXITS
+
+    assert all(row.exit in EXITS for row in CODES.values())

@@ -1,0 +1,125 @@
+"""Deploying and rolling back with real commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Desk, git
+
+
+def script(tmp_path: Path, body: str) -> str:
+    path = tmp_path / "script.sh"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def deployment(desk: Desk) -> dict[str, str]:
+    found: dict[str, str] = desk.ok("task", "show", "T-1", "--json").json["task"]["deployment"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("body", "evidence"),
+    [("exit 3", "exit 3"), ("sleep 300", "timeout"), ("head -c 100000000 /dev/zero", "output"), (None, "missing")],
+)
+def test_a_command_that_fails_leaves_the_task_done_and_is_recorded(done: Desk, tmp_path: Path, body: str | None, evidence: str) -> None:
+    command = script(tmp_path, body) if body else "/no/such/command"
+    done.ok("project", "set", "deploy.command", json.dumps([command]))
+    done.ok("project", "set", "deploy.timeout", "1")
+    result = done.run("task", "move", "T-1", "--to", "deployed", "--json")
+    assert (result.exit, result.code) == (5, "DEPLOY_FAILED")
+    assert done.status() == "done"
+    assert (deployment(done)["state"], deployment(done)["evidence"]) == ("failed", evidence)
+    done.ok("project", "set", "deploy.command", '["true"]')
+    done.ok("task", "move", "T-1", "--to", "deployed")
+    assert deployment(done)["evidence"] == "exit 0"
+
+
+def test_without_a_command_the_signature_attests(done: Desk) -> None:
+    done.ok("task", "move", "T-1", "--to", "deployed", "--deploy-ref", "v1")
+    assert (deployment(done)["evidence"], deployment(done)["ref"]) == ("attested", "v1")
+
+
+def test_a_deliverable_swapped_between_sign_off_and_deploy_is_refused(done: Desk, output: Path) -> None:
+    (output / "result.txt").write_text("swapped")
+    assert done.refused("task", "move", "T-1", "--to", "deployed") == "DELIVERABLE_CHANGED"
+    assert done.status() == "done"
+
+
+def test_a_deliverable_that_the_command_changes_is_not_deployed(done: Desk, tmp_path: Path) -> None:
+    done.ok("project", "set", "deploy.command", json.dumps([script(tmp_path, 'echo x >> "$OPSGIT_DELIVERABLE/result.txt"')]))
+    assert done.run("task", "move", "T-1", "--to", "deployed", "--json").code == "DEPLOY_FAILED"
+    assert deployment(done)["evidence"] == "changed"
+
+
+def test_the_command_sees_the_task_and_runs_outside_the_repository(done: Desk, tmp_path: Path, output: Path) -> None:
+    body = f'pwd > {tmp_path}/where; echo "$OPSGIT_ACTION $OPSGIT_TASK $OPSGIT_REF $OPSGIT_DELIVERABLE" > {tmp_path}/seen'
+    done.ok("project", "set", "deploy.command", json.dumps([script(tmp_path, body)]))
+    done.ok("task", "move", "T-1", "--to", "deployed", "--deploy-ref", "$(id)")
+    assert (tmp_path / "seen").read_text() == f"deploy T-1 $(id) {output}\n"
+    assert not Path((tmp_path / "where").read_text().strip()).exists()
+
+
+def test_a_rollback_reverts_the_commit_and_a_failing_command_stops_it(done: Desk) -> None:
+    done.ok("task", "move", "T-1", "--to", "deployed")
+    deployed = git(done.path, "rev-parse", "main").strip()
+    done.ok("task", "comment", "T-1", "--text", "hm")
+    done.ok("project", "set", "rollback.command", '["false"]')
+    assert done.refused("rollback", "T-1") == "ROLLBACK_FAILED"
+    done.ok("project", "set", "rollback.command", '["true"]')
+    done.ok("rollback", "--id", "T-1", "--reason", "errors")
+    assert f"This reverts commit {deployed}.\n\nerrors\n" in git(done.path, "log", "-1", "--format=%B")
+    assert done.refused("rollback", "T-1") == "ALREADY_THERE"
+
+
+def test_a_command_from_elsewhere_needs_consent_once(done: Desk) -> None:
+    done.ok("project", "set", "deploy.command", '["true"]')
+    (done.path / ".git/opsgit/trusted").unlink()
+    assert done.refused("task", "move", "T-1", "--to", "deployed") == "NOT_TRUSTED"
+    assert "true" in done.ok("deploy", "trust").out
+    done.ok("task", "move", "T-1", "--to", "deployed")
+
+
+def test_a_local_copy_stands_for_a_deliverable_elsewhere(in_review: Desk, output: Path, tmp_path: Path) -> None:
+    output.rename(tmp_path / "copy")
+    assert in_review.refused("review", "approve", "T-1", "--as", "qa") == "DELIVERABLE_MISSING"
+    in_review.ok("review", "approve", "T-1", "--as", "qa", "--deliverable", str(tmp_path / "copy"))
+    in_review.ok("task", "move", "T-1", "--to", "deployed", "--deliverable", str(tmp_path / "copy"))
+
+
+def test_an_abandoned_deployment_is_deployed_again(done: Desk) -> None:
+    from opsgit.domain.request import Request
+
+    digest = done.ok("task", "show", "T-1", "--json").json["task"]["submission"]["digest"]
+    session = done.session()
+    session.write(Request("task.deploy-start", "ship", "T-1", {"digest": digest}))
+    session.repository.close()
+    assert done.refused("task", "move", "T-1", "--to", "deployed") == "DEPLOY_RUNNING"
+    done.ok("deploy", "abandon", "T-1", "--reason", "its machine died")
+    done.ok("task", "move", "T-1", "--to", "deployed")
+
+
+def test_a_commit_as_deliverable(desk: Desk, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "code")
+    git(tmp_path / "code", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty", "-m", "x")
+    desk.ok("task", "add", "--title", "t", "--assign", "dev")
+    desk.ok("task", "start", "T-1")
+    assert desk.refused("task", "submit", "T-1", "--output", "commit: HEAD") == "DELIVERABLE_REQUIRED"
+    desk.ok("task", "submit", "T-1", "--output", "commit: HEAD", "--repository", str(tmp_path / "code"))
+    desk.ok("review", "approve", "T-1", "--as", "qa")
+    desk.ok("task", "move", "T-1", "--to", "deployed")
+
+
+def test_a_workspace_records_relative_paths(desk: Desk, output: Path, tmp_path: Path) -> None:
+    desk.ok("project", "set", "workspace", str(tmp_path))
+    desk.ok("task", "add", "--title", "t", "--assign", "dev")
+    desk.ok("task", "start", "T-1")
+    (tmp_path.parent / "outside.txt").write_text("x")
+    assert desk.refused("task", "submit", "T-1", "--output", str(tmp_path.parent / "outside.txt")) == "DELIVERABLE_OUTSIDE"
+    desk.ok("task", "submit", "T-1", "--output", str(output))
+    assert desk.ok("task", "show", "T-1", "--json").json["task"]["submission"]["deliverable"] == "output"
+    desk.ok("review", "approve", "T-1", "--as", "qa")

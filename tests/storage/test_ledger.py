@@ -1,0 +1,216 @@
+"""The ledger writer: crashes, full disks, other writers and a user's own edits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opsgit.cli.main import main
+from opsgit.domain.codes import Refused
+from opsgit.domain.request import Request
+from opsgit.storage.ledger import Transaction
+from opsgit.storage.objects import Entry, Objects
+from opsgit.storage.repository import Repository
+from tests.conftest import Desk, git
+
+# Kills itself at the named moment of `task add`, as a power cut would.
+CRASH = """
+import os, signal, sys
+from opsgit.storage import ledger, checkout, objects
+def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+spot = sys.argv[1]
+if spot == "objects": objects._write_loose = die
+if spot == "refs": ledger.Transaction._move_refs = die
+if spot == "files": checkout.Checkout.show = die
+if spot == "index": checkout.Checkout._refresh_index = die
+if spot == "mark": checkout.Checkout._write_mark = die
+if spot == "cache": ledger.Transaction._advance_index = die
+from opsgit.cli.main import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def crash(desk: Desk, spot: str, *words: str) -> None:
+    command = [sys.executable, "-c", CRASH, spot, "-C", str(desk.path), *words]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.mark.parametrize("spot", ["objects", "refs", "files", "index", "mark", "cache"])
+def test_after_a_crash_the_next_command_mends_and_nothing_is_lost(desk: Desk, spot: str) -> None:
+    crash(desk, spot, "task", "add", "--id", "T-1", "--title", "crashed")
+    published = spot not in ("objects", "refs")
+    desk.ok("task", "add", "--id", "T-2", "--title", "after")
+    assert git(desk.path, "status", "--porcelain") == ""
+    assert git(desk.path, "fsck", "--strict", "--no-dangling") == ""
+    listed = {task["id"] for task in desk.ok("task", "list", "--json").json["tasks"]}
+    assert listed == ({"T-1", "T-2"} if published else {"T-2"})
+    assert (desk.path / "tasks/t1/T-1.yaml").exists() == published
+
+
+def test_mending_never_takes_an_edit_for_a_leftover(desk: Desk) -> None:
+    desk.ok("task", "add", "--id", "T-1", "--title", "one")
+    file = desk.path / "tasks/t1/T-1.yaml"
+    crash(desk, "files", "task", "edit", "T-1", "--title", "two")
+    file.write_text(file.read_text() + "# mine\n")
+    desk.ok("task", "add", "--id", "T-2", "--title", "after")
+    assert file.read_text().endswith("# mine\n")
+    assert git(desk.path, "status", "--porcelain") == " M tasks/t1/T-1.yaml\n"
+
+
+@pytest.mark.parametrize("edit", ["changed", "deleted", "folder", "new"])
+def test_an_uncommitted_edit_of_the_same_file_is_an_error_that_names_it(desk: Desk, edit: str) -> None:
+    desk.ok("task", "add", "--id", "T-1", "--title", "one")
+    file = desk.path / "tasks/t1/T-1.yaml"
+    target = ("edit", "T-1", "--title", "two")
+    if edit == "changed":
+        file.write_text("mine\n")
+    elif edit == "deleted":
+        file.unlink()
+    elif edit == "folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        (desk.path / "tasks/t2").mkdir()
+        (desk.path / "tasks/t2/T-2.yaml").write_text("mine\n")
+        target = ("add", "--id", "T-2", "--title", "two")
+    result = desk.run("task", *target, "--json")
+    assert result.code == "UNCOMMITTED_EDIT"
+    assert "tasks/t" in result.err
+    if edit == "changed":
+        assert file.read_text() == "mine\n"
+    desk.ok("task", "add", "--id", "T-3", "--title", "another file")
+
+
+def test_a_ref_that_somebody_else_moved_is_a_conflict_and_nothing_is_written(desk: Desk) -> None:
+    session = desk.session()
+    first, second = session.transaction(), session.transaction()
+    for transaction, task in ((first, "T-1"), (second, "T-2")):
+        transaction.perform(Request("task.add", "orchestrator", task, {"title": "t"}))
+    first.publish()
+    before = desk.refs()
+    with pytest.raises(Refused) as caught:
+        second.publish()
+    assert caught.value.refusal.code == "REF_MOVED"
+    assert desk.refs() == before
+    session.repository.close()
+
+
+def test_a_dry_run_writes_nothing(desk: Desk) -> None:
+    before, objects = desk.refs(), git(desk.path, "count-objects")
+    said = desk.ok("task", "add", "--title", "t", "--dry-run", "--json").json
+    assert said["dry_run"] is True
+    assert said["operations"][0]["commit"] is None
+    desk.ok("agent", "add", "new", "--role", "developer", "--dry-run")
+    assert (desk.refs(), git(desk.path, "count-objects")) == (before, objects)
+    assert not desk.session().repository.keys.holds("new")
+
+
+def test_a_clock_that_went_back_keeps_the_order_and_a_far_one_is_refused(desk: Desk) -> None:
+    session = desk.session()
+    tip = session.transaction().now()
+    session.clock = lambda: tip - 100
+    session.write(Request("task.add", "orchestrator", "T-1", {"title": "t"}))
+    assert session.transaction().now() >= tip
+    session.clock = lambda: tip - 1000
+    with pytest.raises(Refused) as caught:
+        session.write(Request("task.add", "orchestrator", "T-2", {"title": "t"}))
+    assert caught.value.refusal.code == "CLOCK"
+    session.repository.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Path:
+    """A file system of 400 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small file system")
+    yield folder  # type: ignore[misc]
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_is_said_and_nothing_changes(desk: Desk, small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    moved = Desk(small_disk / "state", capsys)
+    git(desk.path.parent, "clone", "-q", str(desk.path), str(moved.path))
+    before = moved.refs()
+    (small_disk / "fill").write_bytes(b"x" * (os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize))
+    result = moved.run("task", "add", "--title", "t", "--json")
+    assert (result.exit, result.code) == (9, "DISK")
+    (small_disk / "fill").unlink()
+    assert moved.refs() == before
+    assert git(moved.path, "fsck", "--strict") == ""
+    moved.ok("task", "add", "--title", "t")
+    assert git(moved.path, "fsck", "--strict") == ""
+
+
+def test_trees_and_commits_have_the_ids_that_git_gives(desk: Desk) -> None:
+    repository = Repository((desk.path / ".git").resolve(), desk.path)
+    objects = Objects(repository.git)
+    blob = objects.add("blob", b"x\n")
+    entry = Entry("100644", blob)
+    tree = objects.replaced(None, {"a.b": entry, "a/x": entry, "a-b": entry, "a/y/z": entry})
+    objects.write()
+    env = {**os.environ, "GIT_INDEX_FILE": str(desk.path / "other-index")}
+    listed = "".join(f"100644 {blob}\t{path}\n" for path in ("a.b", "a/x", "a-b", "a/y/z"))
+    git(desk.path, "update-index", "--index-info", input=listed, env=env)
+    assert git(desk.path, "write-tree", env=env).strip() == tree
+    smaller = objects.replaced(tree, {"a/y/z": None, "a/x": None})
+    assert dict(objects.differences(tree, smaller)) == {"a/x": (entry, None), "a/y/z": (entry, None)}
+    assert "a" not in objects.tree(smaller)
+    repository.close()
+
+
+def test_an_object_that_is_not_its_id_is_noticed(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.ok("task", "add", "--title", "t")
+    blob = git(desk.path, "rev-parse", "HEAD:tasks/t1/T-1.yaml").strip()
+    other = git(desk.path, "rev-parse", "HEAD:README.md").strip()
+    folder = desk.path / ".git/objects"
+    victim, source = folder / blob[:2] / blob[2:], folder / other[:2] / other[2:]
+    victim.chmod(0o644)
+    victim.write_bytes(source.read_bytes())
+    (desk.path / ".git/opsgit/index.db").unlink()
+    assert desk.run("task", "list", "--json").code == "REPOSITORY_BROKEN"
+
+
+def test_the_index_is_only_a_cache(desk: Desk) -> None:
+    desk.ok("task", "add", "--title", "t")
+    index = desk.path / ".git/opsgit/index.db"
+    for damage in (b"", b"garbage" * 1000, None):
+        if damage is None:
+            index.unlink()
+        else:
+            index.write_bytes(damage)
+        assert len(desk.ok("task", "list", "--json").json["tasks"]) == 1
+
+
+def test_writes_work_while_a_review_branch_is_checked_out(in_review: Desk) -> None:
+    git(in_review.path, "checkout", "-q", "review/T-1")
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    git(in_review.path, "checkout", "-q", "main")
+    assert git(in_review.path, "status", "--porcelain") == ""
+
+
+def test_a_bare_repository_and_a_linked_work_tree_are_written_too(desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(desk.path), "bare.git")
+    assert main(["-C", str(tmp_path / "bare.git"), "task", "add", "--title", "t"]) == 0
+    git(desk.path, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    assert main(["-C", str(tmp_path / "linked"), "task", "add", "--title", "t"]) == 0
+    assert git(desk.path, "status", "--porcelain") == ""
+    assert (desk.path / "tasks/t1/T-1.yaml").exists()
+
+
+def test_two_transactions_in_one_publish_are_both_there_or_neither(in_review: Desk) -> None:
+    session = in_review.session()
+    transaction = Transaction(session.repository)
+    transaction.perform(Request("task.add", "orchestrator", "T-5", {"title": "t"}))
+    with pytest.raises(Refused):
+        transaction.perform(Request("task.add", "orchestrator", "T-5", {"title": "t"}))
+    assert in_review.run("task", "show", "T-5", "--json").code == "NOT_FOUND"
+    session.repository.close()

@@ -1,0 +1,111 @@
+"""The compiled check and jsonschema give the same verdict; faults carry file and path."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from opsgit.domain.codes import Refused
+from opsgit.domain.model import Agent, Alert, Metric, Project, Quota, Task
+from opsgit.domain.records import KINDS
+from opsgit.storage import schema
+from tests.domain.world import AT, DIGEST, PROJECT, agent_record
+
+TASK: dict[str, Any] = {
+    "id": "T-1", "title": "t", "description": "d\ne", "status": "done", "priority": "high", "tags": ["a"],
+    "pipeline": [{"agent": "dev"}, {"role": "reviewer"}, {"role": "deployer"}], "assigned": "dev", "depends_on": ["T-0"],
+    "created": AT, "created_by": "boss", "contributors": ["dev"], "progress": {"note": "n", "at": AT},
+    "submission": {"round": 1, "deliverable": "/d", "digest": DIGEST, "repository": "/r", "at": AT},
+    "review": {"round": 1, "request": {"by": "dev", "at": AT, "text": "x"},
+               "sign_offs": [{"stage": 1, "by": "qa", "at": AT, "round": 1, "digest": DIGEST}],
+               "comments": [{"by": "qa", "at": AT, "text": "x"}], "verdict": {"outcome": "approved", "by": "qa", "at": AT}},
+    "deployment": {"state": "deployed", "by": "ship", "ref": "v1", "digest": DIGEST, "started": AT, "finished": AT,
+                   "evidence": "exit 0", "rollback": {"by": "ship", "at": AT, "evidence": "attested", "alert": "A-1"}},
+    "comments": [{"by": "qa", "at": AT, "text": "x"}],
+}  # fmt: skip
+SAMPLES: dict[str, dict[str, Any]] = {
+    "task": TASK,
+    "agent": {**agent_record("dev", "developer"), "description": "d", "email": "a@b.c",
+              "keys": [{"key": "ssh-ed25519 " + "A" * 68, "state": "active", "added": AT, "proof": "AAAA"}]},
+    "project": {**PROJECT, "roles": {"web": ["work"]}, "pipeline": ["web", "qa", "ship"], "workspace": "/w",
+                "identity": {"explicit": True}, "deploy": {"command": ["a"], "timeout": 5, "output": 10}},
+    "quota": {"name": "q", "limit": 3, "used": 0, "period": "daily", "reset_at": AT, "agents": ["dev"]},
+    "metric": {"name": "m", "value": 1.5, "at": AT, "by": "eye"},
+    "alert": {"id": "A-1", "message": "m", "severity": "info", "task": "T-1", "status": "resolved", "raised": AT,
+              "raised_by": "eye", "resolved": AT, "resolved_by": "eye"},
+}  # fmt: skip
+ODD = st.sampled_from(
+    [None, "", "x", "x\n", "../x", 0, -1, 1, 2**60, 1.5, True, [], ["a", "a"], [1], {}, {"agent": "a"}, {"agent": "a", "role": "b"},
+     "T-1\n", "Dev", "dev\n", AT, AT + "\n", DIGEST, "a\tb", "y" * 5000]
+)  # fmt: skip
+
+
+def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a document that can be changed."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path + (key,) for key, _ in items] + [spot for key, inner in items for spot in spots(inner, (*path, key))]
+
+
+def verdicts(kind: str, record: Any) -> tuple[bool, bool]:
+    try:
+        schema.check(kind, record, "f.yaml")
+        ours = True
+    except Refused as refused:
+        assert all(one.code == "SCHEMA" and "f.yaml" in one.message for one in refused.refusals)
+        ours = False
+    return ours, Draft202012Validator(schema.load(schema.FILES[kind])).is_valid(record)
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_the_samples_are_valid(kind: str) -> None:
+    assert verdicts(kind, SAMPLES[kind]) == (True, True)
+    Draft202012Validator.check_schema(schema.load(schema.FILES[kind]))
+
+
+@given(st.sampled_from(sorted(SAMPLES)), st.data())
+def test_the_compiled_check_agrees_with_jsonschema(kind: str, data: st.DataObject) -> None:
+    record = json.loads(json.dumps(SAMPLES[kind]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        *path, last = data.draw(st.sampled_from(spots(record)))
+        here = record
+        for key in path:
+            here = here[key]
+        action = data.draw(st.sampled_from(["set", "drop", "add"]))
+        if action == "set":
+            here[last] = data.draw(ODD)
+        elif action == "drop":
+            del here[last]
+        elif isinstance(here, dict):
+            here["surprise"] = 1
+        if not spots(record):
+            break
+    ours, theirs = verdicts(kind, record)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(("kind", "model"), [("task", Task), ("agent", Agent), ("quota", Quota), ("metric", Metric), ("alert", Alert), ("project", Project)])
+def test_fields_stand_in_the_same_order_in_schema_and_model(kind: str, model: type) -> None:
+    assert list(schema.load(schema.FILES[kind])["properties"]) == list(model.__dataclass_fields__)
+    assert KINDS[kind] is model
+
+
+@pytest.mark.parametrize("name", sorted(schema.FILES.values()))
+def test_patterns_end_at_the_end(name: str) -> None:
+    def patterns(part: Any) -> list[str]:
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        own = [part["pattern"]] if isinstance(part, dict) and isinstance(part.get("pattern"), str) else []
+        return own + [pattern for item in inner for pattern in patterns(item)]
+
+    assert all(pattern.startswith("^") and pattern.endswith(r"\Z") for pattern in patterns(schema.load(name)))
+
+
+def test_all_faults_are_told_at_once_each_with_its_path() -> None:
+    with pytest.raises(Refused) as caught:
+        schema.check("task", {**TASK, "priority": "urgent", "review": {"round": 0}, "surprise": 1}, "tasks/t1/T-1.yaml")
+    told = " ".join(one.message for one in caught.value.refusals)
+    assert "priority" in told and "review.round" in told and "surprise" in told
