@@ -13,7 +13,7 @@ from opsgit.operations import formatting
 from opsgit.operations.session import Session
 
 
-@click.command("fmt", epilog="\b\nExample:\n  opsgit fmt tasks/01/SKILL-001.yaml")
+@click.command("fmt", epilog="\b\nExample:\n  opsgit fmt --check")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--check", is_flag=True, help="Change nothing; exit 10 when a file is not in the form.")
 @common

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from opsgit.domain import names
 from opsgit.domain.codes import refuse
 from opsgit.storage.repository import Repository
 
@@ -47,7 +48,8 @@ class Session:
         """A request by whoever acts, without the arguments that are None."""
         from opsgit.domain.request import Request
 
-        actor = self.actor(self.look(target if op.startswith(("task.", "review.")) else None), natural)
+        task_id = names.check_id(target) if op.startswith(("task.", "review.")) else None
+        actor = self.actor(self.look(task_id), natural)
         given = {name: value for name, value in fields.items() if value is not None}
         return Request(op, actor, target, given, self.note)
 
@@ -81,11 +83,11 @@ class Session:
         return here[0]
 
     def _agreed(self) -> str:
-        names = dict.fromkeys(name for _, name in self.named)
-        if len(names) > 1:
+        agreed = dict.fromkeys(name for _, name in self.named)
+        if len(agreed) > 1:
             said = ", ".join(f"{source} says {name}" for source, name in self.named)
             refuse("IDENTITY_CONFLICT", f"who acts is contradictory: {said}", "name one agent: --as NAME")
-        return next(iter(names))
+        return next(iter(agreed))
 
     def _nobody(self, candidates: Sequence[str], why: str) -> None:
         could = f" ({' or '.join(candidates)} could)" if candidates else ""

@@ -149,7 +149,9 @@ def test_only_the_submitted_digest_is_deployed() -> None:
     assert code(done().ask("task.deploy-start", "ship", digest=OTHER_DIGEST)) == "DELIVERABLE_CHANGED"
     world = done()
     world.do("task.deploy-start", "ship", digest=DIGEST)
-    assert code(world.ask("task.deploy-finish", "ship", digest=OTHER_DIGEST, evidence="attested")) == "DELIVERABLE_CHANGED"
+    assert (
+        code(world.ask("task.deploy-finish", "ship", digest=OTHER_DIGEST, evidence="attested")) == "DELIVERABLE_CHANGED"
+    )
 
 
 def test_one_deployment_at_a_time_finished_by_who_started_it() -> None:
@@ -167,7 +169,9 @@ def test_a_finish_without_a_start_is_refused() -> None:
     assert code(done().ask("task.deploy-finish", "ship", digest=DIGEST, evidence="attested")) == "NO_DEPLOYMENT"
 
 
-@pytest.mark.parametrize(("command", "evidence"), [([], "exit 0"), (["x"], "attested"), (["x"], "exit 1"), (["x"], "timeout")])
+@pytest.mark.parametrize(
+    ("command", "evidence"), [([], "exit 0"), (["x"], "attested"), (["x"], "exit 1"), (["x"], "timeout")]
+)
 def test_only_the_expected_evidence_deploys(command: list[str], evidence: str) -> None:
     world = done()
     world.files["ops.yaml"] = {**world.files["ops.yaml"], "deploy": {"command": command}}
@@ -181,7 +185,9 @@ def test_a_rollback_reverts_the_commit_that_deployed() -> None:
     world = deployed()
     assert code(world.ask("task.rollback", "ship", evidence="attested", reverts="f" * 40)) == "WRONG_REVERT"
     assert code(world.ask("task.rollback", "ship", evidence="attested")) == "WRONG_REVERT"
-    assert code(world.ask("task.rollback", "ship", evidence="exit 1", reverts=world.deployed["T-1"])) == "ROLLBACK_FAILED"
+    assert (
+        code(world.ask("task.rollback", "ship", evidence="exit 1", reverts=world.deployed["T-1"])) == "ROLLBACK_FAILED"
+    )
 
 
 def rolled_by_alert(world: World, alert: str | None) -> str | None:
@@ -315,7 +321,9 @@ class TestAgents:
         assert code(world.ask("agent.remove", "boss", "boss")) == "LAST_ORCHESTRATOR"
         assert code(world.ask("agent.retire-key", "boss", "boss", key=key_of("boss"))) == "LAST_ORCHESTRATOR"
 
-    @pytest.mark.parametrize(("name", "role"), [("dev", "orchestrator"), ("boss", "developer"), ("eye", "orchestrator")])
+    @pytest.mark.parametrize(
+        ("name", "role"), [("dev", "orchestrator"), ("boss", "developer"), ("eye", "orchestrator")]
+    )
     def test_nobody_crosses_between_orchestrating_and_implementing(self, name: str, role: str) -> None:
         assert code(World.peopled().ask("agent.edit", "boss", name, role=role)) == "EXCLUSIVE_ROLES"
 
@@ -333,7 +341,9 @@ class TestProject:
         record = {**world.files["ops.yaml"], **keys}
         return code(world.ask("project.set", "boss", "", record=record, content=b"x"))
 
-    @pytest.mark.parametrize("keys", [{"name": "q"}, {"repository": "1" * 32}, {"created": "2020-01-01T00:00:00Z"}, {"rules": 2}])
+    @pytest.mark.parametrize(
+        "keys", [{"name": "q"}, {"repository": "1" * 32}, {"created": "2020-01-01T00:00:00Z"}, {"rules": 2}]
+    )
     def test_the_identity_is_fixed(self, keys: Mapping[str, Any]) -> None:
         assert self.set(World.peopled(), **keys) == "IDENTITY_FIXED"
 

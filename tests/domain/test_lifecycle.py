@@ -13,7 +13,14 @@ from opsgit.domain.words import STATUSES
 from tests.domain.world import AT, DIGEST, OTHER_DIGEST, World
 
 SUBMISSION = {"round": 1, "deliverable": "/d", "digest": DIGEST, "at": AT}
-DEPLOYMENT = {"state": "deployed", "by": "ship", "digest": DIGEST, "started": AT, "finished": AT, "evidence": "attested"}
+DEPLOYMENT = {
+    "state": "deployed",
+    "by": "ship",
+    "digest": DIGEST,
+    "started": AT,
+    "finished": AT,
+    "evidence": "attested",
+}
 STARTED = {"state": "started", "by": "ship", "digest": DIGEST, "started": AT}
 BEFORE = "backlog assigned in-progress review done rejected".split()
 NOT_REVIEW = [status for status in STATUSES if status != "review"]
@@ -21,7 +28,12 @@ NOT_REVIEW = [status for status in STATUSES if status != "review"]
 # operation: legal statuses, result (None: unchanged), who may (of boss dev dev2 qa ship eye; dev is the assignee and
 # has contributed, dev2 may work, eye names no alert), arguments
 EXPECTED: dict[str, tuple[list[str], str | None, str, dict[str, Any]]] = {
-    "task.assign": ("backlog rejected done rolled-back assigned in-progress".split(), "assigned", "boss", {"to": "dev2"}),
+    "task.assign": (
+        "backlog rejected done rolled-back assigned in-progress".split(),
+        "assigned",
+        "boss",
+        {"to": "dev2"},
+    ),
     "task.claim": (["backlog"], "assigned", "dev dev2", {}),
     "task.release": ("assigned in-progress rejected".split(), "backlog", "boss dev", {}),
     "task.start": (["assigned", "rejected"], "in-progress", "dev", {}),

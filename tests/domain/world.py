@@ -107,7 +107,9 @@ def replayed(world: World, change: Change) -> Change | Refusal:
     said = message.parse(message.generate(change, REPOSITORY, ref, digests, ledger))
     snapshot = world.snapshot(change.request.target)
     before = {edit.path: snapshot.record(edit.path) for edit in change.edits}
-    after: dict[str, Any] = {e.path: (e.record, e.content) if e.path == names.PROJECT else e.record for e in change.edits}
+    after: dict[str, Any] = {
+        e.path: (e.record, e.content) if e.path == names.PROJECT else e.record for e in change.edits
+    }
     request = rebuild.request(said, change.request.actor, before, after)
     if "proved" in change.request.fields:
         request = Request(request.op, request.actor, request.target, {**request.fields, "proved": True}, request.note)

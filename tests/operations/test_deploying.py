@@ -26,7 +26,9 @@ def deployment(desk: Desk) -> dict[str, str]:
     ("body", "evidence"),
     [("exit 3", "exit 3"), ("sleep 300", "timeout"), ("head -c 100000000 /dev/zero", "output"), (None, "missing")],
 )
-def test_a_command_that_fails_leaves_the_task_done_and_is_recorded(done: Desk, tmp_path: Path, body: str | None, evidence: str) -> None:
+def test_a_command_that_fails_leaves_the_task_done_and_is_recorded(
+    done: Desk, tmp_path: Path, body: str | None, evidence: str
+) -> None:
     command = script(tmp_path, body) if body else "/no/such/command"
     done.ok("project", "set", "deploy.command", json.dumps([command]))
     done.ok("project", "set", "deploy.timeout", "1")
@@ -51,13 +53,17 @@ def test_a_deliverable_swapped_between_sign_off_and_deploy_is_refused(done: Desk
 
 
 def test_a_deliverable_that_the_command_changes_is_not_deployed(done: Desk, tmp_path: Path) -> None:
-    done.ok("project", "set", "deploy.command", json.dumps([script(tmp_path, 'echo x >> "$OPSGIT_DELIVERABLE/result.txt"')]))
+    done.ok(
+        "project", "set", "deploy.command", json.dumps([script(tmp_path, 'echo x >> "$OPSGIT_DELIVERABLE/result.txt"')])
+    )
     assert done.run("task", "move", "T-1", "--to", "deployed", "--json").code == "DEPLOY_FAILED"
     assert deployment(done)["evidence"] == "changed"
 
 
 def test_the_command_sees_the_task_and_runs_outside_the_repository(done: Desk, tmp_path: Path, output: Path) -> None:
-    body = f'pwd > {tmp_path}/where; echo "$OPSGIT_ACTION $OPSGIT_TASK $OPSGIT_REF $OPSGIT_DELIVERABLE" > {tmp_path}/seen'
+    body = (
+        f'pwd > {tmp_path}/where; echo "$OPSGIT_ACTION $OPSGIT_TASK $OPSGIT_REF $OPSGIT_DELIVERABLE" > {tmp_path}/seen'
+    )
     done.ok("project", "set", "deploy.command", json.dumps([script(tmp_path, body)]))
     done.ok("task", "move", "T-1", "--to", "deployed", "--deploy-ref", "$(id)")
     assert (tmp_path / "seen").read_text() == f"deploy T-1 $(id) {output}\n"
@@ -119,7 +125,9 @@ def test_a_workspace_records_relative_paths(desk: Desk, output: Path, tmp_path: 
     desk.ok("task", "add", "--title", "t", "--assign", "dev")
     desk.ok("task", "start", "T-1")
     (tmp_path.parent / "outside.txt").write_text("x")
-    assert desk.refused("task", "submit", "T-1", "--output", str(tmp_path.parent / "outside.txt")) == "DELIVERABLE_OUTSIDE"
+    assert (
+        desk.refused("task", "submit", "T-1", "--output", str(tmp_path.parent / "outside.txt")) == "DELIVERABLE_OUTSIDE"
+    )
     desk.ok("task", "submit", "T-1", "--output", str(output))
     assert desk.ok("task", "show", "T-1", "--json").json["task"]["submission"]["deliverable"] == "output"
     desk.ok("review", "approve", "T-1", "--as", "qa")

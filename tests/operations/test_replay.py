@@ -57,7 +57,18 @@ def test_the_other_operations_replay(desk: Desk, output: Path) -> None:
     desk.ok("task", "release", "T-1")
     desk.ok("task", "assign", "T-1", "--to", "dev")
     desk.ok("task", "cancel", "T-1")
-    desk.ok("task", "add", "--title", "b", "--depends-on", "T-1", "--assign", "dev", "--pipeline", "developer->reviewer->deployer")
+    desk.ok(
+        "task",
+        "add",
+        "--title",
+        "b",
+        "--depends-on",
+        "T-1",
+        "--assign",
+        "dev",
+        "--pipeline",
+        "developer->reviewer->deployer",
+    )
     desk.ok("agent", "remove", "eye")
     found = judged(desk.path)
     assert len(found) == 4 + 27

@@ -15,9 +15,7 @@ from opsgit.domain.codes import Refused
 from opsgit.storage import deliverable
 from tests.conftest import git
 
-COREUTILS = (
-    "find . -type f | sed 's#^\\./##' | LC_ALL=C sort | xargs -d '\\n' sha256sum | openssl dgst -sha256 -binary | base64"
-)
+COREUTILS = "find . -type f | sed 's#^\\./##' | LC_ALL=C sort | xargs -d '\\n' sha256sum | openssl dgst -sha256 -binary | base64"
 
 
 def refused(path: Path) -> str:

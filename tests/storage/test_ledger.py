@@ -136,7 +136,9 @@ def small_disk(tmp_path: Path) -> Path:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_is_said_and_nothing_changes(desk: Desk, small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_said_and_nothing_changes(
+    desk: Desk, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     moved = Desk(small_disk / "state", capsys)
     git(desk.path.parent, "clone", "-q", str(desk.path), str(moved.path))
     before = moved.refs()
@@ -197,7 +199,9 @@ def test_writes_work_while_a_review_branch_is_checked_out(in_review: Desk) -> No
     assert git(in_review.path, "status", "--porcelain") == ""
 
 
-def test_a_bare_repository_and_a_linked_work_tree_are_written_too(desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bare_repository_and_a_linked_work_tree_are_written_too(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     git(tmp_path, "clone", "-q", "--bare", str(desk.path), "bare.git")
     assert main(["-C", str(tmp_path / "bare.git"), "task", "add", "--title", "t"]) == 0
     git(desk.path, "worktree", "add", "-q", "--detach", str(tmp_path / "linked"))

@@ -16,7 +16,9 @@ def run(tmp_path: Path, *command: str, timeout: int = 20, output: int = 100_000)
     return runner.run(Run(command=command, timeout=timeout, output=output), tmp_path, {"OPSGIT_TASK": "$(id) `x` 🎉"})
 
 
-@pytest.mark.parametrize(("script", "evidence"), [("exit 0", "exit 0"), ("exit 3", "exit 3"), ("kill -9 $$", "exit -9")])
+@pytest.mark.parametrize(
+    ("script", "evidence"), [("exit 0", "exit 0"), ("exit 3", "exit 3"), ("kill -9 $$", "exit -9")]
+)
 def test_the_exit_is_the_evidence(tmp_path: Path, script: str, evidence: str) -> None:
     assert run(tmp_path, "sh", "-c", script).evidence == evidence
 

@@ -88,7 +88,10 @@ def test_the_compiled_check_agrees_with_jsonschema(kind: str, data: st.DataObjec
     assert ours == theirs
 
 
-@pytest.mark.parametrize(("kind", "model"), [("task", Task), ("agent", Agent), ("quota", Quota), ("metric", Metric), ("alert", Alert), ("project", Project)])
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [("task", Task), ("agent", Agent), ("quota", Quota), ("metric", Metric), ("alert", Alert), ("project", Project)],
+)
 def test_fields_stand_in_the_same_order_in_schema_and_model(kind: str, model: type) -> None:
     assert list(schema.load(schema.FILES[kind])["properties"]) == list(model.__dataclass_fields__)
     assert KINDS[kind] is model

@@ -38,7 +38,19 @@ def test_ssh_keygen_accepts_ours_and_we_accept_its(store: KeyStore, tmp_path: Pa
     line = store.make("dev")
     (tmp_path / "signers").write_text(f"dev@x {line}\n")
     (tmp_path / "sig").write_text(store.sign("dev", MESSAGE))
-    told = keygen("-Y", "verify", "-f", str(tmp_path / "signers"), "-I", "dev@x", "-n", "git", "-s", str(tmp_path / "sig"), given=MESSAGE)
+    told = keygen(
+        "-Y",
+        "verify",
+        "-f",
+        str(tmp_path / "signers"),
+        "-I",
+        "dev@x",
+        "-n",
+        "git",
+        "-s",
+        str(tmp_path / "sig"),
+        given=MESSAGE,
+    )
     assert b"Good" in told
     theirs = keygen("-q", "-Y", "sign", "-n", "git", "-f", str(store.path("dev")), given=MESSAGE).decode()
     assert sshsig.verify(line, theirs, MESSAGE, "git")
@@ -107,7 +119,9 @@ def test_a_malleated_signature_is_not_good() -> None:
     assert not sshsig.verify(line, sshsig.armor(raw, plus_order(good), "git"), MESSAGE, "git")
 
 
-def test_a_key_with_a_passphrase_signs_through_ssh_keygen(store: KeyStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_key_with_a_passphrase_signs_through_ssh_keygen(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     store.folder.mkdir(parents=True)
     keygen("-q", "-t", "ed25519", "-N", "secret", "-C", "", "-f", str(store.path("dev")))
     line = " ".join((store.folder / "dev.pub").read_text().split()[:2])
@@ -123,7 +137,9 @@ def test_a_key_with_a_passphrase_signs_through_ssh_keygen(store: KeyStore, monke
     assert sshsig.verify(line, store.sign("dev", MESSAGE), MESSAGE, "git")
 
 
-def test_a_key_in_ssh_agent_signs_through_ssh_keygen(store: KeyStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_key_in_ssh_agent_signs_through_ssh_keygen(
+    store: KeyStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     store.folder.mkdir(parents=True)
     keygen("-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(tmp_path / "key"))
     line = " ".join((tmp_path / "key.pub").read_text().split()[:2])

@@ -23,7 +23,9 @@ TRICKY = st.sampled_from(
 STRINGS = st.one_of(TEXTS, TRICKY)
 SCALARS = st.one_of(STRINGS, st.integers(-(2**53), 2**53), st.booleans(), st.none(), st.floats(-1e15, 1e15))
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(STRINGS, inner, max_size=4)), max_leaves=12
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(STRINGS, inner, max_size=4)),
+    max_leaves=12,
 )
 RECORDS = st.dictionaries(st.sampled_from(["id", "title", "a-b", "tags", "x"]), VALUES, max_size=5, min_size=1)
 
@@ -33,7 +35,9 @@ def plain_lists(value: Any) -> bool:
     if isinstance(value, list):
         return all(not isinstance(item, list) and plain_lists(item) for item in value)
     if isinstance(value, dict):
-        return all("\n" not in key and key != "<<" and len(key) < 120 and plain_lists(item) for key, item in value.items())
+        return all(
+            "\n" not in key and key != "<<" and len(key) < 120 and plain_lists(item) for key, item in value.items()
+        )
     return True
 
 
@@ -109,7 +113,13 @@ def test_scalars_mean_what_the_core_schema_says(words: str, value: object) -> No
 
 
 def test_the_form_is_the_specified_one() -> None:
-    record = {"id": "T-1", "title": 'say "hi": now', "description": "one\n\ntwo\n", "tags": ["a", "yes"], "pipeline": [{"role": "x"}]}
+    record = {
+        "id": "T-1",
+        "title": 'say "hi": now',
+        "description": "one\n\ntwo\n",
+        "tags": ["a", "yes"],
+        "pipeline": [{"role": "x"}],
+    }
     assert yaml_codec.emit("task", record).decode() == (
         "# yaml-language-server: $schema=../../schema/task.schema.json\n"
         "id: T-1\n"
@@ -128,6 +138,8 @@ def test_ops_yaml_keeps_its_comments() -> None:
     assert "command" not in yaml_codec.parse(yaml_codec.edit_policy(edited, "deploy.command", None), "x")["deploy"]
 
 
-@pytest.mark.parametrize(("words", "value"), [("1", 1), ("true", True), ('["a"]', ["a"]), ("[work]", ["work"]), ("a b", "a b"), ("'1'", "1")])
+@pytest.mark.parametrize(
+    ("words", "value"), [("1", 1), ("true", True), ('["a"]', ["a"]), ("[work]", ["work"]), ("a b", "a b"), ("'1'", "1")]
+)
 def test_a_value_on_the_command_line_is_yaml(words: str, value: object) -> None:
     assert yaml_codec.parse_value(words) == value

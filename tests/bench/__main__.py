@@ -1,0 +1,106 @@
+"""Benchmarks, each beside its reference in the same run: `python -m tests.bench [--tasks N] [--runs N]`.
+
+A and B run in turn (A B A B ...); medians in milliseconds and the median of the pairwise ratios are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from opsgit.domain.request import Request
+from opsgit.operations import founding
+from opsgit.operations.people import add
+from opsgit.operations.session import Session
+
+Act = Callable[[int], None]
+
+
+def timed(act: Act, number: int) -> float:
+    start = time.perf_counter()
+    act(number)
+    return (time.perf_counter() - start) * 1000
+
+
+def compare(name: str, ours: Act, reference_name: str, reference: Act, runs: int) -> None:
+    ours(0), reference(0)
+    pairs = [(timed(ours, n), timed(reference, n)) for n in range(1, runs + 1)]
+    mine, theirs = statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+    ratio = statistics.median(a / b for a, b in pairs)
+    print(f"{name:42} {mine:8.1f} ms   {reference_name:36} {theirs:8.1f} ms   ratio {ratio:5.2f}")
+
+
+def run(*words: str, cwd: Path | None = None) -> None:
+    subprocess.run(words, cwd=cwd, check=True, capture_output=True)
+
+
+def filled(folder: Path, tasks: int) -> Path:
+    """A state repository with so many tasks assigned to dev."""
+    repository = founding.init(folder / "state", "bench")
+    session = Session(repository)
+    add(session, "dev", "developer")
+    for start in range(0, tasks, 500):
+        numbers = range(start, min(start + 500, tasks))
+        session.write(
+            *(Request("task.add", "orchestrator", f"B-{n}", {"title": f"task {n}", "assigned": "dev"}) for n in numbers)
+        )
+    repository.close()
+    return folder / "state"
+
+
+def git_edit(state: Path, number: int) -> None:
+    """What a person with plain git does: edit the file, add, commit signed; synced as opsgit syncs."""
+    path = next(state.glob(f"tasks/*/B-{number}.yaml"))
+    path.write_text(path.read_text().replace("status: assigned", "status: in-progress"))
+    run("git", "-c", "core.fsync=all", "add", str(path), cwd=state)
+    run(
+        "git",
+        "-c",
+        "core.fsync=all",
+        "commit",
+        "-qS",
+        "--no-verify",
+        "-m",
+        f"B-{number}: assigned → in-progress",
+        cwd=state,
+    )
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--tasks", type=int, default=1000)
+    arguments.add_argument("--runs", type=int, default=15)
+    given = arguments.parse_args()
+    opsgit, python = str(Path(sys.executable).with_name("opsgit")), sys.executable
+    with tempfile.TemporaryDirectory() as box:
+        os.environ["XDG_DATA_HOME"] = f"{box}/data"
+        state = filled(Path(box), max(given.tasks, given.runs + 1))
+        run("cp", "-a", str(state), f"{box}/plain")
+        plain = Path(box) / "plain"
+
+        def start_click(_: int) -> None:
+            run(python, "-c", "import click, sqlite3")
+
+        print(f"{given.tasks} tasks, {given.runs} runs, medians")
+        compare(
+            "opsgit --version", lambda _: run(opsgit, "--version"), "import click, sqlite3", start_click, given.runs
+        )
+        compare("opsgit task list --limit 1000", lambda _: run(opsgit, "-C", str(state), "task", "list", "--limit", "1000"),
+                "import click, sqlite3", start_click, given.runs)  # fmt: skip
+        compare("opsgit task list", lambda _: run(opsgit, "-C", str(state), "task", "list"),
+                "import click, sqlite3", start_click, given.runs)  # fmt: skip
+        compare("opsgit task show", lambda n: run(opsgit, "-C", str(state), "task", "show", f"B-{n}"),
+                "import click, sqlite3", start_click, given.runs)  # fmt: skip
+        compare("opsgit task move", lambda n: run(opsgit, "-C", str(state), "task", "move", f"B-{n}", "--to", "in-progress"),
+                "git add + git commit -S, synced", lambda n: git_edit(plain, n), given.runs)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Help: every command explains itself with an example that parses; every code is documented."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from opsgit.cli.help import TOPICS, text
+from opsgit.cli.main import main, opsgit
+from opsgit.domain.codes import CODES, EXITS
+from opsgit.domain.lifecycle import OTHERS, TASK_ROWS
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found
+        yield (*path, name), found
+        if isinstance(found, click.Group):
+            yield from commands(found, (*path, name))
+
+
+ALL = dict(commands(opsgit))
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_each_command_has_help_with_an_example_that_parses(path: tuple[str, ...]) -> None:
+    command = ALL[path]
+    assert command.help
+    assert command.epilog and "Example:" in command.epilog
+    example = command.epilog.split("Example:\n")[1].split("\n")[0].strip()
+    words = shlex.split(example)
+    assert words[0] == "opsgit"
+    assert tuple(words[1 : 1 + len(path)]) == path or isinstance(command, click.Group)
+    target = next(p for p in (tuple(words[1:3]), tuple(words[1:2])) if p in ALL)
+    ALL[target].make_context("opsgit", words[1 + len(target) :], resilient_parsing=False)
+
+
+@pytest.mark.parametrize(
+    "path", [p for p, c in ALL.items() if not isinstance(c, click.Group) and p != ("help",)], ids=" ".join
+)
+def test_each_command_takes_the_common_options(path: tuple[str, ...]) -> None:
+    options = {option for parameter in ALL[path].params for option in parameter.opts}
+    assert "--json" in options
+    assert path in {("init",), ("demo",)} or {"-C", "--as"} <= options
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_each_topic_is_there(topic: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", topic]) == 0
+    assert capsys.readouterr().out.startswith("# ")
+
+
+def test_every_code_and_exit_is_documented() -> None:
+    words = text("exit-codes")
+    for name, code in CODES.items():
+        assert f"| `{name}` | {code.exit} | {code.meaning} |" in words
+    assert all(f"| {number} | {meaning} |" in words for number, meaning in EXITS.items())
+
+
+def test_every_operation_on_a_task_is_in_the_lifecycle_topic() -> None:
+    words = text("lifecycle")
+    assert [op for op in (*TASK_ROWS, "task.add") if op not in words and op.partition(".")[0] != "review"] == []
+    assert OTHERS
+
+
+def test_every_code_is_used(request: pytest.FixtureRequest) -> None:
+    source = "".join(
+        path.read_text() for path in (request.config.rootpath / "opsgit").rglob("*.py") if path.name != "codes.py"
+    )
+    assert [code for code in CODES if not re.search(rf'"{code}"', source)] == []
+
+
+def test_typing_opsgit_helps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "opsgit demo" in capsys.readouterr().out
+    assert main(["help"]) == 0
+    assert "lifecycle" in capsys.readouterr().out
+    assert main(["help", "task"]) == 0
+    assert "submit" in capsys.readouterr().out
