@@ -8,7 +8,7 @@ import click
 
 from opsgit.cli.options import common, subject, writing, wrote
 from opsgit.domain.words import PRIORITIES, STATUSES
-from opsgit.operations import moving, work
+from opsgit.operations import work
 from opsgit.operations.session import Session
 
 
@@ -100,6 +100,8 @@ def submit(session: Session, as_json: bool, name: str, output: str | None, repos
 @common
 def move(session: Session, as_json: bool, name: str, to: str, **words: str | None) -> None:
     """Take a task to a status; every gate on the way holds."""
+    from opsgit.operations import moving
+
     wrote(session, moving.move(session, name, to, **words), as_json)
 
 

@@ -11,7 +11,7 @@ from opsgit.domain.model import Agent, Project
 from opsgit.domain.request import Request, Snapshot
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     """One request before the rule book: the state, who asks, and when (RFC 3339)."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opsgit.domain.codes import refuse
+from opsgit.domain.model import Value
 from opsgit.domain.request import Change
 
 # In this order, each once but Opsgit-File (design, section 4).
@@ -16,8 +17,8 @@ DISGUISE = re.compile(r"^( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 DISGUISED = re.compile(r"^ ( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Message:
+@dataclass(frozen=True, repr=False)
+class Message(Value):
     """A message taken apart. `ledger` is the commit by whose policy a branch commit is judged."""
 
     subject: str

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
+class Value:
+    """What all values share. Generated reprs would cost every start of the command a few milliseconds."""
+
+    def __repr__(self) -> str:
+        """The fields that are set."""
+        shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Stage(Value):
     """One stage of a pipeline: an agent by name, or any agent of a role. Exactly one of the two is set."""
 
     agent: str | None = None
@@ -18,16 +27,16 @@ class Stage:
         return self.agent or self.role or ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Progress:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Progress(Value):
     """The assignee's last word on how the work goes."""
 
     note: str
     at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Submission:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Submission(Value):
     """What was handed in: round (1, 2, ...), where it is, and its digest (`h1:...` or `git:<commit>`)."""
 
     round: int
@@ -37,8 +46,8 @@ class Submission:
     at: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comment:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Comment(Value):
     """One remark by one agent."""
 
     by: str
@@ -46,8 +55,8 @@ class Comment:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignOff:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SignOff(Value):
     """A reviewer's signature under one stage (index in the pipeline) of one round's digest."""
 
     stage: int
@@ -57,8 +66,8 @@ class SignOff:
     digest: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Verdict(Value):
     """How a review ended: approved, rejected, withdrawn or cancelled."""
 
     outcome: str
@@ -67,8 +76,8 @@ class Verdict:
     reason: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Review:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Review(Value):
     """The review of one round."""
 
     round: int
@@ -78,8 +87,8 @@ class Review:
     verdict: Verdict | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Undoing:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Undoing(Value):
     """How a deployment was rolled back: by whom, when, what the rollback command did, on which alert."""
 
     by: str
@@ -88,8 +97,8 @@ class Undoing:
     alert: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Deployment(Value):
     """One deployment: state is started, deployed, failed, abandoned or rolled-back.
 
     `evidence` is `exit 0`, `exit N`, `timeout`, `missing`, `output` or `attested` (no command was set).
@@ -105,8 +114,8 @@ class Deployment:
     rollback: Undoing | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Task:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Task(Value):
     """One piece of work (design, section 2)."""
 
     id: str
@@ -128,8 +137,8 @@ class Task:
     comments: tuple[Comment, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Key:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Key(Value):
     """A public key (`ssh-ed25519 AAAA...`), its state (active, retired) and its proof of possession."""
 
     key: str
@@ -138,8 +147,8 @@ class Key:
     proof: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Agent:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Agent(Value):
     """Somebody who acts: kind is agent or human, status active or removed."""
 
     name: str
@@ -156,8 +165,8 @@ class Agent:
         return tuple(k.key for k in self.keys if k.state == "active")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quota:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Quota(Value):
     """A limit on use in a window: period is hourly, daily, weekly, monthly or none."""
 
     name: str
@@ -168,8 +177,8 @@ class Quota:
     agents: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metric:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Metric(Value):
     """A gauge that an observer sets."""
 
     name: str
@@ -178,8 +187,8 @@ class Metric:
     by: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Alert:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Alert(Value):
     """Trouble that an observer saw: status is open or resolved."""
 
     id: str
@@ -193,8 +202,8 @@ class Alert:
     resolved_by: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Run(Value):
     """A command to run: an argument list (never a shell), its time limit in seconds, its output limit in bytes."""
 
     command: tuple[str, ...] = ()
@@ -202,15 +211,15 @@ class Run:
     output: int = 1_048_576
 
 
-@dataclass(frozen=True, kw_only=True)
-class Identity:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Identity(Value):
     """Whether every command must name its actor."""
 
     explicit: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Project:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Project(Value):
     """ops.yaml: the project's identity and policy. `roles` maps a role's name to its rights."""
 
     name: str

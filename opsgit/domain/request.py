@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeVar
 
 from opsgit.domain import names
 from opsgit.domain.codes import refuse
-from opsgit.domain.model import Agent, Alert, Metric, Project, Quota, Task
+from opsgit.domain.model import Agent, Alert, Metric, Project, Quota, Task, Value
 from opsgit.domain.records import KINDS, Record, from_record
 
-Value = TypeVar("Value")
+Found = TypeVar("Found")
 
 
 class Reader(Protocol):
@@ -27,7 +27,7 @@ class Reader(Protocol):
         """The id of the ledger commit that last deployed a task."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot:
     """A state that a request is judged by; `over` replaces files (the review branch's version of a task)."""
 
@@ -38,7 +38,7 @@ class Snapshot:
         """The mapping at a path, or None."""
         return self.over.get(path) or self.reader.record(path)
 
-    def find(self, kind: type[Value], path: str) -> Value | None:
+    def find(self, kind: type[Found], path: str) -> Found | None:
         """The value at a path, or None."""
         record = self.record(path)
         return None if record is None else from_record(kind, record)
@@ -48,7 +48,7 @@ class Snapshot:
         """The project's identity and policy."""
         return self.need(Project, names.PROJECT, "project")
 
-    def need(self, kind: type[Value], path: str, what: str) -> Value:
+    def need(self, kind: type[Found], path: str, what: str) -> Found:
         """The value at a path; refuses with `NOT_FOUND` when there is none."""
         found = self.find(kind, path)
         if found is None:
@@ -91,8 +91,8 @@ class Snapshot:
         return next((other for other in self.reader.names(folder) if other.casefold() == name.casefold()), None)
 
 
-@dataclass(frozen=True)
-class Request:
+@dataclass(frozen=True, repr=False)
+class Request(Value):
     """One operation that somebody asks for.
 
     `target` is the id or name that it is about, `fields` its arguments (keys as in `rebuild.FIELDS`), and `note`
@@ -110,8 +110,8 @@ class Request:
         return self.fields.get(name, default)
 
 
-@dataclass(frozen=True)
-class Edit:
+@dataclass(frozen=True, repr=False)
+class Edit(Value):
     """A file that an operation writes: a record to be emitted, or the bytes themselves (ops.yaml, house files)."""
 
     path: str
@@ -119,8 +119,8 @@ class Edit:
     content: bytes | None = None
 
 
-@dataclass(frozen=True)
-class Change:
+@dataclass(frozen=True, repr=False)
+class Change(Value):
     """The rule book's answer to a legal request: what is written, and the message's subject.
 
     `on` is `ledger`, `branch` or `merge`; `before` and `after` are the task's status (None without a task).

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from pathlib import Path
 
 from opsgit.domain import deployments, words
@@ -92,6 +91,8 @@ def _run(session: Session, command: Run, task_id: str, what: str, local: str | N
     """Run a command in a fresh folder that holds the ledger's gates/, with the task in OPSGIT_* variables."""
     if not command.command:
         return runner.Ended(deployments.ATTESTED)
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
         transaction = session.transaction()
         _extract_gates(transaction, Path(folder))

@@ -6,7 +6,7 @@ from typing import Any
 
 from opsgit.domain import lifecycle, words
 from opsgit.domain.codes import refuse
-from opsgit.operations import deploying, reviewing, work
+from opsgit.operations import work
 from opsgit.operations.session import Session, assignee, orchestrator
 from opsgit.storage.ledger import Written
 
@@ -21,11 +21,15 @@ def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]
     if op == "task.submit":
         return work.submit(session, task_id, given.get("output"), given.get("repository"))
     if op in ("review.approve", "review.reject"):
+        from opsgit.operations import reviewing
+
         return reviewing.verdict(session, op, task_id, given.get("deliverable"))
-    if op == "task.deploy-finish":
+    if op in ("task.deploy-finish", "task.rollback"):
+        from opsgit.operations import deploying
+
+        if op == "task.rollback":
+            return deploying.rollback(session, task_id, given.get("alert"))
         return deploying.deploy(session, task_id, given.get("deploy_ref"), given.get("deliverable"))
-    if op == "task.rollback":
-        return deploying.rollback(session, task_id, given.get("alert"))
     if op == "task.assign":
         return work.assign(session, task_id, given.get("assignee") or task.assigned or "")
     natural = orchestrator if op == "task.cancel" else assignee(task_id)

@@ -25,7 +25,7 @@ from opsgit.storage.reader import TreeReader
 PROVED = ("agent.add", "agent.rotate")
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Judge:
     """Judges the commits of one repository, each by its parents."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # what only writes need is imported when something is written
 Natural = Callable[["Snapshot"], Sequence[str]]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Session:
     """One caller's dealings with one repository.
 

@@ -13,7 +13,7 @@ from opsgit.storage.objects import EXECUTABLE, Entry, Objects, Pair
 from opsgit.storage.repository import Repository
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkout:
     """The checkout of a repository, while it shows main."""
 

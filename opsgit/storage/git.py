@@ -133,8 +133,8 @@ class Git:
             words = (self.folder / name).read_text().strip()
             if len(words) in (40, 64):
                 return words
-        found = self.attempt("rev-parse", "--verify", "-q", f"{name}^{{commit}}")
-        return found.stdout.decode().strip() or None
+        found = self.get(f"{name}^{{commit}}")
+        return found.id if found else None
 
 
 def make_repository(folder: Path, bare: bool = False) -> None:

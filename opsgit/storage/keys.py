@@ -20,7 +20,7 @@ def data_home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KeyStore:
     """The keys for one repository id: files `opsgit/keys/<repository id>/<agent>` in the XDG data folder."""
 

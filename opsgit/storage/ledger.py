@@ -13,6 +13,7 @@ from opsgit.domain.decide import decide
 from opsgit.domain.model import Agent
 from opsgit.domain.records import Record
 from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.domain.words import IN_REVIEW
 from opsgit.storage import checkout, sshsig, yaml_codec
 from opsgit.storage.keys import KeyStore
 from opsgit.storage.objects import FILE, Commit, Entry, Objects, parse_commit, signed_commit, unsigned_commit
@@ -22,7 +23,7 @@ AHEAD = 300  # seconds that the last commit may lie ahead of this machine's cloc
 Clock = Callable[[], float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Written:
     """One commit that a transaction made."""
 
@@ -30,7 +31,7 @@ class Written:
     change: Change
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Transaction:
     """Operations decided one after the other on the ledger's tip, under the repository's lock.
 
@@ -55,15 +56,17 @@ class Transaction:
     def snapshot(self, task_id: str | None = None) -> Snapshot:
         """The state at the tip; with a task that is in review, its branch's version laid over."""
         reader = self.repository.reader(self.objects, self.tip)
-        plain = Snapshot(reader)
-        branch = self.branch(task_id) if task_id else None
+        branch = self.reviewed(task_id) if task_id else None
         if not task_id or not branch:
-            return plain
+            return Snapshot(reader)
         path = names.task_path(task_id)
-        on_ledger = plain.record(path)
         over = self.repository.reader(self.objects, branch).record(path)
-        in_review = on_ledger is not None and on_ledger["status"] == "review"
-        return Snapshot(reader, {path: over}) if in_review and over else plain
+        return Snapshot(reader, {path: over} if over else {})
+
+    def reviewed(self, task_id: str) -> str | None:
+        """The tip of the review branch of a task that is in review, or None."""
+        found = self.repository.reader(self.objects, self.tip).record(names.task_path(task_id))
+        return self.branch(task_id) if found and found["status"] == IN_REVIEW else None
 
     def branch(self, task_id: str) -> str | None:
         """The tip of a task's review branch, or None."""
@@ -80,7 +83,7 @@ class Transaction:
 
     def now(self, task_id: str | None = None) -> int:
         """The time of the next commit: the clock's, never before a parent's; refuses with `CLOCK` if that is far."""
-        tips = [self.tip, self.branch(task_id) if task_id else None]
+        tips = [self.tip, self.reviewed(task_id) if task_id else None]
         parents = [parse_commit(self.objects.need(tip, "commit").content).time for tip in tips if tip]
         clock = int(self.clock())
         if max(parents) > clock + AHEAD:
@@ -106,7 +109,7 @@ class Transaction:
         self.tip = made.id
         self.files.update(entries)
         task_id = change.request.target
-        if change.after == "review" and change.on == "ledger":
+        if change.after == IN_REVIEW and change.on == "ledger":
             self._set_branch(task_id, made.id)
         elif branch:
             self._set_branch(task_id, None)

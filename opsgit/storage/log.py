@@ -11,7 +11,7 @@ from opsgit.storage.git import Git
 _FORMAT = "--format=%H%x1f%P%x1f%an%x1f%ct%x1f%B%x1e"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Logged:
     """One commit as git logs it; `time` in seconds after the epoch."""
 

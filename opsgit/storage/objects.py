@@ -28,7 +28,7 @@ Tree = dict[str, Entry]
 Pair = tuple[Entry | None, Entry | None]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Objects:
     """The objects of a repository and, before them, those that are about to be written."""
 
@@ -161,7 +161,7 @@ def parse_tree(content: bytes, raw: int) -> Tree:
     return entries
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Commit:
     """A commit object in the one accepted form. `time` is in seconds; `signed` is what the signature covers."""
 

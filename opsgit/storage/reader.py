@@ -34,7 +34,7 @@ def checked_record(content: bytes, path: str) -> Record:
     return schema.check(kind, record, path)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class TreeReader:
     """A `Reader` (see `domain.request`) over the tree of one ledger commit."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LOCK_SECONDS = 60.0
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Repository:
     """An open state repository. `top` is its checkout, None when it is bare."""
 

@@ -19,7 +19,7 @@ SHOWN = 4000
 PAUSE = 0.02  # seconds between looks at the command
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ended:
     """How a command ended: `evidence` as in `Deployment`, and the last of its output (at most 4,000 characters)."""
 

@@ -48,7 +48,7 @@ ODD = st.sampled_from(
 def spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every place in a document that can be changed."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path + (key,) for key, _ in items] + [spot for key, inner in items for spot in spots(inner, (*path, key))]
+    return [(*path, key) for key, _ in items] + [spot for key, inner in items for spot in spots(inner, (*path, key))]
 
 
 def verdicts(kind: str, record: Any) -> tuple[bool, bool]:
