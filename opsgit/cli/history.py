@@ -33,5 +33,5 @@ def command(
 
 
 def _rest(entry: dict[str, str]) -> str:
-    words = [entry["commit"][:10], *(entry[name] for name in ("to", "output", "ref", "note") if name in entry)]
+    words = [entry["commit"][:10], *(entry[name] for name in ("assigned", "output", "ref", "note") if name in entry)]
     return "  ".join(words)

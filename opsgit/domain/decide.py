@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opsgit.domain import agents, deployments, lifecycle, names, project, quotas, reviews, signals, tasks, text, times
+from opsgit.domain import (
+    agents,
+    deployments,
+    imports,
+    lifecycle,
+    names,
+    project,
+    quotas,
+    reviews,
+    signals,
+    tasks,
+    text,
+    times,
+)
 from opsgit.domain.authority import check
 from opsgit.domain.case import Case
 from opsgit.domain.codes import Refusal, Refused, refuse
@@ -51,6 +64,7 @@ AGENT_RULES: dict[str, tuple[Callable[[Case, Agent], Agent], str]] = {
     "agent.rotate": (agents.rotate, "key rotated"),
     "agent.retire-key": (agents.retire_key, "key retired"),
 }
+ADDING: dict[str, Callable[[Case], Task]] = {"task.add": tasks.add, "task.import": imports.bring}
 RECORD_RULES: dict[str, tuple[Callable[[Case], Any], str]] = {
     "agent.add": (agents.add, "added"),
     "quota.set": (quotas.define, "set"),
@@ -109,8 +123,8 @@ def _on_others(case: Case) -> Change:
     kind, rights = lifecycle.OTHERS[op]
     if rights:
         case.need_right(*rights)
-    if op == "task.add":
-        return _added_task(case)
+    if op in ADDING:
+        return _added_task(case, ADDING[op](case))
     if op == "project.set":
         edit, subject = project.set_policy(case)
         return _change(case, subject, edit)
@@ -131,11 +145,11 @@ def _on_record(case: Case, op: str, kind: str) -> Change:
     return _change(case, f"{kind} {case.request.target}: {word}", edit)
 
 
-def _added_task(case: Case) -> Change:
-    task = tasks.add(case)
+def _added_task(case: Case, task: Task) -> Change:
     edit = Edit(names.task_path(task.id), to_record(task))
+    origin = "imported" if task.imported else "new"
     return Change(
-        case.request, f"{task.id}: new → {task.status}", (edit,), lifecycle.LEDGER, case.at, None, task.status
+        case.request, f"{task.id}: {origin} → {task.status}", (edit,), lifecycle.LEDGER, case.at, None, task.status
     )
 
 

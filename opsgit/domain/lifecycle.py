@@ -83,6 +83,7 @@ TASK_ROWS: dict[str, Row] = {row.op: row for row in TRANSITIONS + NO_TRANSITION}
 # Operations on other files: the right that signs them (None: see the operation's own rule), and the file's kind.
 OTHERS: dict[str, tuple[str, tuple[str, ...] | None]] = {
     "task.add": ("task", None),
+    "task.import": ("task", (ORCHESTRATE,)),
     "project.set": ("project", (ORCHESTRATE,)),
     "agent.add": ("agent", (ORCHESTRATE,)),
     "agent.edit": ("agent", (ORCHESTRATE,)),

@@ -115,6 +115,27 @@ class Deployment(Value):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
+class Event(Value):
+    """One entry of a history that was imported: somebody's word, proved by nothing."""
+
+    status: str
+    by: str | None = None
+    time: str | None = None
+    output: str | None = None
+    ref: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Past(Value):
+    """What a task brought from another tracker: its status and time of creation there, its history."""
+
+    status: str
+    created: str | None = None
+    history: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Task(Value):
     """One piece of work (design, section 2)."""
 
@@ -129,6 +150,7 @@ class Task(Value):
     depends_on: tuple[str, ...] = ()
     created: str
     created_by: str
+    imported: Past | None = None
     contributors: tuple[str, ...] = ()
     progress: Progress | None = None
     submission: Submission | None = None
@@ -230,5 +252,7 @@ class Project(Value):
     pipeline: tuple[str, ...] = ()
     workspace: str | None = None
     identity: Identity = Identity()
+    stale: dict[str, str] = field(default_factory=dict)
+    idle: str | None = None
     deploy: Run = Run()
     rollback: Run = Run()

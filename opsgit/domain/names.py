@@ -18,6 +18,9 @@ HOUSE_FOLDERS = ("schema/", "gates/", ".github/", ".forgejo/")
 HOUSE_PART = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 
 
+RESERVED_METRICS = frozenset({"alerts", "last_check"})  # state.json has these beside the metrics
+
+
 class Place(NamedTuple):
     """What a path holds: its kind (project, task, agent, quota, metric, alert, house) and its id or name."""
 

@@ -123,6 +123,7 @@ def _used(old: Record | None, new: Record) -> Fields:
 
 FIELDS: dict[str, Callable[[Record | None, Record], Fields]] = {
     "task.add": _task_add,
+    "task.import": lambda old, new: {**_task_add(old, new), "imported": new["imported"]},
     "task.assign": lambda _, new: {"to": new["assigned"]},
     "task.claim": _pick(),
     "task.release": _pick(),

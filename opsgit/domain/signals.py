@@ -17,6 +17,8 @@ MOST = 2**53
 def set_metric(case: Case) -> Metric:
     """Set a gauge to a number."""
     name, value = names.check_name(case.request.target), case.request.get("value")
+    if name in names.RESERVED_METRICS:
+        refuse("BAD_NAME", f"{name!r} is a word of state.json itself", "choose another name", "name")
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or abs(value) > MOST:
         refuse("BAD_VALUE", f"{value!r} is no number for a metric", "opsgit metric set total_downloads 42", "value")

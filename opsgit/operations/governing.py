@@ -49,7 +49,7 @@ def _known(key: str) -> None:
     """Refuse a dotted key that the schema does not have, with the nearest that it has."""
     known = _keys(schema.load("ops"), "")
     head = key.split(".")
-    if key in known or (len(head) == 2 and head[0] == "roles" and head[1]):
+    if key in known or (len(head) == 2 and head[0] in ("roles", "stale") and head[1]):
         return
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.3) or known[:1]
     refuse("UNKNOWN_KEY", f"the policy has no key {key!r}; the nearest is {near[0]}",

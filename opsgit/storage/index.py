@@ -1,7 +1,7 @@
 """The index: what was parsed, kept in sqlite3 inside the git folder. A cache that may be deleted at any time.
 
-`parsed` holds each blob's record; `state` what the ledger's tip holds, so that lists need not walk the tree. A new
-commit costs what it changed.
+`parsed` holds each blob's record; `state` what the ledger's tip holds, so that lists need not walk the tree; `log` the
+ledger's operations, oldest first. A new commit costs what it changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from opsgit.domain import names
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-FORMAT = 1
+FORMAT = 2
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
 CREATE TABLE parsed (blob TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
@@ -26,9 +26,14 @@ CREATE TABLE state (path TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NUL
     status TEXT, priority INTEGER, assigned TEXT, title TEXT) WITHOUT ROWID;
 CREATE TABLE tip (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
 CREATE INDEX by_status ON state (kind, status);
+CREATE TABLE log (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, time INTEGER NOT NULL, agent TEXT NOT NULL,
+    op TEXT NOT NULL, path TEXT NOT NULL, status TEXT, entry TEXT NOT NULL);
+CREATE INDEX by_path ON log (path, seq);
+CREATE INDEX by_time ON log (time);
 """
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+Entry = dict[str, Any]  # one operation: commit, at (seconds), by, op, path, what, and status, note ... where there are
 Row = tuple[str, str, str, str, str | None, int | None, str | None, str | None]
 
 
@@ -64,7 +69,7 @@ class Index:
     def _build(self, base: sqlite3.Connection) -> None:
         base.execute("BEGIN IMMEDIATE")
         if base.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
-            for table in ("parsed", "state", "tip"):
+            for table in ("parsed", "state", "tip", "log"):
                 base.execute(f"DROP TABLE IF EXISTS {table}")
             for statement in _TABLES.split(";"):
                 base.execute(statement)
@@ -102,17 +107,25 @@ class Index:
         return row[0] if row else None
 
     def advance(
-        self, old: str | None, new: str, changed: Mapping[str, str | None], record: Callable[[str, str], Record]
+        self,
+        old: str | None,
+        new: str,
+        changed: Mapping[str, str | None],
+        record: Callable[[str, str], Record],
+        log: Iterable[Entry],
     ) -> None:
-        """Bring `state` from one commit to another, in one transaction; does nothing when it is elsewhere by then.
+        """Bring `state` and `log` from one commit to another, in one transaction; nothing when it is elsewhere by then.
 
         :param changed: the blob at each changed path, None when it is gone.
         :param record: gives the checked record of a path and blob.
+        :param log: the ledger's operations between the two, oldest first.
         """
         try:
             self.base.execute("BEGIN IMMEDIATE")
             if self.tip() == old:
                 self._apply(new, changed, record)
+                rows = [(e["commit"], e["at"], e["by"], e["op"], e["path"], e.get("status"), _dump(e)) for e in log]
+                self.base.executemany("INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
             self.base.execute("COMMIT")
         except sqlite3.OperationalError as error:
             self._retreat(error)
@@ -133,8 +146,22 @@ class Index:
         self.base.execute("INSERT OR REPLACE INTO tip VALUES (1, ?)", (new,))
 
     def restart(self) -> None:
-        """Forget the state, to be listed anew."""
-        self.base.executescript("DELETE FROM state; DELETE FROM tip;")
+        """Forget state and log, to be listed anew."""
+        self.base.executescript("DELETE FROM state; DELETE FROM tip; DELETE FROM log;")
+
+    def log(self, where: str, values: tuple[Any, ...] = (), newest: int | None = None) -> list[Entry]:
+        """The ledger's operations that fit, oldest first; only the newest so many when a number is given.
+
+        :param where: a condition over the columns of `log`, with ? for `values`; never a user's text.
+        """
+        query = f"SELECT entry FROM log WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608
+        rows = self.base.execute(query, (*values, -1 if newest is None else newest)).fetchall()
+        return [json.loads(row[0]) for row in reversed(rows)]
+
+    def last_times(self, column: str) -> dict[str, int]:
+        """The time of the last operation for each value of a column (`path` or `agent`)."""
+        query = f"SELECT {column}, max(time) FROM log GROUP BY {column}"  # noqa: S608
+        return dict(self.base.execute(query).fetchall())
 
     def select(self, where: str, values: tuple[Any, ...], order: str, limit: int | None = None) -> list[Record]:
         """The records of the state rows that fit.
@@ -149,6 +176,10 @@ class Index:
         """How many state rows fit."""
         query = f"SELECT count(*) FROM state WHERE {where}"  # noqa: S608
         return int(self.base.execute(query, values).fetchone()[0])
+
+
+def _dump(entry: Entry) -> str:
+    return json.dumps(entry, ensure_ascii=False)
 
 
 def _row(path: str, blob: str, record: Record) -> Row:

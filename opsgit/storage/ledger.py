@@ -6,15 +6,17 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from opsgit.domain import agents, message, names, times
 from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.decide import decide
+from opsgit.domain.message import Message
 from opsgit.domain.model import Agent
 from opsgit.domain.records import Record
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.words import IN_REVIEW
-from opsgit.storage import checkout, sshsig, yaml_codec
+from opsgit.storage import checkout, log, sshsig, yaml_codec
 from opsgit.storage.keys import KeyStore
 from opsgit.storage.objects import FILE, Commit, Entry, Objects, parse_commit, signed_commit, unsigned_commit
 from opsgit.storage.repository import Repository
@@ -191,7 +193,15 @@ class Transaction:
         index = self.repository.index
         blobs = {path: entry.id if entry else None for path, entry in self.files.items()}
         if index.tip() == self.base:
-            index.advance(self.base, self.tip, blobs, lambda path, blob: self.records[blob])
+            made = [self._entry_of(one) for one in self.written if one.change.on != "branch"]
+            index.advance(self.base, self.tip, blobs, lambda path, blob: self.records[blob], made)
+
+    def _entry_of(self, one: Written) -> dict[str, Any]:
+        change = one.change
+        record = change.edits[0].record or {}
+        path = change.edits[0].path
+        said = Message(change.subject, change.request.note, change.request.op, "", "", None, ((path, ""),))
+        return log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
 
 
 def content_of(edit: Edit) -> bytes | None:

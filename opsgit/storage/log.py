@@ -2,38 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from opsgit.domain import names
+from opsgit.domain import message, names, words
+from opsgit.domain.records import Record
 from opsgit.storage.git import Git
 
-_FORMAT = "--format=%H%x1f%P%x1f%an%x1f%ct%x1f%B%x1e"
+_FORMAT = "--format=%x1e%H%x1f%P%x1f%an%x1f%ct%x1f%B%x1f"
 
 
 @dataclass(frozen=True, repr=False)
 class Logged:
-    """One commit as git logs it; `time` in seconds after the epoch."""
+    """One ledger commit as git logs it: `time` in seconds; `files` the blob at each changed path, None if gone."""
 
     id: str
     parents: tuple[str, ...]
     agent: str
     time: int
     message: str
+    files: Mapping[str, str | None]
 
 
-def entries(git: Git, tip: str, *paths: str, most: int | None = None) -> Iterator[Logged]:
-    """The ledger's commits that touched the paths (all when none is named), newest first."""
-    limit = [f"--max-count={most}"] if most is not None else []
-    out = git.run("log", "--first-parent", _FORMAT, *limit, tip, "--", *paths).decode()
-    for part in out.split("\x1e\n"):
-        if part.strip():
-            commit, parents, agent, time, message = part.split("\x1f", 4)
-            yield Logged(commit, tuple(parents.split()), agent, int(time), message.removesuffix("\x1e"))
+def raw_entries(git: Git, tip: str, old: str | None) -> Iterator[Logged]:
+    """The ledger's commits up to a tip, behind an old one where that is given, oldest first."""
+    span = f"{old}..{tip}" if old else tip
+    shape = ("--first-parent", "--reverse", "--raw", "--no-abbrev", "--no-renames", "-m", "--root", "-z")
+    out = git.run("log", *shape, _FORMAT, span).decode()
+    for part in out.split("\x1e")[1:]:
+        commit, parents, agent, time, text, raw = part.split("\x1f", 5)
+        yield Logged(commit, tuple(parents.split()), agent, int(time), text, _files(raw))
+
+
+def _files(raw: str) -> dict[str, str | None]:
+    parts = [part for part in raw.split("\0") if part.strip()]
+    pairs = zip(parts[0::2], parts[1::2], strict=False)
+    return {path: None if head.endswith("D") else head.split(" ")[3] for head, path in pairs}
+
+
+def summary(entry: Logged, record: Callable[[str, str], Record]) -> dict[str, Any]:
+    """What history says of an operation: commit, at, by, op, path, what, and more where there is more.
+
+    :param record: gives the record of a path and blob.
+    """
+    said = message.parse(entry.message)
+    path = said.files[0][0] if said.files else ""
+    blob = entry.files.get(path)
+    moved = " → " in said.subject
+    found = record(path, blob) if moved and blob else {}
+    return summarize(entry.id, entry.time, entry.agent, said, found)
+
+
+def summarize(commit: str, at: int, agent: str, said: message.Message, record: Record) -> dict[str, Any]:
+    """The same, of what is at hand."""
+    what, _, step = said.subject.partition(": ")
+    before, _, status = step.partition(" → ")
+    happened = {
+        "commit": commit,
+        "at": at,
+        "by": agent,
+        "op": said.op,
+        "path": said.files[0][0] if said.files else "",
+        "what": what,
+        "status": status or None,
+        "before": before if status else None,
+        "note": said.note or None,
+        **_details(status, record),
+    }
+    return {name: value for name, value in happened.items() if value is not None}
+
+
+def _details(status: str, record: Record) -> dict[str, Any]:
+    assigned = {"assigned": record.get("assigned")}
+    if status == words.IN_REVIEW:
+        return {**assigned, "output": record.get("submission", {}).get("deliverable")}
+    if status == words.DEPLOYED:
+        return {**assigned, **{name: record.get("deployment", {}).get(name) for name in ("ref", "evidence")}}
+    return assigned
 
 
 def deploy_commit(git: Git, tip: str, task_id: str) -> str | None:
     """The ledger commit that last took a task to deployed, or None."""
-    subject = f"{task_id}: done → deployed"
-    found = (e.id for e in entries(git, tip, names.task_path(task_id)) if e.message.partition("\n")[0] == subject)
-    return next(found, None)
+    out = git.run("log", "--first-parent", "--format=%H %s", tip, "--", names.task_path(task_id)).decode()
+    subject = f" {task_id}: done → deployed"
+    return next((line.partition(" ")[0] for line in out.splitlines() if line.endswith(subject)), None)

@@ -70,9 +70,15 @@ def sync_index(objects: Objects, index: Index, tip: str) -> None:
     old = index.tip()
     if old == tip:
         return
-    if old and objects.get(old) is None:
+    objects.tree(objects.root(tip))  # a missing one is said to be missing, before git's log stumbles over it
+    since = list(log.raw_entries(objects.git, tip, old)) if old and objects.get(old) else []
+    if not since or since[0].parents[:1] != (old,):  # the ledger was rewound, or the index is new
         index.restart()
-        old = None
+        old, since = None, list(log.raw_entries(objects.git, tip, None))
     pairs = objects.differences(objects.root(old) if old else None, objects.root(tip))
     changed = {path: after.id if after else None for path, (_, after) in pairs}
-    index.advance(old, tip, changed, lambda path, blob: read_record(objects, index, path, blob))
+
+    def record(path: str, blob: str) -> Record:
+        return read_record(objects, index, path, blob)
+
+    index.advance(old, tip, changed, record, [log.summary(entry, record) for entry in since])

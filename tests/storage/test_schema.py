@@ -19,7 +19,7 @@ from tests.domain.world import AT, DIGEST, PROJECT, agent_record
 TASK: dict[str, Any] = {
     "id": "T-1", "title": "t", "description": "d\ne", "status": "done", "priority": "high", "tags": ["a"],
     "pipeline": [{"agent": "dev"}, {"role": "reviewer"}, {"role": "deployer"}], "assigned": "dev", "depends_on": ["T-0"],
-    "created": AT, "created_by": "boss", "contributors": ["dev"], "progress": {"note": "n", "at": AT},
+    "created": AT, "created_by": "boss", "imported": {"status": "done", "created": "x", "history": [{"status": "done", "by": "x"}]}, "contributors": ["dev"], "progress": {"note": "n", "at": AT},
     "submission": {"round": 1, "deliverable": "/d", "digest": DIGEST, "repository": "/r", "at": AT},
     "review": {"round": 1, "request": {"by": "dev", "at": AT, "text": "x"},
                "sign_offs": [{"stage": 1, "by": "qa", "at": AT, "round": 1, "digest": DIGEST}],
@@ -33,7 +33,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "agent": {**agent_record("dev", "developer"), "description": "d", "email": "a@b.c",
               "keys": [{"key": "ssh-ed25519 " + "A" * 68, "state": "active", "added": AT, "proof": "AAAA"}]},
     "project": {**PROJECT, "roles": {"web": ["work"]}, "pipeline": ["web", "qa", "ship"], "workspace": "/w",
-                "identity": {"explicit": True}, "deploy": {"command": ["a"], "timeout": 5, "output": 10}},
+                "identity": {"explicit": True}, "stale": {"review": "2h"}, "idle": "3d", "deploy": {"command": ["a"], "timeout": 5, "output": 10}},
     "quota": {"name": "q", "limit": 3, "used": 0, "period": "daily", "reset_at": AT, "agents": ["dev"]},
     "metric": {"name": "m", "value": 1.5, "at": AT, "by": "eye"},
     "alert": {"id": "A-1", "message": "m", "severity": "info", "task": "T-1", "status": "resolved", "raised": AT,
