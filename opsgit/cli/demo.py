@@ -42,17 +42,21 @@ def _walk(folder: Path, as_json: bool) -> None:
     if as_json:
         voice.data("demo", path=str(folder), steps=steps)
         return
-    state, refusals = folder / "state", sum(step["kind"] == "refused" for step in steps)
-    voice.line(
-        f"\n{refusals} refusals, and nothing of what was refused is in the ledger. ({time.monotonic() - start:.1f} s)"
-    )
-    voice.line("\nWhere to look next:")
-    for look in (
-        f"git -C {state} log --graph --format='%h %G? %an: %s'   # every commit, its signature judged by git itself",
-        f"git -C {state} log --first-parent --show-signature     # the audit trail",
-        f"cat {state}/tasks/01/SKILL-001.yaml",
-        f"export XDG_DATA_HOME={folder}/keys                     # to act with the demo's keys:",
-        f"opsgit -C {state} task add --title 'Yours' --assign dev",
-        "opsgit help lifecycle",
-    ):
-        voice.line(f"  {look}")
+    voice.line("\n$ git log --graph --oneline")
+    for line in demo.graph(folder):
+        voice.line(f"  {line}")
+    refusals = sum(step["kind"] == "refused" for step in steps)
+    voice.line(f"\n{refusals} refusals with their reasons, in {time.monotonic() - start:.1f} s. Where to look next:")
+    for look in NEXT:
+        voice.line("  " + look.format(state=folder / "state", keys=folder / "keys"))
+
+
+NEXT = (
+    "{state}/dashboard.html                       the dashboard, in a browser; dashboard.md and state.json beside it",
+    "git -C {state} log --first-parent --show-signature     the audit trail, judged by git itself",
+    "cat {state}/tasks/01/SKILL-001.yaml          the task",
+    "export XDG_DATA_HOME={keys}                  to act with the demo's keys:",
+    "opsgit -C {state} dashboard",
+    "opsgit -C {state} task add --title 'Yours' --assign dev",
+    "opsgit help lifecycle",
+)

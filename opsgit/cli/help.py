@@ -15,6 +15,7 @@ TOPICS = {
     "format": "files, canonical YAML, commit messages, digests",
     "identity": "keys, signatures, who acts, what signatures prove",
     "policy": "every key of ops.yaml",
+    "ops.sh": "a script that forwards the original framework's calls: opsgit help ops.sh > scripts/ops.sh",
 }
 
 
@@ -36,7 +37,8 @@ def command(ctx: click.Context, topic: str | None) -> None:
 
 def text(topic: str) -> str:
     """A topic's Markdown; the codes are filled in from their table."""
-    words = files("opsgit.cli").joinpath(f"topics/{topic}.md").read_text("utf-8")
+    name = topic if topic.endswith(".sh") else f"{topic}.md"
+    words = files("opsgit.cli").joinpath(f"topics/{name}").read_text("utf-8")
     exits = "\n".join(f"| {number} | {meaning} |" for number, meaning in EXITS.items())
     codes = "\n".join(f"| `{name}` | {code.exit} | {code.meaning} |" for name, code in sorted(CODES.items()))
     return words.replace("{exits}", exits).replace("{codes}", codes).rstrip("\n")

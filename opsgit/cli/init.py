@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from opsgit.cli import voice
-from opsgit.operations import founding
+from opsgit.operations import compiling, founding
+from opsgit.operations.session import Session
 
 
 @click.command("init", epilog='\b\nExample:\n  opsgit init --project "my-project" --state-dir state')
@@ -23,6 +24,7 @@ def command(project: str, state_dir: str | None, orchestrator: str, directory: s
     made = founding.init(where, project, orchestrator)
     key = made.keys.path(orchestrator)
     genesis = made.tip()
+    compiling.refresh_small(Session(made))
     made.close()
     if as_json:
         voice.data("init", path=str(made.top), repository=made.identity.repository, genesis=genesis, key=str(key))

@@ -18,8 +18,8 @@ WORKED = (words.ASSIGNED, words.IN_PROGRESS, words.IN_REVIEW)
 def bring(case: Case) -> Task:
     """A task with its status and history from elsewhere.
 
-    Approvals and deployments of the past are words in `imported`; no gate counts them: an imported task that is done
-    must be reopened, submitted and approved here before it is deployed from here.
+    Approvals and deployments of the past are words in `imported`; nothing here counts them as approved or deployed: a
+    task that is done must be reopened, submitted and approved here before it is deployed from here.
     """
     past = from_record(Past, case.request.get("imported") or {"status": ""})
     if past.status not in BECOMES:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from opsgit.domain.codes import Refused
-from opsgit.operations import deploying, founding, governing, moving, people, reviewing, work
+from opsgit.operations import compiling, deploying, founding, governing, measuring, moving, people, reviewing, work
 from opsgit.operations.session import Session
 from opsgit.storage.ledger import Written
+from opsgit.storage.repository import find
 
 Step = tuple[str, Callable[[Session], list[Written]]]
-TASK = "SKILL-001"
+TASK, QUOTA = "SKILL-001", "publish_daily"
 
 
 def walk(folder: Path) -> Iterator[tuple[str, str]]:
@@ -33,6 +34,7 @@ def walk(folder: Path) -> Iterator[tuple[str, str]]:
                 yield from (("done", f"{one.change.subject}  by {one.change.request.actor}") for one in act(session))
             except Refused as refused:
                 yield "refused", f"{refused.refusal.code}: {refused.refusal.message}"
+        compiling.compile_all(Session(repository))
     finally:
         repository.close()
 
@@ -87,4 +89,27 @@ def _ship() -> Iterator[Step]:
     for value in ('["false"]', '["true"]'):
         yield f"project set deploy.command '{value}'", lambda s, v=value: governing.set_key(s, "deploy.command", v)  # type: ignore[misc]
         yield f"task move {TASK} --to deployed --deploy-ref v2.0.0", lambda s: deploying.deploy(s, TASK, "v2.0.0")
-    yield f"rollback {TASK}", lambda s: deploying.rollback(s, TASK)
+    yield from _watch()
+
+
+def _watch() -> Iterator[Step]:
+    yield (
+        "quota set --name publish_daily --limit 2 --period daily",
+        lambda s: measuring.set_quota(s, QUOTA, limit=2, period="daily"),
+    )
+    for amount in (2, 1):
+        yield f"quota use {QUOTA} {amount}", lambda s, a=amount: measuring.use(s, QUOTA, a)  # type: ignore[misc]
+    yield (
+        f"alert raise --message 'errors doubled' --severity critical --task {TASK}",
+        lambda s: measuring.raise_alert(s, None, "errors doubled", severity="critical", task=TASK),
+    )
+    yield f"rollback {TASK} --reason 'errors doubled'", lambda s: deploying.rollback(s, TASK)
+
+
+def graph(folder: Path) -> list[str]:
+    """The ledger as git draws it."""
+    repository = find(folder / "state")
+    try:
+        return repository.git.run("log", "--graph", "--format=%h %an: %s", "main").decode().splitlines()
+    finally:
+        repository.close()

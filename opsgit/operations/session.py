@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,12 @@ class Session:
 
     def write(self, *requests: Request) -> list[Written]:
         """Decide the requests one after the other under the lock, and publish them all, or none."""
+        with self.batch() as transaction:
+            return [transaction.perform(request) for request in requests]
+
+    @contextmanager
+    def batch(self) -> Iterator[Transaction]:
+        """A transaction under the lock, published at the end unless this is a dry run or something was raised."""
         from opsgit.storage import checkout
 
         with self.repository.lock():
@@ -62,12 +69,21 @@ class Session:
             shown = checkout.of(self.repository, transaction.objects)
             if shown and not self.dry_run:
                 shown.repair(transaction.base)
-            written = [transaction.perform(request) for request in requests]
+            yield transaction
             if not self.dry_run:
                 transaction.publish()
+                self._refresh()
         if transaction.unfinished:
             self.notices.append(transaction.unfinished)
-        return written
+
+    def _refresh(self) -> None:
+        """Bring a small project's state.json up to date; that it could not be written is only told."""
+        from opsgit.operations import compiling
+
+        try:
+            compiling.refresh_small(self)
+        except OSError as error:
+            self.notices.append(f"state.json was not refreshed: {error}; opsgit compile writes it anew")
 
     def actor(self, snapshot: Snapshot, natural: Natural) -> str:
         """Who acts: the names that were given, which must agree, else the natural actor whose key is here."""

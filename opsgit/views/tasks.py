@@ -18,6 +18,8 @@ def page(record: Record) -> Iterator[str]:
         if words:
             yield f"{name}: {', '.join(words)}"
     yield f"created: {task.created} by {task.created_by}"
+    if task.imported:
+        yield f"imported (unproven): was {task.imported.status}, with {len(task.imported.history)} entries of history"
     yield from _work(task)
     if task.description:
         yield from ("", *task.description.rstrip("\n").split("\n"))

@@ -15,7 +15,7 @@ from tests.conftest import Desk
 
 
 def validator(kind: str) -> Draft202012Validator:
-    files = [schema.load(name) for name in schema.FILES.values()]
+    files = [schema.load(name) for name in (*schema.FILES.values(), "state")]
     registry = Registry().with_resources((one["$id"], Resource.from_contents(one)) for one in files)
     return Draft202012Validator(schema.load(f"output/{kind}"), registry=registry)
 
@@ -31,14 +31,18 @@ COMMANDS = [
     "task submit T-1 --output OUT", "task next --as qa", "review comment T-1 --text hm --as qa", "review approve T-1 --as qa",
     "project set deploy.command [\"true\"]", "project show", "deploy trust", "task next --as ship", "task move T-1 --to deployed",
     "history T-1", "history T-1 --all", "history", "rollback T-1", "whoami", "whoami --as dev", "fmt", "fmt --check",
-    "task add --title u --dry-run", "task add --title u", "task cancel T-2", "task release T-1", "task assign T-1 --to dev",
+    "quota set q --limit 3", "quota use q 2", "quota check q", "quota list", "metric set m 1.5", "metric list",
+    "alert raise --message m", "alert list", "alert resolve A-1", "monitor --check-stale", "compile", "dashboard", "report",
+    "import EMPTY", "task add --title u --dry-run", "task add --title u", "task cancel T-2", "task release T-1", "task assign T-1 --to dev",
 ]  # fmt: skip
 
 
 def test_each_output_fits_its_schema(desk: Desk, output: Path) -> None:
     kinds = set()
     for command in COMMANDS:
-        words = [str(output) if word == "OUT" else word for word in command.split()]
+        (output.parent / "empty.json").write_text("{}")
+        paths = {"OUT": str(output), "EMPTY": str(output.parent / "empty.json")}
+        words = [paths.get(word, word) for word in command.split()]
         result = desk.run(*words, "--json")
         if command == "task release T-1":
             assert result.code == "ILLEGAL_TRANSITION"

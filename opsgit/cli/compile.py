@@ -1,0 +1,22 @@
+"""`opsgit compile`."""
+
+from __future__ import annotations
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common
+from opsgit.operations import compiling
+from opsgit.operations.session import Session
+
+
+@click.command("compile", epilog="\b\nExample:\n  opsgit compile")
+@common
+def command(session: Session, as_json: bool) -> None:
+    """Write state.json, dashboard.md and dashboard.html: for the same commit always the same bytes."""
+    written = [str(path) for path in compiling.compile_all(session)]
+    if as_json:
+        voice.data("compile", files=written, commit=session.repository.tip())
+        return
+    for path in written:
+        voice.line(path)

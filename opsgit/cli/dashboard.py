@@ -1,0 +1,37 @@
+"""`opsgit dashboard`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common
+from opsgit.operations import compiling
+from opsgit.operations.session import Session
+
+
+@click.command("dashboard", epilog="\b\nExample:\n  opsgit dashboard --format html > dashboard.html")
+@click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
+@common
+def command(session: Session, as_json: bool, form: str) -> None:
+    """The project at a glance: tasks, what waits for whom, agents, quotas, alerts, activity."""
+    state = compiling.state(session)
+    if as_json or form == "json":
+        voice.data("dashboard", state=state)
+    elif form == "md":
+        from opsgit.views import markdown
+
+        click.echo(markdown.dashboard(state), nl=False)
+    elif form == "html":
+        from opsgit.views import page
+
+        click.echo(page.dashboard(state), nl=False)
+    else:
+        from opsgit.views import board
+
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        click.echo(board.dashboard(state, shutil.get_terminal_size((100, 40)).columns, colour), color=colour)

@@ -1,0 +1,44 @@
+"""`opsgit metric`."""
+
+from __future__ import annotations
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common, writing, wrote
+from opsgit.operations import measuring
+from opsgit.operations.session import Session
+from opsgit.views import terminal
+
+
+@click.group("metric", epilog="\b\nExample:\n  opsgit metric set total_downloads 42")
+def command() -> None:
+    """Metrics: gauges that observers set."""
+
+
+@command.command("set", epilog="\b\nExample:\n  opsgit metric set total_downloads 42")
+@click.argument("name")
+@click.argument("value", type=float)
+@writing
+@common
+def set_(session: Session, as_json: bool, name: str, value: float) -> None:
+    """Set a gauge to a number."""
+    exact = int(value) if value == value // 1 and abs(value) <= 2**53 else value
+    wrote(session, measuring.set_metric(session, name, exact), as_json)
+
+
+@command.command("list", epilog="\b\nExample:\n  opsgit metric list")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
+@common
+def list_(session: Session, as_json: bool, limit: int) -> None:
+    """All metrics."""
+    found = measuring.records(session, "metric")
+    more = max(0, len(found) - limit)
+    if as_json:
+        voice.data("metrics", metrics=found[:limit], more=more)
+        return
+    rows = [(m["name"], str(m["value"]), m["at"], m["by"]) for m in found[:limit]]
+    for line in terminal.table(("NAME", "VALUE", "SET", "BY"), rows):
+        voice.line(line)
+    if more:
+        voice.say(f"{more} more: --limit {len(found)}")

@@ -1,0 +1,54 @@
+"""`opsgit monitor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common, writing
+from opsgit.operations import watching
+from opsgit.operations.session import Session
+from opsgit.views import terminal
+
+FOUND = 10
+
+
+@click.command("monitor", epilog="\b\nExample:\n  opsgit monitor --check-stale --check-quota --alert-to alerts.log")
+@click.option("--check-stale", "stale", is_flag=True, help="Tasks without an operation for longer than their limit.")
+@click.option("--check-quota", "quota", is_flag=True, help="Quotas used up, or to 80 %.")
+@click.option("--check-deploys", "deploys", is_flag=True, help="Deployments that failed or do not end.")
+@click.option("--check-idle", "idle", is_flag=True, help="Agents that hold a task and do nothing.")
+@click.option("--check-reviews", "reviews", is_flag=True, help="Reviews that wait too long.")
+@click.option("--alert-to", type=click.Path(path_type=Path, dir_okay=False), help="Append one JSON object a line.")
+@click.option(
+    "--raise", "raise_", is_flag=True, help="Make alerts of it, as the observer; resolve those that are over."
+)
+@writing
+@common
+def command(session: Session, as_json: bool, alert_to: Path | None, raise_: bool, **checks: bool) -> int:
+    """What has gone wrong or stands still; exit 10 when there is something. Without a check: all of them.
+
+    The same trouble is written to FILE once while it lasts and once when it is over. Limits are in ops.yaml
+    (opsgit help policy).
+    """
+    chosen = [name for name, wanted in checks.items() if wanted]
+    found = watching.monitor(session, chosen)
+    if alert_to and not session.dry_run:
+        watching.tell(alert_to, found, chosen, int(session.clock()))
+    if raise_:
+        watching.raise_all(session, found, chosen)
+    if as_json:
+        voice.data("monitor", findings=[_told(trouble) for trouble in found])
+    elif found:
+        for line in terminal.table(("CHECK", "SEVERITY", "WHAT"), [(t.check, t.severity, t.message) for t in found]):
+            voice.line(line)
+    else:
+        voice.say("nothing found")
+    return FOUND if found else 0
+
+
+def _told(trouble: watching.Trouble) -> dict[str, str | None]:
+    return {"check": trouble.check, "subject": trouble.subject, "severity": trouble.severity,
+            "message": trouble.message, "task": trouble.task}  # fmt: skip

@@ -1,0 +1,92 @@
+"""`opsgit quota`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common, subject, writing, wrote
+from opsgit.domain.words import PERIODS
+from opsgit.operations import measuring, work
+from opsgit.operations.session import Session
+from opsgit.views import terminal
+
+EXHAUSTED = 8
+
+
+@click.group("quota", epilog="\b\nExample:\n  opsgit quota set --name publish_daily --limit 100 --period daily")
+def command() -> None:
+    """Quotas: limits on use in windows of time (UTC)."""
+
+
+@command.command("set", epilog="\b\nExample:\n  opsgit quota set --name publish_daily --limit 100 --period daily")
+@subject("name", "--name")
+@click.option("--limit", type=int, required=True, help="How much may be used in one window.")
+@click.option("--period", type=click.Choice(PERIODS), default="daily", show_default=True)
+@click.option("--agent", "agents", multiple=True, help="Who may use it (may be given again; default: everybody).")
+@writing
+@common
+def set_(session: Session, as_json: bool, name: str, agents: tuple[str, ...], **fields: Any) -> None:
+    """Make a quota or change it; what is used in a running window stays used."""
+    wrote(session, measuring.set_quota(session, name, agents=work.listed(agents), **fields), as_json)
+
+
+@command.command("use", epilog="\b\nExample:\n  opsgit quota use publish_daily 2")
+@click.argument("words", nargs=-1, metavar="[NAME] [AMOUNT]")
+@click.option("--name", "named", metavar="NAME", help="The quota (or give it bare).")
+@click.option("--amount", type=int, metavar="N", help="How much (or give it bare; default 1).")
+@writing
+@common
+def use(session: Session, as_json: bool, words: tuple[str, ...], named: str | None, amount: int | None) -> None:
+    """Use some of a quota; past the limit it is refused with exit 8, and nothing is used."""
+    rest = [*([named] if named else []), *words, *([str(amount)] if amount is not None else [])]
+    if len(rest) not in (1, 2) or not all(word.lstrip("-").isdecimal() for word in rest[1:]):
+        raise click.UsageError("give a quota and, if it is not 1, an amount", click.get_current_context())
+    wrote(session, measuring.use(session, rest[0], int(rest[1]) if len(rest) == 2 else 1), as_json)
+
+
+@command.command("check", epilog="\b\nExample:\n  opsgit quota check publish_daily && ./publish")
+@subject("name", "--name")
+@common
+def check(session: Session, as_json: bool, name: str) -> int:
+    """What is left of a quota; exit 8 when nothing is."""
+    told = measuring.check(session, name)
+    _tell(told, as_json)
+    return EXHAUSTED if told["exhausted"] else 0
+
+
+@command.command("show", epilog="\b\nExample:\n  opsgit quota show publish_daily")
+@subject("name", "--name")
+@common
+def show(session: Session, as_json: bool, name: str) -> None:
+    """One quota as it counts now."""
+    _tell(measuring.check(session, name), as_json)
+
+
+def _tell(told: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        voice.data("quota", quota=told)
+        return
+    until = f", resets at {told['reset_at']}" if told.get("reset_at") else ""
+    voice.line(f"{told['name']}: {told['used']} of {told['limit']} used, {told['left']} left{until}")
+
+
+@command.command("list", epilog="\b\nExample:\n  opsgit quota list")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
+@common
+def list_(session: Session, as_json: bool, limit: int) -> None:
+    """All quotas as they count now."""
+    found = measuring.every_quota(session)
+    more = max(0, len(found) - limit)
+    if as_json:
+        voice.data("quotas", quotas=found[:limit], more=more)
+        return
+    rows = [
+        (q["name"], str(q["used"]), str(q["limit"]), str(q["left"]), q["period"], q.get("reset_at", "-")) for q in found
+    ]
+    for line in terminal.table(("NAME", "USED", "LIMIT", "LEFT", "PERIOD", "RESETS"), rows[:limit]):
+        voice.line(line)
+    if more:
+        voice.say(f"{more} more: --limit {len(found)}")

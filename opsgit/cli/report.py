@@ -1,0 +1,25 @@
+"""`opsgit report`."""
+
+from __future__ import annotations
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common
+from opsgit.operations import reporting
+from opsgit.operations.session import Session
+
+
+@click.command("report", epilog="\b\nExample:\n  opsgit report --since 7d --format md")
+@click.option("--since", default="7d", show_default=True, metavar="TIME", help="How far back: 12h, 7d, 4w.")
+@click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
+@common
+def command(session: Session, as_json: bool, since: str, form: str) -> None:
+    """Progress, pipeline, performance of each agent, cycle times, quotas, activity."""
+    from opsgit.views import report
+
+    told = reporting.report(session, since)
+    if as_json or form == "json":
+        voice.data("report", report=told)
+    else:
+        click.echo({"text": report.text, "md": report.markdown, "html": report.html}[form](told))

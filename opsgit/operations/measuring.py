@@ -1,0 +1,106 @@
+"""Quotas, metrics and alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from opsgit.domain import names, policy, quotas, times, words
+from opsgit.domain.codes import refuse
+from opsgit.domain.model import Quota
+from opsgit.domain.records import Record, from_record, to_record
+from opsgit.domain.request import Snapshot
+from opsgit.operations.listing import synced
+from opsgit.operations.session import Session, orchestrator
+from opsgit.storage.ledger import Written
+
+WARN_AT = 0.8
+
+
+def observer(snapshot: Snapshot) -> Sequence[str]:
+    """The agents that may observe."""
+    return [a.name for a in snapshot.agents() if words.OBSERVE in policy.rights(snapshot.project, a)]
+
+
+def set_quota(session: Session, name: str, **fields: Any) -> list[Written]:
+    """Make or change a quota.
+
+    :param fields: limit, period, agents.
+    """
+    return session.write(session.request("quota.set", name, orchestrator, **fields))
+
+
+def use(session: Session, name: str, amount: int) -> list[Written]:
+    """Use some of a quota; says when more than 80 % is used."""
+    written = session.write(session.request("quota.use", name, _users(name), amount=amount))
+    _warn(session, from_record(Quota, written[0].change.edits[0].record or {}))
+    return written
+
+
+def _users(name: str) -> Any:
+    return lambda snapshot: snapshot.quota(name).agents or orchestrator(snapshot)
+
+
+def _warn(session: Session, quota: Quota) -> None:
+    if quota.used >= quota.limit * WARN_AT:
+        session.notices.append(f"warning: {quota.name} has {quota.limit - quota.used} of {quota.limit} left")
+
+
+def check(session: Session, name: str) -> dict[str, Any]:
+    """A quota as it counts now: the record, what is left, and whether it is exhausted."""
+    names.check_name(name)
+    found = synced(session).select("path = ?", (names.path_of("quota", name),), "path")
+    if not found:
+        refuse("NOT_FOUND", f"there is no quota {name}", "opsgit quota list")
+    told = _told(session, found[0])
+    _warn(session, quotas.current(from_record(Quota, found[0]), _now(session)))
+    return told
+
+
+def _now(session: Session) -> str:
+    return times.text(int(session.clock()))
+
+
+def _told(session: Session, record: Record) -> dict[str, Any]:
+    quota = quotas.current(from_record(Quota, record), _now(session))
+    left = max(0, quota.limit - quota.used)
+    return {**to_record(quota), "left": left, "exhausted": left == 0}
+
+
+def every_quota(session: Session) -> list[dict[str, Any]]:
+    """All quotas as they count now."""
+    return [_told(session, record) for record in synced(session).select("kind = 'quota'", (), "path")]
+
+
+def set_metric(session: Session, name: str, value: float) -> list[Written]:
+    """Set a gauge."""
+    return session.write(session.request("metric.set", name, observer, value=value))
+
+
+def raise_alert(session: Session, alert_id: str | None, message: str, **fields: Any) -> list[Written]:
+    """Raise an alert; without an id it takes the next number.
+
+    :param fields: severity, task.
+    """
+    chosen = alert_id if alert_id is not None else next_alert(session.look(), "A")
+    return session.write(session.request("alert.raise", chosen, observer, message=message, **fields))
+
+
+def next_alert(snapshot: Snapshot, prefix: str) -> str:
+    """The next free id `<prefix>-<number>`."""
+    taken = (name.removesuffix(".yaml") for name in snapshot.reader.names("alerts"))
+    numbers = [
+        int(n[len(prefix) + 1 :]) for n in taken if n.startswith(f"{prefix}-") and n[len(prefix) + 1 :].isdecimal()
+    ]
+    return f"{prefix}-{max(numbers, default=0) + 1}"
+
+
+def resolve_alert(session: Session, alert_id: str) -> list[Written]:
+    """Close an alert."""
+    return session.write(session.request("alert.resolve", alert_id, observer))
+
+
+def records(session: Session, kind: str, status: str | None = None) -> list[Record]:
+    """All metrics or alerts, by name."""
+    where = "kind = ?" if status is None else "kind = ? AND status = ?"
+    return synced(session).select(where, (kind,) if status is None else (kind, status), "path")

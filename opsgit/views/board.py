@@ -1,0 +1,97 @@
+"""The dashboard in a terminal: fits the width, needs no colour."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from opsgit.views.figures import State, activity, bar, counts, waiting
+from opsgit.views.terminal import safe
+
+Cell = str | tuple[str, str]
+LEVELS = ((1.0, "bold red"), (0.8, "yellow"), (0.0, "green"))
+
+
+def dashboard(state: State, width: int, colour: bool) -> str:
+    """The dashboard of a compiled state, as lines.
+
+    :param width: columns of the terminal.
+    :param colour: whether escape sequences for colour may be used.
+    """
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+    console.print(
+        Text(safe(state["project"]), style="bold"),
+        Text(f"as of {state['updated']}, {state['commit'][:10]}", style="dim"),
+    )
+    for title, head, rows in _sections(state, max(8, width // 5)):
+        console.print()
+        console.print(Text(title, style="bold"))
+        console.print(_table(head, rows))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+
+
+def _sections(state: State, columns: int) -> Iterable[tuple[str, Sequence[str], list[Sequence[Cell]]]]:
+    total = len(state["tasks"])
+    yield (
+        f"Tasks ({total})",
+        ("status", "", ""),
+        [(s, str(n), (bar(n, total, columns), "cyan")) for s, n in counts(state)],
+    )
+    yield "Waits for", ("who", "task", "to", "title"), [(w, t, to, title) for w, t, title, to in waiting(state)[:20]]
+    yield "Agents", ("agent", "role", "open", "done", "last active"), [_agent(n, a) for n, a in state["agents"].items()]
+    if state["quotas"]:
+        yield "Quotas", ("quota", "used", "", "resets"), [_quota(n, q, columns) for n, q in state["quotas"].items()]
+    if state["metrics"]["alerts"]:
+        alerts: list[Sequence[Cell]] = [
+            (a["id"], (a["severity"], "red"), a.get("task", "-"), a["message"]) for a in state["metrics"]["alerts"]
+        ]
+        yield "Alerts", ("alert", "severity", "task", "message"), alerts
+    yield (
+        "Activity",
+        ("time", "task", "status", "by"),
+        [(e["time"], e["task"], e["status"], e["by"]) for e in activity(state, 8)],
+    )
+
+
+def _agent(name: str, agent: dict[str, Any]) -> Sequence[Cell]:
+    removed = "" if agent["status"] == "active" else " (removed)"
+    load: Cell = (f"{agent['tasks_open']} {'▪' * min(agent['tasks_open'], 10)}", "cyan")
+    return name, agent["role"] + removed, load, str(agent["tasks_completed"]), agent["last_active"] or "never"
+
+
+def _quota(name: str, quota: dict[str, Any], columns: int) -> Sequence[Cell]:
+    share = quota["used"] / quota["limit"] if quota["limit"] else 1.0
+    style = next(style for least, style in LEVELS if share >= least)
+    blocks = bar(quota["used"], quota["limit"], columns)
+    return (
+        name,
+        f"{quota['used']}/{quota['limit']}",
+        (blocks + "░" * (columns - len(blocks)), style),
+        quota["reset_at"] or "-",
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
+    made = Table(box=None, pad_edge=False, show_header=any(head), header_style="dim")
+    for index, name in enumerate(head):
+        made.add_column(name, overflow="fold" if index == len(head) - 1 else "ellipsis", no_wrap=index < len(head) - 1)
+    for row in rows:
+        made.add_row(
+            *(Text(safe(cell)) if isinstance(cell, str) else Text(safe(cell[0]), style=cell[1]) for cell in row)
+        )
+    return made

@@ -1,0 +1,52 @@
+"""Numbers and times as people read them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from opsgit.domain.words import STATUSES
+
+State = Mapping[str, Any]
+
+
+def counts(state: State) -> list[tuple[str, int]]:
+    """How many tasks there are in each status, in the order of the lifecycle."""
+    found = Counter(task["status"] for task in state["tasks"].values())
+    return [(status, found[status]) for status in STATUSES]
+
+
+def waiting(state: State) -> list[tuple[str, str, str, str]]:
+    """What waits for whom: agent or role, task, title, what to do; the most urgent first."""
+    ranks = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+    tasks = sorted(state["tasks"].values(), key=lambda task: (ranks[task["priority"]], task["id"]))
+    return [(t["waiting_for"], t["id"], t["title"], t["waiting_to"]) for t in tasks if t["waiting_for"]]
+
+
+def activity(state: State, most: int = 15) -> list[dict[str, Any]]:
+    """The newest transitions, newest first, each with its task."""
+    events = ({**event, "task": task["id"]} for task in state["tasks"].values() for event in task["history"])
+    proven = [event for event in events if not event.get("imported")]
+    return sorted(proven, key=lambda e: (e["time"], e["task"]), reverse=True)[:most]
+
+
+def span(seconds: float | None) -> str:
+    """A duration in its two largest units, `-` for none."""
+    if seconds is None:
+        return "-"
+    whole = round(seconds)
+    parts = [(whole // 86400, "d"), (whole % 86400 // 3600, "h"), (whole % 3600 // 60, "m"), (whole % 60, "s")]
+    named = [f"{amount}{unit}" for amount, unit in parts if amount]
+    return " ".join(named[:2]) or "0s"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage, `-` for none."""
+    return "-" if share is None else f"{share:.0%}"
+
+
+def bar(amount: int, most: int, columns: int) -> str:
+    """A bar of blocks: full at `most`, at least one block for anything above nothing."""
+    filled = round(columns * min(amount, most) / most) if most else 0
+    return "█" * (max(filled, 1) if amount else 0)

@@ -1,0 +1,93 @@
+"""Markdown: dashboards and reports whose user text is text, whatever it holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from opsgit.views.figures import State, activity, bar, counts, waiting
+from opsgit.views.terminal import safe
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&$:@])")
+
+
+def escaped(text: str) -> str:
+    """A text that stands for itself in Markdown, on one line."""
+    return (
+        _SPECIAL.sub(r"\\\1", " ".join(safe(text).split()))
+        .replace("\\<", "&lt;")
+        .replace("\\>", "&gt;")
+        .replace("\\&", "&amp;")
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; cells are escaped already."""
+    lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def dashboard(state: State) -> str:
+    """The dashboard of a compiled state."""
+    parts = [
+        f"# {escaped(state['project'])}",
+        f"As of {state['updated']}, commit `{state['commit'][:10]}`.",
+        "## Tasks",
+        table(("status", "tasks", ""), [(s, str(n), bar(n, len(state["tasks"]), 30)) for s, n in counts(state)]),
+        "## Waiting",
+        table(("for", "task", "title", "to"), [tuple(map(escaped, row)) for row in waiting(state)]),
+        "## Agents",
+        table(("agent", "role", "status", "open", "completed", "last active"), _agents(state)),
+        *_quotas(state),
+        *_alerts(state),
+        "## Tasks, all",
+        table(("task", "title", "status", "priority", "assigned", "pipeline"), _tasks(state)),
+        "## Activity",
+        table(
+            ("time", "task", "status", "by"),
+            [(e["time"], escaped(e["task"]), e["status"], escaped(e["by"])) for e in activity(state)],
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _agents(state: State) -> Iterable[Sequence[str]]:
+    for name, agent in state["agents"].items():
+        yield (escaped(name), escaped(agent["role"]), agent["status"], str(agent["tasks_open"]),
+               str(agent["tasks_completed"]), agent["last_active"] or "never")  # fmt: skip
+
+
+def _quotas(state: State) -> list[str]:
+    rows = [
+        (
+            escaped(name),
+            f"{q['used']} of {q['limit']}",
+            bar(q["used"], q["limit"], 20),
+            q["period"],
+            q["reset_at"] or "-",
+        )
+        for name, q in state["quotas"].items()
+    ]
+    return ["## Quotas", table(("quota", "used", "", "period", "resets"), rows)] if rows else []
+
+
+def _alerts(state: State) -> list[str]:
+    rows = [
+        (
+            escaped(a["id"]),
+            a["severity"],
+            escaped(a.get("task", "-")),
+            escaped(a["message"]),
+            a["raised"],
+            escaped(a["raised_by"]),
+        )
+        for a in state["metrics"]["alerts"]
+    ]
+    return ["## Alerts", table(("alert", "severity", "task", "message", "raised", "by"), rows)] if rows else []
+
+
+def _tasks(state: State) -> Iterable[Sequence[str]]:
+    for task in state["tasks"].values():
+        imported = " (imported, unproven)" if "imported" in task else ""
+        yield (escaped(task["id"]), escaped(task["title"]) + imported, task["status"], task["priority"],
+               escaped(task["assigned"] or "-"), escaped(" → ".join(task["pipeline"])))  # fmt: skip

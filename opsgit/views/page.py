@@ -1,0 +1,55 @@
+"""HTML: one self-contained page each, that works without script and network; every string escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jinja2
+import nh3
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from opsgit.views import figures
+from opsgit.views.figures import State
+from opsgit.views.terminal import safe
+
+TAGS = {"p", "br", "em", "strong", "code", "pre", "ul", "ol", "li", "blockquote", "hr", "a",
+        "h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td", "s"}  # fmt: skip
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("opsgit.views"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: safe(value) if type(value) is str else value,
+    )
+    made.filters |= {"markdown": rendered, "span": figures.span, "percent": figures.percent}
+    return made
+
+
+def rendered(text: str) -> Markup:
+    """Markdown as HTML: raw HTML is text, and what is left is cleaned; no images, only http and mailto links."""
+    made = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough").render(safe(text))
+    clean = nh3.clean(made, tags=TAGS, attributes={"a": {"href", "title"}}, url_schemes={"http", "https", "mailto"})
+    return Markup(clean)  # noqa: S704 - cleaned on the line above
+
+
+def dashboard(state: State) -> str:
+    """The dashboard of a compiled state as a page."""
+    return _templates().get_template("dashboard.html").render(
+        state=state,
+        counts=figures.counts(state),
+        waiting=figures.waiting(state),
+        activity=figures.activity(state, 30),
+        total=len(state["tasks"]),
+    )  # fmt: skip
+
+
+def report(told: dict[str, Any]) -> str:
+    """A report as a page."""
+    return _templates().get_template("report.html").render(**told)

@@ -1,0 +1,108 @@
+"""Hostile titles, descriptions, notes and names do nothing, wherever they are shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+from opsgit.views import board, markdown, page, terminal
+from tests.conftest import Desk
+
+HOSTILE = [
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)", "[x](javascript:alert(1))",
+    "![x](https://evil.example/x.png)", "{{ 7*7 }}{% raw %}", "| a | b |", "`code` **bold** _it_", "[bold red]rich[/]",
+    "</title></style><svg onload=alert(1)>", "&lt;b&gt;", "<https://evil.example>", "https://evil.example", "\\", "a & b",
+]  # fmt: skip
+
+
+@pytest.fixture
+def hostile(desk: Desk, output: Path) -> Desk:
+    for number, words in enumerate(HOSTILE, 1):
+        desk.ok(
+            "task",
+            "add",
+            f"--title={words}",
+            f"--desc={words}\n\n{words}\n\n> {words}",
+            f"--note={words}",
+            f"--tag={words}",
+            "--assign",
+            "dev",
+        )
+        desk.ok("task", "comment", f"T-{number}", f"--text={words}")
+    desk.ok("agent", "edit", "dev", f"--desc={HOSTILE[0]}")
+    desk.ok("alert", "raise", f"--message={HOSTILE[1]}", "--task", "T-1")
+    desk.ok("task", "start", "T-1", f"--note={HOSTILE[0]}")
+    desk.ok("compile")
+    return desk
+
+
+def test_html_has_no_markup_of_theirs(hostile: Desk) -> None:
+    text = (hostile.path / "dashboard.html").read_text() + hostile.ok("report", "--format", "html").out
+    assert not re.search(r"<(script|img|svg|iframe|object|link|base|form)\b", text)
+    assert not re.search(r"<[^>]*\son\w+\s*=", text)
+    assert not re.search(r'href="(?!https?:|mailto:)', text)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "49" not in re.findall(r"\{\{ 7\*7 \}\}|49", text)[:1]
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_markdown_text_is_text(words: str) -> None:
+    html = (
+        MarkdownIt("commonmark", {"html": True, "linkify": False})
+        .enable("table")
+        .render(f"| {markdown.escaped(words)} |\n| --- |\n")
+    )
+    assert not re.search(r"<(script|img|svg|a|code|strong|em)\b", html), html
+    one = MarkdownIt("commonmark").render(markdown.escaped(words))
+    assert one.count("<") == 2, one
+
+
+def test_the_terminal_gets_no_escapes_but_ours(hostile: Desk) -> None:
+    plain = hostile.ok("dashboard").out
+    assert "\x1b" not in plain
+    state = json.loads((hostile.path / "state.json").read_text())
+    state["project"] = "\x1b]0;evil\x07\u202ename"
+    for width in (40, 80, 200):
+        shown = board.dashboard(state, width, False)
+        assert not terminal._CONTROL.search(shown.replace("\n", ""))
+        assert max(map(terminal.width, shown.split("\n"))) <= width
+    assert "[bold red]rich[/]" in board.dashboard(state, 200, False)
+    assert "\x1b]0" not in board.dashboard(state, 80, True)
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred", "a\rb", "\u202eevil", "\x07", "\x9b31m"])
+def test_safe_shows_controls(text: str) -> None:
+    assert not terminal._CONTROL.search(terminal.safe(text))
+
+
+def test_descriptions_are_rendered_and_cleaned() -> None:
+    made = page.rendered(
+        "# Hi\n\n*em* `code`\n\n| a |\n| - |\n| b |\n\n[l](https://x.example) [e](javascript:x) <b>raw</b> ![i](https://e/x.png)"
+    )
+    assert "<em>em</em>" in made and "<table>" in made and 'href="https://x.example"' in made
+    assert "javascript" not in re.sub(r"\[e\]\(javascript:x\)", "", made)
+    assert "<b>" not in made and "<img" not in made
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs Debian's chromium")
+def test_a_real_browser_runs_nothing_and_asks_for_nothing(hostile: Desk, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(hostile.ok("report", "--format", "html").out)
+    for file in (hostile.path / "dashboard.html", tmp_path / "report.html"):
+        net = tmp_path / "net.json"
+        command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                   "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
+                   f"--user-data-dir={tmp_path}/profile", f"--log-net-log={net}", "--dump-dom", file.as_uri()]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "CONSOLE" not in done.stderr, done.stderr
+        assert "<script" not in done.stdout
+        assert ("&lt;script&gt;" in done.stdout) == (file.name == "dashboard.html")
+        asked = set(re.findall(r'"url":"([^"]+)"', net.read_text()))
+        assert not [url for url in asked if "evil" in url], asked
