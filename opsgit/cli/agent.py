@@ -37,7 +37,7 @@ def add(session: Session, as_json: bool, name: str, role: str, **fields: Any) ->
 
 
 @command.command("list", epilog="\b\nExample:\n  opsgit agent list")
-@click.option("--limit", default=200, show_default=True, help="At most so many.")
+@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
     """All agents."""

@@ -14,7 +14,12 @@ from opsgit.views import terminal
 @click.command("history", epilog="\b\nExample:\n  opsgit history SKILL-001 --json")
 @click.argument("task_id", required=False, metavar="ID")
 @click.option("--id", "named", metavar="ID", help="The task (or give it bare); none: everything.")
-@click.option("--all", "everything", is_flag=True, help="Comments, edits and progress too, not only transitions.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Every operation on the ledger, not only transitions (a review's talk: task show).",
+)
 @click.option("--limit", type=click.IntRange(1), help="Only the newest so many.")
 @common
 def command(
@@ -22,8 +27,9 @@ def command(
 ) -> None:
     """Who did what, from the ledger's log."""
     wanted = task_id or named
-    found = past.history(session, wanted, limit if wanted or limit else 100)
+    found = past.history(session, wanted)
     shown = [entry for entry in found if everything or not wanted or "status" in entry]
+    shown = shown[-(limit or (len(shown) if wanted else 100)) :]
     if as_json:
         voice.data("history", id=wanted, history=shown)
         return

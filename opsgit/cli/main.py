@@ -11,6 +11,7 @@ import click
 from opsgit.cli import voice
 from opsgit.cli.lazy import Lazy
 from opsgit.domain.codes import Refusal, Refused
+from opsgit.storage.index import Damaged
 from opsgit.version import VERSION
 
 # Where each command lives, and its line in the overview (so that `opsgit --help` imports none of them).
@@ -31,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compile": ("compile", "Write state.json and the dashboards."),
     "import": ("import_", "Bring the state.json of the original framework in."),
     "project": ("project", "The project's policy: show it, set it."),
+    "verify": ("verify", "Judge the whole history: signatures, rights, gates."),
+    "server": ("server", "A bare repository that judges every push."),
     "history": ("history", "Who did what, from the ledger."),
     "whoami": ("whoami", "Who acts here, and whose keys are here."),
     "fmt": ("fmt", "Bring hand-edited files into the canonical form."),
@@ -78,6 +81,13 @@ def run(words: Sequence[str] | None = None) -> None:
 
 def main(words: Sequence[str]) -> int:
     """Run the command line; the one place where refusals and errors become messages and exit codes."""
+    try:
+        return _main(words)
+    except Damaged:  # only a cache, and it is gone now
+        return _main(words)
+
+
+def _main(words: Sequence[str]) -> int:
     as_json = "--json" in words
     try:
         code = opsgit.main(args=list(words), prog_name="opsgit", standalone_mode=False)
@@ -92,8 +102,12 @@ def main(words: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone; what remains must not fail again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except UnicodeError:
+        return voice.refusal([Refusal("BAD_TEXT", "an argument is not UTF-8", "set the terminal to UTF-8")], as_json)
     except OSError as error:
         return voice.refusal([_disk(error)], as_json)
+    except Damaged:
+        raise
     except Exception as error:  # noqa: BLE001 - the boundary: a bug is reported, not thrown at the user
         return voice.bug(error, as_json)
     return code if isinstance(code, int) else 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from opsgit.cli import voice
+from opsgit.domain.text import tidy
 from opsgit.operations.session import Session
 from opsgit.storage import repository
 
@@ -30,7 +31,7 @@ def common(function: Command) -> Command:
     def wrapped(directory: str | None, as_agent: str | None, as_json: bool, **words: Any) -> Any:
         where = directory or click.get_current_context().find_root().obj
         session = open_session(where, as_agent, words.pop("approved_by", None))
-        session.note = words.pop("note", None) or ""
+        session.note = tidy(words.pop("note", None) or "")
         session.dry_run = words.pop("dry_run", False)
         try:
             return function(session, as_json, **words)

@@ -18,7 +18,7 @@ from opsgit.views import terminal
 @click.command("list", epilog="\b\nExample:\n  opsgit task list --status review")
 @click.option("--status", type=click.Choice(STATUSES))
 @click.option("--assigned", metavar="AGENT", help="Only this agent's.")
-@click.option("--limit", default=100, show_default=True, help="At most so many.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, status: str | None, assigned: str | None, limit: int) -> None:
     """Tasks, the most urgent first."""
@@ -48,7 +48,7 @@ def show(session: Session, as_json: bool, name: str) -> None:
 
 
 @click.command("next", epilog="\b\nExample:\n  opsgit task next --as dev")
-@click.option("--limit", default=20, show_default=True, help="At most so many.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
 @common
 def next_(session: Session, as_json: bool, limit: int) -> None:
     """What the acting agent should do now, the most urgent first, each with its command."""

@@ -127,7 +127,7 @@ def _others_orchestrate(case: Case, agent: Agent) -> None:
 def rotate(case: Case, agent: Agent) -> Agent:
     """Retire the agent's active keys and bring a new one."""
     _own(case, agent)
-    retired = tuple(replace(key, state="retired") for key in agent.keys)
+    retired = tuple(replace(key, state="retired") if key.state == "active" else key for key in agent.keys)
     return replace(agent, keys=(*retired, _new_key(case)))
 
 
@@ -140,6 +140,36 @@ def retire_key(case: Case, agent: Agent) -> Agent:
     if agent.active_keys == (key,):
         _others_orchestrate(case, agent)
     return replace(agent, keys=tuple(replace(k, state="retired") if k.key == key else k for k in agent.keys))
+
+
+COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\Z")
+
+
+def compromise(case: Case, agent: Agent) -> Agent:
+    """Mark every key of an agent as compromised since a commit; its later commits are findings until ratified."""
+    since = _commit(case, "since")
+    if agent.active_keys:
+        _others_orchestrate(case, agent)
+    spoiled = tuple(replace(k, state="compromised", since=since) for k in agent.keys)
+    if spoiled == agent.keys:
+        refuse("NOTHING_CHANGES", f"the keys of {agent.name} are compromised since then already", "opsgit verify")
+    return replace(agent, keys=spoiled)
+
+
+def ratify(case: Case, agent: Agent) -> Agent:
+    """Take over one commit that a compromised key signed."""
+    commit = _commit(case, "commit")
+    if not any(k.state == "compromised" and commit not in k.ratified for k in agent.keys):
+        refuse("NOTHING_CHANGES", f"{agent.name} has no compromised key, or the commit is ratified", "opsgit verify")
+    taken = (replace(k, ratified=(*k.ratified, commit)) if k.state == "compromised" else k for k in agent.keys)
+    return replace(agent, keys=tuple(taken))
+
+
+def _commit(case: Case, name: str) -> str:
+    commit = str(case.request.get(name) or "")
+    if not COMMIT.match(commit):
+        refuse("BAD_VALUE", f"{commit!r} is no commit id", "git log --format=%H", name)
+    return commit
 
 
 def _own(case: Case, agent: Agent) -> None:

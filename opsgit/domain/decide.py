@@ -63,6 +63,8 @@ AGENT_RULES: dict[str, tuple[Callable[[Case, Agent], Agent], str]] = {
     "agent.remove": (agents.remove, "removed"),
     "agent.rotate": (agents.rotate, "key rotated"),
     "agent.retire-key": (agents.retire_key, "key retired"),
+    "agent.compromise": (agents.compromise, "keys compromised"),
+    "agent.ratify": (agents.ratify, "commit ratified"),
 }
 ADDING: dict[str, Callable[[Case], Task]] = {"task.add": tasks.add, "task.import": imports.bring}
 RECORD_RULES: dict[str, tuple[Callable[[Case], Any], str]] = {

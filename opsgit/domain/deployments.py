@@ -8,7 +8,7 @@ from opsgit.domain import authority
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.lifecycle import Who
-from opsgit.domain.model import Deployment, Run, Submission, Task, Undoing
+from opsgit.domain.model import Deployment, Submission, Task, Undoing
 from opsgit.domain.tasks import not_deploying
 from opsgit.domain.words import DEPLOYED, ROLLED_BACK
 
@@ -16,9 +16,9 @@ ATTESTED = "attested"  # no command is set: the signature is the evidence
 SUCCESS = "exit 0"
 
 
-def expected(run: Run) -> str:
-    """The evidence of success that a project's command asks for."""
-    return SUCCESS if run.command else ATTESTED
+def expected(command: tuple[str, ...]) -> str:
+    """The evidence of success that a command asks for."""
+    return SUCCESS if command else ATTESTED
 
 
 def start(case: Case, task: Task) -> Task:
@@ -26,7 +26,12 @@ def start(case: Case, task: Task) -> Task:
     not_deploying(task)
     submission = _approved(case, task)
     ref = case.words("ref", 200, lines=False) if case.request.get("ref") else None
-    deployment = Deployment(state="started", by=case.me, ref=ref, digest=submission.digest, started=case.at)
+    command = case.project.deploy.command
+    if tuple(case.request.get("command") or ()) != command:
+        refuse("STALE", "the deploy command was changed meanwhile", "opsgit project show, then try again")
+    deployment = Deployment(
+        state="started", by=case.me, ref=ref, digest=submission.digest, command=command, started=case.at
+    )
     return replace(task, deployment=deployment)
 
 
@@ -43,8 +48,12 @@ def finish(case: Case, task: Task) -> Task:
     running = task.deployment
     if running is None:
         refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running", f"opsgit task show {task.id}")
+    if case.request.get("started") != running.started:
+        refuse(
+            "STALE", f"the deployment of {task.id} that ended is not the one that runs", f"opsgit task show {task.id}"
+        )
     evidence = case.words("evidence", 50, lines=False)
-    if evidence != expected(case.project.deploy):
+    if evidence != expected(running.command):
         return replace(task, deployment=replace(running, state="failed", finished=case.at, evidence=evidence))
     _approved(case, task)
     done = replace(running, state="deployed", finished=case.at, evidence=evidence)
@@ -64,7 +73,7 @@ def rollback(case: Case, task: Task) -> Task:
     if deployment is None:
         refuse("NO_DEPLOYMENT", f"{task.id} was never deployed", f"opsgit task show {task.id}")
     evidence = case.words("evidence", 50, lines=False)
-    if evidence != expected(case.project.rollback):
+    if evidence != expected(case.project.rollback.command):
         refuse("ROLLBACK_FAILED", f"the rollback command of {task.id} ended with: {evidence}",
                "mend the command: opsgit project set rollback.command '[...]'")  # fmt: skip
     if case.request.get("reverts") != case.snapshot.reader.deploy_commit(task.id):

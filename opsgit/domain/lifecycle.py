@@ -90,6 +90,8 @@ OTHERS: dict[str, tuple[str, tuple[str, ...] | None]] = {
     "agent.remove": ("agent", (ORCHESTRATE,)),
     "agent.rotate": ("agent", None),
     "agent.retire-key": ("agent", None),
+    "agent.compromise": ("agent", (ORCHESTRATE,)),
+    "agent.ratify": ("agent", (ORCHESTRATE,)),
     "quota.set": ("quota", (ORCHESTRATE,)),
     "quota.use": ("quota", None),
     "metric.set": ("metric", (OBSERVE, ORCHESTRATE)),

@@ -108,6 +108,7 @@ class Deployment(Value):
     by: str
     ref: str | None = None
     digest: str
+    command: tuple[str, ...] = ()
     started: str
     finished: str | None = None
     evidence: str | None = None
@@ -154,6 +155,7 @@ class Task(Value):
     contributors: tuple[str, ...] = ()
     progress: Progress | None = None
     submission: Submission | None = None
+    rejected: tuple[str, ...] = ()
     review: Review | None = None
     deployment: Deployment | None = None
     comments: tuple[Comment, ...] = ()
@@ -161,12 +163,17 @@ class Task(Value):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Key(Value):
-    """A public key (`ssh-ed25519 AAAA...`), its state (active, retired) and its proof of possession."""
+    """A public key (`ssh-ed25519 AAAA...`), its state (active, retired, compromised), its proof of possession.
+
+    A compromised key counts up to the commit `since`; later ones that an orchestrator took over are `ratified`.
+    """
 
     key: str
     state: str
     added: str
     proof: str
+    since: str | None = None
+    ratified: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

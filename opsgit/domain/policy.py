@@ -77,6 +77,14 @@ def typed_pipeline(
     hint = "opsgit task add ... --pipeline 'dev→qa→deploy'"
     if len(stages) < 3:
         refuse("BAD_PIPELINE", "a pipeline has a worker, at least one reviewer and a deployer", hint, "pipeline")
+    named = [name for name in stages[:-1] if agent_of(name)]
+    if len(stages) > 20 or len(set(named)) < len(named):
+        refuse(
+            "BAD_PIPELINE",
+            "a pipeline has at most 20 stages, and nobody works or reviews in two of them",
+            hint,
+            "pipeline",
+        )
     typed = []
     for name, right in zip(stages, stage_rights(len(stages)), strict=True):
         agent = agent_of(name)

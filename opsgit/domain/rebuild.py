@@ -40,7 +40,7 @@ def request(message: Message, actor: str, before: Mapping[str, Record | None], a
         refuse("CONTENT_MISMATCH", f"{message.op} does not write {path}", "opsgit help lifecycle", path)
     try:
         fields = FIELDS[message.op](old, new)
-    except (LookupError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError, StopIteration):
         refuse("CONTENT_MISMATCH", f"{path}: {CONTENT} ({message.op})", "opsgit help lifecycle", path)
     if message.reverts:
         fields["reverts"] = message.reverts
@@ -95,7 +95,7 @@ def _signed(_: Record | None, new: Record) -> Fields:
 
 
 def _finish(_: Record | None, new: Record) -> Fields:
-    return {"evidence": new["deployment"]["evidence"], "digest": new["deployment"]["digest"]}
+    return _pick("evidence", "digest", "started")(None, new["deployment"])
 
 
 def _rollback(_: Record | None, new: Record) -> Fields:
@@ -116,6 +116,10 @@ def _retired(old: Record | None, new: Record) -> Fields:
     return {"key": next(b["key"] for a, b in pairs if a["state"] != b["state"])}
 
 
+def _ratified(_: Record | None, new: Record) -> Fields:
+    return {"commit": next(k["ratified"][-1] for k in new["keys"] if k.get("ratified"))}
+
+
 def _used(old: Record | None, new: Record) -> Fields:
     used, before = from_record(Quota, new), from_record(Quota, old or {})
     return {"amount": used.used if used.reset_at != before.reset_at else used.used - before.used}
@@ -134,7 +138,7 @@ FIELDS: dict[str, Callable[[Record | None, Record], Fields]] = {
     "task.comment": _last_comment,
     "task.trim": lambda _, new: {"keep": len(new.get("comments", ()))},
     "task.cancel": _pick(),
-    "task.deploy-start": lambda _, new: _pick("ref", "digest")(None, new["deployment"]),
+    "task.deploy-start": lambda _, new: _pick("ref", "digest", "command")(None, new["deployment"]),
     "task.deploy-finish": _finish,
     "task.deploy-abandon": _pick(),
     "task.rollback": _rollback,
@@ -150,6 +154,8 @@ FIELDS: dict[str, Callable[[Record | None, Record], Fields]] = {
     "agent.remove": _pick(),
     "agent.rotate": _new_key,
     "agent.retire-key": _retired,
+    "agent.compromise": lambda _, new: {"since": new["keys"][-1]["since"]},
+    "agent.ratify": _ratified,
     "quota.set": _pick("limit", "period", "agents"),
     "quota.use": _used,
     "metric.set": _pick("value"),

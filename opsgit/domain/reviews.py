@@ -9,7 +9,7 @@ from opsgit.domain.authority import open_stage, own_stage
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Comment, Review, SignOff, Submission, Task, Verdict
-from opsgit.domain.tasks import appended, contributed, submitted
+from opsgit.domain.tasks import appended, contributed, not_rejected, submitted
 from opsgit.domain.words import DONE, IN_PROGRESS, REJECTED, REVIEW
 
 
@@ -32,6 +32,7 @@ def revise(case: Case, task: Task) -> Task:
     """Hand in another version within the round; every sign-off is void."""
     review, submission = _review(task), _submission(task)
     revised = submitted(case, submission.round)
+    not_rejected(task, revised)
     if revised.digest == submission.digest:
         refuse("NOTHING_CHANGES", f"{task.id} was submitted with this digest already", f"opsgit task show {task.id}")
     return contributed(replace(task, submission=revised, review=replace(review, sign_offs=())), case.me)
@@ -93,7 +94,8 @@ def reject(case: Case, task: Task) -> Task:
     case.need_note(f"rejecting {task.id}")
     if case.request.get("round") != _submission(task).round:
         refuse("STALE", f"{task.id} is in round {_submission(task).round} by now", f"opsgit task show {task.id}")
-    return _judged(case, task, "rejected", REJECTED)
+    known = dict.fromkeys((*task.rejected, _submission(task).digest))
+    return _judged(case, replace(task, rejected=tuple(known)), "rejected", REJECTED)
 
 
 def withdraw(case: Case, task: Task) -> Task:

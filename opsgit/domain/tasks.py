@@ -32,9 +32,9 @@ def add(case: Case) -> Task:
     """A new task, in backlog or assigned; refuses a taken id, bad words, and what only an orchestrator may set."""
     get, task_id = case.request.get, names.check_id(case.request.target)
     _unused(case, task_id)
-    default = _typed(case, case.project.pipeline or policy.PIPELINE)
-    stages = _typed(case, get("pipeline")) if get("pipeline") else default
-    if get("assigned") or get("depends_on") or stages != default:
+    default = case.project.pipeline or policy.PIPELINE
+    stages = _typed(case, get("pipeline") or default)
+    if get("assigned") or get("depends_on") or [stage.name for stage in stages] != list(default):
         case.need_right(ORCHESTRATE)
     task = Task(
         id=task_id,
@@ -156,14 +156,18 @@ def submit(case: Case, task: Task) -> Task:
     """Hand in a deliverable for review: a new round, with its digest."""
     previous = task.submission
     submission = submitted(case, (previous.round if previous else 0) + 1)
-    rejected = task.review and task.review.verdict and task.review.verdict.outcome == "rejected"
-    if previous and rejected and previous.digest == submission.digest:
-        refuse("DELIVERABLE_UNCHANGED", f"round {previous.round} of {task.id} was rejected with this very digest",
-               "change the deliverable, or withdraw from the task: opsgit task release " + task.id)  # fmt: skip
+    not_rejected(task, submission)
     after = replace(
         task, status=IN_REVIEW, submission=submission, review=Review(round=submission.round), deployment=None
     )
     return contributed(after, case.me)
+
+
+def not_rejected(task: Task, submission: Submission) -> None:
+    """Refuse with `DELIVERABLE_UNCHANGED` a digest that a review of this task has rejected."""
+    if submission.digest in task.rejected:
+        refuse("DELIVERABLE_UNCHANGED", f"a review of {task.id} rejected this very digest",
+               "change the deliverable, or give the task up: opsgit task release " + task.id)  # fmt: skip
 
 
 def submitted(case: Case, number: int) -> Submission:
@@ -203,7 +207,11 @@ def comment(case: Case, task: Task) -> Task:
 def appended(case: Case, comments: tuple[Comment, ...]) -> tuple[Comment, ...]:
     """The comments with the request's text as the actor's remark behind them."""
     if len(comments) >= COMMENTS_MAX:
-        refuse("COMMENTS_FULL", f"there are {COMMENTS_MAX} comments already", "opsgit task trim ID --keep 50")
+        refuse(
+            "COMMENTS_FULL",
+            f"there are {COMMENTS_MAX} comments already",
+            f"an orchestrator, when it is not in review: opsgit task trim {case.request.target} --keep 50",
+        )
     return (*comments, Comment(by=case.me, at=case.at, text=case.words("text", text.COMMENT_MAX)))
 
 

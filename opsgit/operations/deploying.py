@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from opsgit.domain import deployments, words
@@ -23,17 +24,22 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
     snapshot = session.look()
     task, by = snapshot.task(task_id), of_stage(task_id, -1)
     if task.status != words.DONE or task.submission is None:
-        return session.write(session.request("task.deploy-start", task_id, by))
+        return session.write(session.request("task.deploy-start", task_id, by))  # refused, with the reason
     digest = evidence.digest_now(snapshot, task.submission, local)
-    asked = session.request("task.deploy-start", task_id, by, ref=ref, digest=digest)
+    command = snapshot.project.deploy
+    asked = session.request("task.deploy-start", task_id, by, ref=ref, digest=digest, command=command.command)
     if session.dry_run:
         return session.write(asked)
-    command = snapshot.project.deploy
     check_trust(session.repository, command)
     started = session.write(asked)
     ended = _run(session, command, task_id, "deploy", local)
     found = _after(session, task_id, ended.evidence, local)
-    finish = Request("task.deploy-finish", asked.actor, task_id, {"evidence": found, "digest": digest})
+    finish = Request(
+        "task.deploy-finish",
+        asked.actor,
+        task_id,
+        {"evidence": found, "digest": digest, "started": started[0].change.at},
+    )
     written = started + session.write(finish)
     if written[-1].change.after != words.DEPLOYED:
         refuse("DEPLOY_FAILED", f"the deploy command of {task_id} ended with: {found}"
@@ -61,7 +67,7 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
     snapshot = transaction.snapshot()
     task = snapshot.task(task_id)
     reverts = snapshot.reader.deploy_commit(task_id) if task.status == words.DEPLOYED else None
-    expected = deployments.expected(snapshot.project.rollback)
+    expected = deployments.expected(snapshot.project.rollback.command)
     asked = session.request(
         "task.rollback", task_id, _rollers(task_id), alert=alert, reverts=reverts, evidence=expected
     )
@@ -69,7 +75,14 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
     if session.dry_run:
         return session.write(asked)
     check_trust(session.repository, snapshot.project.rollback)
-    ended = _run(session, snapshot.project.rollback, task_id, "rollback", None)
+    with session.repository.lock(f"rollback-{task_id}"):  # two at once must not run the command twice
+        session.transaction().decide(asked)
+        return _roll(session, asked, snapshot.project.rollback, expected)
+
+
+def _roll(session: Session, asked: Request, command: Run, expected: str) -> list[Written]:
+    task_id = asked.target
+    ended = _run(session, command, task_id, "rollback", None)
     if ended.output.strip() and ended.evidence != expected:
         session.notices.append(f"the rollback command's last words: {ended.output.strip()[-300:]}")
     return session.write(
@@ -103,7 +116,7 @@ def _run(session: Session, command: Run, task_id: str, what: str, local: str | N
 def _variables(snapshot: Snapshot, task: Task, what: str, local: str | None) -> dict[str, str]:
     submission, deployment = task.submission, task.deployment
     assert submission
-    where = local or submission.deliverable
+    where = os.path.abspath(local) if local else submission.deliverable
     if not submission.digest.startswith("git:"):
         where = str(deliverable.locate(where, snapshot.project.workspace))
     return {

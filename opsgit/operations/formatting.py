@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from opsgit.domain import names
-from opsgit.domain.codes import Refusal, Refused
+from opsgit.domain.codes import Refusal, Refused, refuse
 from opsgit.operations.session import Session
 from opsgit.storage import reader, yaml_codec
 
@@ -25,6 +25,8 @@ def fmt(session: Session, files: Iterable[Path], check: bool) -> tuple[list[str]
     faults: list[Refusal] = []
     for file in list(files) or list(_all(top)):
         path = os.path.relpath(file, top)
+        if path.startswith(".."):
+            refuse("WRONG_FILE", f"{file} is not in {top}", "opsgit fmt, without a file, looks at all", str(file))
         try:
             content = file.read_bytes()
             made = _formed(content, path)

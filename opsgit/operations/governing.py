@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opsgit.domain import names
 from opsgit.domain.codes import refuse
+from opsgit.domain.model import Project, Run
 from opsgit.domain.records import Record
-from opsgit.domain.request import Snapshot
+from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import deploying
 from opsgit.operations.session import Session, orchestrator
 from opsgit.storage import reader, schema, yaml_codec
@@ -27,16 +28,25 @@ def set_key(session: Session, key: str, value: str | None) -> list[Written]:
     Setting a command here is consent to running it here.
     """
     _known(key)
-    transaction = session.transaction()
-    content = yaml_codec.edit_policy(
-        _content(transaction), key, None if value is None else yaml_codec.parse_value(value)
-    )
-    record = reader.checked_record(content, names.PROJECT)
-    written = session.write(session.request("project.set", "", orchestrator, record=record, content=content))
-    if key.startswith(("deploy", "rollback")) and not session.dry_run:
-        project = session.look().project
-        deploying.trust(session.repository, project.deploy, project.rollback)
-    return written
+    meant = None if value is None else yaml_codec.parse_value(value)
+    if value is not None and meant is None:
+        refuse("BAD_VALUE", f"{value!r} is no value", f"opsgit project set {key} --unset takes the key out", key)
+    actor = session.actor(session.look(), orchestrator)
+    with session.batch() as transaction:  # the file is edited under the lock, so that nobody's change is lost
+        content = yaml_codec.edit_policy(_content(transaction), key, meant)
+        record = reader.checked_record(content, names.PROJECT)
+        fields = {"record": record, "content": content}
+        written = transaction.perform(Request("project.set", actor, "", fields, session.note))
+    if not session.dry_run and key in COMMANDS:
+        deploying.trust(session.repository, COMMANDS[key](session.look().project))
+    return [written]
+
+
+# The keys that set a command: setting it is consent to this command, and to no other.
+COMMANDS: dict[str, Callable[[Project], Run]] = {
+    **dict.fromkeys(("deploy", "deploy.command"), lambda project: project.deploy),
+    **dict.fromkeys(("rollback", "rollback.command"), lambda project: project.rollback),
+}
 
 
 def _content(transaction: Transaction) -> bytes:

@@ -102,7 +102,7 @@ def _agent(trip: Import, name: str, record: Any) -> None:
 
 def _key(trip: Import, name: str) -> dict[str, Any]:
     if trip.session.dry_run:
-        return {"key": f"ssh-ed25519 {name}", "proof": "trial", "proved": True}
+        return founding.trial_key(name)
     keys = trip.session.repository.keys
     if trip.transaction.snapshot().find_agent(name):
         return {"key": "", "proof": ""}  # it exists: the rules will say so, and no key is made

@@ -31,6 +31,13 @@ def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]
             return deploying.rollback(session, task_id, given.get("alert"))
         return deploying.deploy(session, task_id, given.get("deploy_ref"), given.get("deliverable"))
     if op == "task.assign":
+        if not (given.get("assignee") or task.assigned):
+            refuse(
+                "BAD_VALUE",
+                f"{task_id} was never assigned: to whom?",
+                f"opsgit task assign {task_id} --to AGENT",
+                "assignee",
+            )
         return work.assign(session, task_id, given.get("assignee") or task.assigned or "")
     natural = orchestrator if op == "task.cancel" else assignee(task_id)
     return session.write(session.request(op, task_id, natural))

@@ -19,7 +19,7 @@ def add(session: Session, name: str, role: str, **fields: Any) -> list[Written]:
     :param fields: description, kind, email.
     """
     asked = session.request("agent.add", name, orchestrator, role=role, **fields)
-    trial = {"key": "ssh-ed25519 trial", "proof": "trial", "proved": True}
+    trial = founding.trial_key(name)
     session.transaction().decide(_with(asked, trial))
     if session.dry_run:
         return session.write(_with(asked, trial))

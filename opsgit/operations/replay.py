@@ -16,13 +16,15 @@ from opsgit.domain.message import Message
 from opsgit.domain.model import Agent
 from opsgit.domain.records import Record
 from opsgit.domain.request import Change, Request, Snapshot
+from opsgit.domain.words import IN_REVIEW
 from opsgit.storage import reader, sshsig, yaml_codec
 from opsgit.storage.index import Index
 from opsgit.storage.ledger import content_of, digests
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
 from opsgit.storage.reader import TreeReader
 
-PROVED = ("agent.add", "agent.rotate")
+PROVED = ("agent.add", "agent.rotate", "agent.prove")
+HINT = "opsgit help lifecycle"
 
 
 @dataclass(eq=False, repr=False)
@@ -32,16 +34,27 @@ class Judge:
     objects: Objects
     index: Index
 
+    def commit(self, commit_id: str) -> Commit:
+        """A commit's parts; refuses any but the one accepted form."""
+        return parse_commit(self.objects.need(commit_id, "commit").content)
+
+    def state(self, commit_id: str) -> Snapshot:
+        """The state at a ledger commit."""
+        return Snapshot(TreeReader(self.objects, self.index, commit_id))
+
+    def state_of_tree(self, tree_id: str) -> TreeReader:
+        """The state that a tree holds, before any commit does."""
+        return TreeReader(self.objects, self.index, "", tree_id)
+
     def judge(self, commit_id: str) -> Change:
         """The change that a commit is; raises `Refused` when the rule book would not have made it.
 
         :param commit_id: a ledger commit with a parent, a verdict merge, or a commit on a review branch.
         """
-        commit = parse_commit(self.objects.need(commit_id, "commit").content)
+        commit = self.commit(commit_id)
         said = message.parse(commit.message)
-        ledger = said.ledger or commit.parents[0]
-        plain = Snapshot(TreeReader(self.objects, self.index, ledger))
-        agent = self._signer(commit, plain)
+        plain = self.state(said.ledger or commit.parents[0])
+        agent = signer(commit, plain)
         self._in_order(commit)
         pairs = dict(self.objects.differences(self.objects.root(commit.parents[0]), commit.tree))
         snapshot = self._as_seen(commit, said, plain)
@@ -49,24 +62,13 @@ class Judge:
         answer = decide(snapshot, request, commit.time)
         if not isinstance(answer, Change):
             raise Refused(answer)
-        self._same(commit, said, answer, pairs, snapshot)
+        self._same_files(said, answer, pairs)
+        same_message(commit, said, answer, plain)
         return answer
 
-    def _signer(self, commit: Commit, snapshot: Snapshot) -> Agent:
-        """The agent whose active key signed; author, address and key must be of one agent."""
-        agent = snapshot.find_agent(commit.name)
-        keys = agent.active_keys if agent and agent.status == "active" else ()
-        if not any(sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT) for key in keys):
-            refuse("BAD_SIGNATURE", f"no active key of {commit.name} signed this commit", "opsgit agent show NAME")
-        assert agent
-        if commit.email != agents.address(agent, snapshot.project.repository):
-            refuse("BAD_COMMIT", f"{commit.email} is not the address of {agent.name}", "opsgit whoami")
-        return agent
-
     def _in_order(self, commit: Commit) -> None:
-        for parent in commit.parents:
-            if parse_commit(self.objects.need(parent, "commit").content).time > commit.time:
-                refuse("BAD_COMMIT", "the commit is older than its parent", "set the clock")
+        if any(self.commit(parent).time > commit.time for parent in commit.parents):
+            refuse("BAD_COMMIT", "the commit is older than its parent", "set the clock")
 
     def _as_seen(self, commit: Commit, said: Message, plain: Snapshot) -> Snapshot:
         """The state with, for branch commits and verdicts, the branch's version of the task laid over."""
@@ -74,6 +76,8 @@ class Judge:
         if branch is None or not said.files:
             return plain
         path = said.files[0][0]
+        if (plain.record(path) or {}).get("status") != IN_REVIEW:
+            refuse("BAD_MERGE", f"{path} is not in review on the ledger", HINT, path)
         over = TreeReader(self.objects, self.index, branch).record(path)
         return Snapshot(plain.reader, {path: over}) if over else plain
 
@@ -81,18 +85,17 @@ class Judge:
         before: dict[str, Record | None] = {}
         after: dict[str, Any] = {}
         for path, (_, entry) in pairs.items():
+            after[path] = self.content(path, entry)
             before[path] = None if names.is_house(path) else snapshot.record(path)
-            after[path] = self._after(path, entry)
         request = rebuild.request(said, agent.name, before, after)
-        if said.op in PROVED:
-            proved = sshsig.proves(
-                snapshot.project.repository, request.target, request.get("key"), request.get("proof")
-            )
-            return Request(said.op, agent.name, request.target, {**request.fields, "proved": proved}, said.note)
-        return request
+        if said.op not in PROVED:
+            return request
+        get, repository = request.get, snapshot.project.repository
+        proved = sshsig.proves(repository, request.target, str(get("key")), str(get("proof")))
+        return Request(said.op, agent.name, request.target, {**request.fields, "proved": proved}, said.note)
 
-    def _after(self, path: str, entry: Entry | None) -> Any:
-        """What a path holds after the commit, in the form that `rebuild.request` takes."""
+    def content(self, path: str, entry: Entry | None) -> Any:
+        """What a path holds after a commit, in the form that `rebuild.request` takes; refuses what may not be there."""
         kind = names.place(path).kind
         runs = kind == "house" and path.startswith("gates/")
         if entry and entry.mode != FILE and not (runs and entry.mode == EXECUTABLE):
@@ -109,22 +112,35 @@ class Judge:
             refuse("NOT_CANONICAL", f"{path} is not in the canonical form", f"opsgit fmt {path}", path)
         return record
 
-    def _same(
-        self, commit: Commit, said: Message, change: Change, pairs: Mapping[str, Pair], snapshot: Snapshot
-    ) -> None:
-        """Refuse a commit that is not, to the byte, what the rule book made of its request."""
+    def _same_files(self, said: Message, change: Change, pairs: Mapping[str, Pair]) -> None:
+        """Refuse files that are not, to the byte, what the rule book made of the request."""
         for edit in change.edits:
             entry = pairs.get(edit.path, (None, None))[1]
             if (self.objects.need(entry.id, "blob").content if entry else None) != content_of(edit):
-                refuse(
-                    "CONTENT_MISMATCH", f"{edit.path} is not what {said.op} writes", "opsgit help lifecycle", edit.path
-                )
+                refuse("CONTENT_MISMATCH", f"{edit.path} is not what {said.op} writes", HINT, edit.path)
         if set(pairs) != {edit.path for edit in change.edits}:
-            refuse("CONTENT_MISMATCH", f"{said.op} does not touch {sorted(pairs)}", "opsgit help lifecycle")
-        on = "branch" if said.ledger else "merge" if len(commit.parents) == 2 else "ledger"
-        if len(commit.parents) > 2 or change.on != on:
-            refuse("BAD_COMMIT", f"{said.op} belongs on {change.on}, not on {on}", "opsgit help lifecycle")
-        ref = names.review_ref(change.request.target) if said.ledger else names.MAIN
-        words = message.generate(change, snapshot.project.repository, ref, digests(change.edits), said.ledger)
-        if words != commit.message:
-            refuse("MESSAGE_MISMATCH", "the message is not the one that its change generates", "opsgit help format")
+            refuse("CONTENT_MISMATCH", f"{said.op} does not touch {sorted(pairs)}", HINT)
+
+
+def signer(commit: Commit, snapshot: Snapshot) -> Agent:
+    """The agent whose active key signed; author, address and key must be of one agent, as of the state before."""
+    agent = snapshot.find_agent(commit.name)
+    keys = agent.active_keys if agent and agent.status == "active" else ()
+    if agent is None or not any(sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT) for key in keys):
+        refuse("BAD_SIGNATURE", f"no active key of {commit.name} signed this commit", "opsgit agent show NAME")
+    if commit.email != agents.address(agent, snapshot.project.repository):
+        refuse("BAD_COMMIT", f"{commit.email} is not the address of {agent.name}", "opsgit whoami")
+    return agent
+
+
+def same_message(commit: Commit, said: Message, change: Change, plain: Snapshot) -> None:
+    """Refuse a commit of another shape or message than its change has."""
+    on = "branch" if said.ledger else "merge" if len(commit.parents) == 2 else "ledger"
+    if len(commit.parents) > (1 if said.ledger else 2) or change.on != on:
+        refuse("BAD_MERGE", f"{said.op} belongs on {change.on}, not on {on}", HINT)
+    ref = names.review_ref(change.request.target) if said.ledger else names.MAIN
+    repository = plain.project.repository
+    if (said.repository, said.ref) != (repository, ref):
+        refuse("WRONG_REF", f"the commit was made for {said.repository} {said.ref}", "opsgit help format")
+    if message.generate(change, repository, ref, digests(change.edits), said.ledger) != commit.message:
+        refuse("MESSAGE_MISMATCH", "the message is not the one that its change generates", "opsgit help format")

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names
-from opsgit.domain.codes import refuse
+from opsgit.domain.codes import Refused, refuse
 from opsgit.storage.repository import Repository
 
 if TYPE_CHECKING:  # what only writes need is imported when something is written: lists start twice as fast
     from opsgit.domain.model import Agent
     from opsgit.domain.request import Request, Snapshot
+    from opsgit.storage.checkout import Checkout
     from opsgit.storage.ledger import Transaction, Written
 
 Natural = Callable[["Snapshot"], Sequence[str]]
@@ -68,13 +69,20 @@ class Session:
             transaction = self.transaction()
             shown = checkout.of(self.repository, transaction.objects)
             if shown and not self.dry_run:
-                shown.repair(transaction.base)
+                self._mend(shown, transaction.base)
             yield transaction
             if not self.dry_run:
                 transaction.publish()
                 self._refresh()
         if transaction.unfinished:
             self.notices.append(transaction.unfinished)
+
+    def _mend(self, shown: Checkout, tip: str) -> None:
+        """Mend the checkout; it is only a view, so that it cannot be mended is told and stops nothing."""
+        try:
+            shown.repair(tip)
+        except (OSError, Refused) as error:
+            self.notices.append(f"the checkout could not be brought up to date: {error}")
 
     def _refresh(self) -> None:
         """Bring a small project's state.json up to date; that it could not be written is only told."""
@@ -124,8 +132,13 @@ def orchestrator(snapshot: Snapshot) -> Sequence[str]:
 
 
 def assignee(task_id: str) -> Natural:
-    """The agent that a task is assigned to."""
-    return lambda snapshot: [name for name in (snapshot.task(task_id).assigned,) if name]
+    """The agent that a task is assigned to; the orchestrators while it is nobody's."""
+
+    def find(snapshot: Snapshot) -> Sequence[str]:
+        name = snapshot.task(task_id).assigned
+        return [name] if name else orchestrator(snapshot)
+
+    return find
 
 
 def of_stage(task_id: str, index: int) -> Natural:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from opsgit.operations.session import Session, assignee, of_stage, orchestrator
 from opsgit.storage.ledger import Written
 
 TRIES = 50
+NUMBERED = re.compile(r"[Tt]-[0-9]{1,9}\Z")  # a longer one is somebody's joke, not the last number
 
 
 def add(session: Session, task_id: str | None, title: str, **fields: Any) -> list[Written]:
@@ -39,7 +41,7 @@ def _next_id(session: Session) -> str:
     """The next free `T-<number>`."""
     reader = session.look().reader
     found = (name.removesuffix(".yaml") for folder in reader.names("tasks") for name in reader.names(f"tasks/{folder}"))
-    numbers = [int(name[2:]) for name in found if name.startswith("T-") and name[2:].isdecimal()]
+    numbers = [int(name[2:]) for name in found if NUMBERED.match(name)]
     return f"T-{max(numbers, default=0) + 1}"
 
 
@@ -92,4 +94,4 @@ def _round(task: Task) -> int:
 def listed(ids: Sequence[str] | None) -> tuple[str, ...] | None:
     """Ids or tags given one by one or with commas between them; None when none was given."""
     split = tuple(part.strip() for given in ids or () for part in given.split(",") if part.strip())
-    return split or None
+    return split if ids else None

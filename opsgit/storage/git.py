@@ -28,6 +28,19 @@ SCRUBBED = {
 }
 
 
+# The clone's own configuration must not change what git prints to us.
+SETTINGS = (
+    "log.showSignature=false",
+    "log.mailmap=false",
+    "color.ui=false",
+    "core.quotePath=false",
+    "i18n.logOutputEncoding=UTF-8",
+    "core.fsmonitor=false",
+    "diff.orderFile=/dev/null",
+)
+FIXED = tuple(word for setting in SETTINGS for word in ("-c", setting))
+
+
 class Object(NamedTuple):
     """A git object: its id (hex), type and content."""
 
@@ -54,6 +67,7 @@ class Git:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.extra: dict[str, str] = {}  # the variables of a server's quarantine
         self._batch: subprocess.Popen[bytes] | None = None
 
     def run(self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
@@ -70,9 +84,15 @@ class Git:
         """Run a git command whose failure is an answer."""
         import subprocess
 
-        command = ["git", f"--git-dir={self.folder}", *words]
+        command = ["git", f"--git-dir={self.folder}", *FIXED, *words]
         try:
-            return subprocess.run(command, input=given or b"", capture_output=True, check=False, env=environment(env))
+            return subprocess.run(
+                command,
+                input=given or b"",
+                capture_output=True,
+                check=False,
+                env=environment({**self.extra, **(env or {})}),
+            )
         except FileNotFoundError:
             refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
 
@@ -109,7 +129,11 @@ class Git:
             command = ["git", f"--git-dir={self.folder}", "cat-file", "--batch"]
             try:
                 self._batch = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env=environment(self.extra),
                 )
             except FileNotFoundError:
                 refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")

@@ -37,19 +37,25 @@ Entry = dict[str, Any]  # one operation: commit, at (seconds), by, op, path, wha
 Row = tuple[str, str, str, str, str | None, int | None, str | None, str | None]
 
 
+class Damaged(Exception):  # noqa: N818 - it is a state of a cache, not an error of ours
+    """The index could not be read; it is gone now, and asking again builds it anew."""
+
+
 class Index:
     """The index of one repository."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path: Path | None = folder / "index.db"
-        if os.access(folder if folder.exists() else folder.parent, os.W_OK):
+    def __init__(self, folder: Path | None) -> None:
+        self.path: Path | None = folder / "index.db" if folder else None
+        if folder is None:
+            pass  # in memory: for who must not trust what lies in the git folder
+        elif os.access(folder if folder.exists() else folder.parent, os.W_OK):
             folder.mkdir(exist_ok=True)
         else:
             self.path = None  # somebody who may only read still reads, without a cache
         self.base = self._open()
 
     def _open(self) -> sqlite3.Connection:
-        base = sqlite3.connect(self.path or ":memory:", timeout=30, isolation_level=None)
+        base = sqlite3.connect(self.path or ":memory:", timeout=5, isolation_level=None)
         try:
             base.execute("PRAGMA synchronous = OFF")
             version = base.execute("PRAGMA user_version").fetchone()[0]
@@ -79,9 +85,17 @@ class Index:
         """Close the file."""
         self.base.close()
 
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        """Ask; raises `Damaged`, after the damaged file was removed, so that the caller may begin anew."""
+        try:
+            return self.base.execute(query, values)
+        except sqlite3.DatabaseError as error:
+            self._retreat(error)
+            raise Damaged(str(error)) from error
+
     def record(self, blob: str) -> Record | None:
         """The record that was parsed from a blob, or None when it never was."""
-        row = self.base.execute("SELECT record FROM parsed WHERE blob = ?", (blob,)).fetchone()
+        row = self._read("SELECT record FROM parsed WHERE blob = ?", (blob,)).fetchone()
         return json.loads(row[0]) if row else None
 
     def keep(self, records: Iterable[tuple[str, Record]]) -> None:
@@ -89,21 +103,23 @@ class Index:
         rows = [(blob, json.dumps(record, ensure_ascii=False)) for blob, record in records]
         try:
             self.base.executemany(_KEEP, rows)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._retreat(error)
             self.base.executemany(_KEEP, rows)
 
-    def _retreat(self, error: sqlite3.OperationalError) -> None:
+    def _retreat(self, error: sqlite3.DatabaseError) -> None:
         """Go on in memory: a cache that cannot be written (a full disk) is no reason to fail."""
         if self.path is None:
             raise error
         self.base.close()
+        if not isinstance(error, sqlite3.OperationalError):
+            self.path.unlink(missing_ok=True)  # damaged: the next command begins a new one
         self.path = None
         self.base = self._open()
 
     def tip(self) -> str | None:
         """The commit whose files `state` lists."""
-        row = self.base.execute("SELECT id FROM tip").fetchone()
+        row = self._read("SELECT id FROM tip").fetchone()
         return row[0] if row else None
 
     def advance(
@@ -127,7 +143,7 @@ class Index:
                 rows = [(e["commit"], e["at"], e["by"], e["op"], e["path"], e.get("status"), _dump(e)) for e in log]
                 self.base.executemany("INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
             self.base.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._retreat(error)
         except BaseException:
             self.base.execute("ROLLBACK")
@@ -142,7 +158,7 @@ class Index:
                 rows.append(_row(path, blob, found))
         self.base.executemany("DELETE FROM state WHERE path = ?", [(path,) for path in changed])
         self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        self.keep(parsed)
+        self.base.executemany(_KEEP, [(blob, json.dumps(record, ensure_ascii=False)) for blob, record in parsed])
         self.base.execute("INSERT OR REPLACE INTO tip VALUES (1, ?)", (new,))
 
     def restart(self) -> None:
@@ -155,13 +171,13 @@ class Index:
         :param where: a condition over the columns of `log`, with ? for `values`; never a user's text.
         """
         query = f"SELECT entry FROM log WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608
-        rows = self.base.execute(query, (*values, -1 if newest is None else newest)).fetchall()
+        rows = self._read(query, (*values, -1 if newest is None else newest)).fetchall()
         return [json.loads(row[0]) for row in reversed(rows)]
 
     def last_times(self, column: str) -> dict[str, int]:
         """The time of the last operation for each value of a column (`path` or `agent`)."""
         query = f"SELECT {column}, max(time) FROM log GROUP BY {column}"  # noqa: S608
-        return dict(self.base.execute(query).fetchall())
+        return dict(self._read(query).fetchall())
 
     def select(self, where: str, values: tuple[Any, ...], order: str, limit: int | None = None) -> list[Record]:
         """The records of the state rows that fit.
@@ -169,13 +185,13 @@ class Index:
         :param where: a condition over the columns of `state`, with ? for `values`; never a user's text.
         """
         query = f"SELECT record FROM state JOIN parsed USING (blob) WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
-        rows = self.base.execute(query, (*values, -1 if limit is None else limit))
+        rows = self._read(query, (*values, -1 if limit is None else limit))
         return [json.loads(row[0]) for row in rows]
 
     def count(self, where: str, values: tuple[Any, ...]) -> int:
         """How many state rows fit."""
         query = f"SELECT count(*) FROM state WHERE {where}"  # noqa: S608
-        return int(self.base.execute(query, values).fetchone()[0])
+        return int(self._read(query, values).fetchone()[0])
 
 
 def _dump(entry: Entry) -> str:

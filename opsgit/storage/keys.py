@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -62,7 +63,9 @@ class KeyStore:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
+        with contextlib.suppress(FileExistsError):  # another process was first: its key is the one
+            os.link(part, path)
+        part.unlink()
         sync_folder(path.parent)
 
     def sign(self, agent: str, message: bytes, namespace: str = sshsig.GIT) -> str:

@@ -16,7 +16,8 @@ from opsgit.domain.model import Agent
 from opsgit.domain.records import Record
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.words import IN_REVIEW
-from opsgit.storage import checkout, log, sshsig, yaml_codec
+from opsgit.storage import checkout, log, schema, sshsig, yaml_codec
+from opsgit.storage.index import Damaged
 from opsgit.storage.keys import KeyStore
 from opsgit.storage.objects import FILE, Commit, Entry, Objects, parse_commit, signed_commit, unsigned_commit
 from opsgit.storage.repository import Repository
@@ -136,6 +137,8 @@ class Transaction:
         content = content_of(edit)
         if content is None:
             return None
+        if edit.record is not None:
+            _check_file(edit.path, edit.record, content)
         blob = self.objects.add("blob", content)
         if edit.record is not None:
             self.records[blob] = edit.record
@@ -168,7 +171,7 @@ class Transaction:
             if shown:
                 shown.show(versions, self.tip)
             self._advance_index()
-        except (OSError, Refused) as error:  # it is published all the same: to fail now would be to lie
+        except (OSError, Refused, Damaged) as error:  # it is published all the same: to fail now would be to lie
             self.unfinished = f"published, but the checkout was not refreshed ({error}); the next command mends it"
 
     def _move_refs(self, last: Change) -> None:
@@ -202,6 +205,14 @@ class Transaction:
         path = change.edits[0].path
         said = Message(change.subject, change.request.note, change.request.op, "", "", None, ((path, ""),))
         return log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
+
+
+def _check_file(path: str, record: Record, content: bytes) -> None:
+    """Never publish a file that could not be read again: one that breaks its schema or the size limit."""
+    schema.check(names.place(path).kind, record, path)
+    if len(content) > yaml_codec.SIZE_MAX:
+        refuse("FILE_FULL", f"{path} would be larger than {yaml_codec.SIZE_MAX // 1024} KiB",
+               "an orchestrator may trim comments: opsgit task trim ID --keep 20", path)  # fmt: skip
 
 
 def content_of(edit: Edit) -> bytes | None:

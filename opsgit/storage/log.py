@@ -28,7 +28,16 @@ class Logged:
 def raw_entries(git: Git, tip: str, old: str | None) -> Iterator[Logged]:
     """The ledger's commits up to a tip, behind an old one where that is given, oldest first."""
     span = f"{old}..{tip}" if old else tip
-    shape = ("--first-parent", "--reverse", "--raw", "--no-abbrev", "--no-renames", "-m", "--root", "-z")
+    shape = (
+        "--first-parent",
+        "--reverse",
+        "--raw",
+        "--no-abbrev",
+        "--no-renames",
+        "--diff-merges=first-parent",
+        "--root",
+        "-z",
+    )
     out = git.run("log", *shape, _FORMAT, span).decode()
     for part in out.split("\x1e")[1:]:
         commit, parents, agent, time, text, raw = part.split("\x1f", 5)

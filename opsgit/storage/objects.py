@@ -63,8 +63,8 @@ class Objects:
         return self.trees[tree_id]
 
     def root(self, commit_id: str) -> str:
-        """The id of a commit's tree."""
-        return parse_commit(self.need(commit_id, "commit").content).tree
+        """The id of a commit's tree, whatever else the commit holds."""
+        return self.need(commit_id, "commit").content[5 : 5 + self.width].decode("ascii", "replace")
 
     def entry(self, tree_id: str, path: str) -> Entry | None:
         """What a path holds below a tree, or None."""
@@ -173,11 +173,12 @@ class Commit:
     signature: str
     message: str
     signed: bytes = b""
+    zone: str = "+0000"
 
 
 _FORM = re.compile(
     rb"tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)"
-    rb"author (?P<who>(?P<name>[^<>\n]+) <(?P<email>[^<>\n ]+)> (?P<time>0|[1-9][0-9]{0,11}) \+0000)\n"
+    rb"author (?P<who>(?P<name>[^<>\n]+) <(?P<email>[^<>\n ]+)> (?P<time>0|[1-9][0-9]{0,10}) (?P<zone>[+-][0-9]{4}))\n"
     rb"committer (?P=who)\n"
     rb"gpgsig(?:-sha256)? (?P<sig>-----BEGIN SSH SIGNATURE-----\n(?: [A-Za-z0-9+/=]+\n)+ -----END SSH SIGNATURE-----\n)"
     rb"\n(?P<message>[^\0]*)",
@@ -187,10 +188,12 @@ _FORM = re.compile(
 def parse_commit(content: bytes) -> Commit:
     """Take a commit apart; refuses any other form than tree, parents, author = committer, gpgsig with `BAD_COMMIT`."""
     found = _FORM.fullmatch(content)
+    if found is None and b"\ngpgsig" not in content.partition(b"\n\n")[0]:
+        refuse("BAD_SIGNATURE", "the commit is not signed", "make changes with opsgit, and opsgit hooks install")
     try:
         if found is None:
             refuse("BAD_COMMIT", "the commit's headers are not tree, parents, author, the same committer and an SSH "
-                   "signature, in UTC", "make changes with opsgit, and opsgit hooks install")  # fmt: skip
+                   "signature", "make changes with opsgit, and opsgit hooks install")  # fmt: skip
         head, body = content[: found.start("sig")].rsplit(b"gpgsig", 1)[0], content[found.end("sig") :]
         return Commit(
             tree=found["tree"].decode(),
@@ -201,6 +204,7 @@ def parse_commit(content: bytes) -> Commit:
             signature=found["sig"].decode().replace("\n ", "\n"),
             message=found["message"].decode("utf-8"),
             signed=head + body,
+            zone=found["zone"].decode(),
         )
     except UnicodeDecodeError:
         refuse("BAD_COMMIT", "the commit is not UTF-8", "git config --unset i18n.commitEncoding")
@@ -208,7 +212,7 @@ def parse_commit(content: bytes) -> Commit:
 
 def unsigned_commit(commit: Commit) -> bytes:
     """The bytes of a commit without its signature: what is signed."""
-    who = f"{commit.name} <{commit.email}> {commit.time} +0000"
+    who = f"{commit.name} <{commit.email}> {commit.time} {commit.zone}"
     lines = [f"tree {commit.tree}", *(f"parent {parent}" for parent in commit.parents)]
     return "\n".join([*lines, f"author {who}", f"committer {who}", "", commit.message]).encode()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from opsgit.domain import names
 from opsgit.domain.codes import refuse
@@ -41,10 +41,10 @@ class TreeReader:
     objects: Objects
     index: Index
     commit: str
-    root: str = field(init=False)
+    root: str = ""
 
     def __post_init__(self) -> None:
-        self.root = self.objects.root(self.commit)
+        self.root = self.root or self.objects.root(self.commit)
 
     def record(self, path: str) -> Record | None:
         """The checked mapping of a file, or None."""
@@ -67,9 +67,12 @@ class TreeReader:
 
 def sync_index(objects: Objects, index: Index, tip: str) -> None:
     """Bring the index to the ledger's tip, at the cost of what changed since it was last looked at."""
+    while index.tip() != tip:  # again where another process was faster, or the file could not be written
+        _advance(objects, index, tip)
+
+
+def _advance(objects: Objects, index: Index, tip: str) -> None:
     old = index.tip()
-    if old == tip:
-        return
     objects.tree(objects.root(tip))  # a missing one is said to be missing, before git's log stumbles over it
     since = list(log.raw_entries(objects.git, tip, old)) if old and objects.get(old) else []
     if not since or since[0].parents[:1] != (old,):  # the ledger was rewound, or the index is new

@@ -45,7 +45,7 @@ class Repository:
         return self.folder / "opsgit"
 
     def objects(self) -> Objects:
-        """A fresh view of the objects."""
+        """A fresh view of the objects, as wide as main's id."""
         from opsgit.storage.objects import Objects
 
         return Objects(self.git, len(self.tip()))
@@ -88,10 +88,13 @@ class Repository:
         return KeyStore(self.identity.repository)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the repository's lock; refuses with `BUSY` after a minute. The system frees it when a process dies."""
+    def lock(self, name: str = "lock") -> Iterator[None]:
+        """Hold the repository's lock, or one of another name; refuses with `BUSY` after a minute.
+
+        The system frees it when the process dies.
+        """
         self.own.mkdir(exist_ok=True)
-        handle = os.open(self.own / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(self.own / name, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             _wait_for(handle, self.folder)
             yield
@@ -140,10 +143,15 @@ def find(start: Path | None = None) -> Repository:
     if start is None and os.environ.get("OPS_STATE_DIR"):
         start = Path(os.environ["OPS_STATE_DIR"])
     place = (start or Path.cwd()).absolute()
+    if not place.exists():
+        refuse("NO_REPOSITORY", f"there is no {place}", "opsgit init --state-dir DIR, or correct -C or OPS_STATE_DIR")
     found = next((spot for folder in (place, *place.parents) if (spot := _opened(folder))), None)
     if found is None:
         refuse("NO_REPOSITORY", f"no state repository at {place}",
                'opsgit init --project "my-project", or name one with -C DIR or OPS_STATE_DIR')  # fmt: skip
+    if not found.own.exists() and found.git.get(f"{names.MAIN}:{names.PROJECT}") is None:
+        refuse("NOT_A_STATE_REPOSITORY", f"the git repository {found.folder} holds no ledger on main",
+               "name the state repository: -C DIR or OPS_STATE_DIR; opsgit init --state-dir DIR makes one")  # fmt: skip
     return found
 
 

@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,21 +46,43 @@ def run(command: Run, folder: Path, variables: Mapping[str, str]) -> Ended:
         )
     except (OSError, ValueError) as error:
         return Ended("missing", str(error))
+    stop = _Stop()
     try:
-        return _watch(process, command)
+        with stop:
+            return _watch(process, command, stop)
     finally:
         _end_group(process)
 
 
-def _watch(process: subprocess.Popen[bytes], command: Run) -> Ended:
+class _Stop:
+    """Whether somebody asks us to end: then the command is ended too, and that is its evidence."""
+
+    SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> None:
+        mine = threading.current_thread() is threading.main_thread()
+        self.old = {number: signal.signal(number, self._ask) for number in self.SIGNALS} if mine else {}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.old.items():
+            signal.signal(number, handler)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+
+
+def _watch(process: subprocess.Popen[bytes], command: Run, stop: _Stop) -> Ended:
     assert process.stdout
     end, tail, size = time.monotonic() + command.timeout, b"", 0
     os.set_blocking(process.stdout.fileno(), False)
     with selectors.DefaultSelector() as ready:
         ready.register(process.stdout, selectors.EVENT_READ)
         while process.poll() is None:
-            if time.monotonic() > end:
-                return Ended("timeout", _text(tail))
+            if time.monotonic() > end or stop.asked:
+                return Ended("interrupted" if stop.asked else "timeout", _text(tail))
             if ready.get_map() and ready.select(PAUSE):
                 chunk = process.stdout.read(CHUNK)
                 if not chunk:  # it closed its output and goes on

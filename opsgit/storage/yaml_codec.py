@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from opsgit.domain import names, text
+from opsgit.domain import text
 from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.records import KINDS, Record, from_record, to_record
 
@@ -222,12 +222,14 @@ def _set_dotted(document: Any, keys: list[str], value: Any) -> None:
 
 def parse_value(words: str) -> Any:
     """A single YAML value as typed on a command line."""
-    try:
-        return parse(f"value: {words}\n".encode(), "VALUE")["value"]
-    except Refused:
-        return parse(f"value:\n  {words}\n".encode(), "VALUE")["value"]
-
-
-def kind_of(path: str) -> str:
-    """The kind of file that a path holds."""
-    return names.place(path).kind
+    fault_ = Refused()
+    for form in (f"value: {words}\n", f"value:\n  {words}\n"):
+        try:
+            found = parse(form.encode(), "VALUE")
+        except Refused as refused:
+            fault_ = refused
+        else:
+            if list(found) == ["value"]:
+                return found["value"]
+            refuse("BAD_VALUE", f"{words!r} is more than one value", "give one YAML value", "VALUE")
+    raise fault_

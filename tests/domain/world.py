@@ -63,7 +63,11 @@ class World:
         return Snapshot(self, {path: self.branch[path]} if path in self.branch else {})
 
     def ask(self, op: str, actor: str, target: str = "T-1", note: str = "", **fields: Any) -> Change | Refusal:
-        """Decide without applying."""
+        """Decide without applying. A deployment is of the command and the start that are there, unless told."""
+        if op == "task.deploy-start":
+            fields = {"command": self.snapshot().project.deploy.command, **fields}
+        if op == "task.deploy-finish" and self.names("tasks/t1") and self.task().deployment:
+            fields = {"started": self.task().deployment.started, **fields}  # type: ignore[union-attr]
         return decide(self.snapshot(target), Request(op, actor, target, fields, note), self.now)
 
     def do(self, op: str, actor: str, target: str = "T-1", note: str = "", **fields: Any) -> Change:

@@ -102,7 +102,7 @@ def test_an_abandoned_deployment_is_deployed_again(done: Desk) -> None:
 
     digest = done.ok("task", "show", "T-1", "--json").json["task"]["submission"]["digest"]
     session = done.session()
-    session.write(Request("task.deploy-start", "ship", "T-1", {"digest": digest}))
+    session.write(Request("task.deploy-start", "ship", "T-1", {"digest": digest, "command": ()}))
     session.repository.close()
     assert done.refused("task", "move", "T-1", "--to", "deployed") == "DEPLOY_RUNNING"
     done.ok("deploy", "abandon", "T-1", "--reason", "its machine died")

@@ -1,0 +1,59 @@
+"""`opsgit server`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from opsgit.cli import voice
+from opsgit.operations import guarding
+
+
+@click.group("server", epilog="\b\nExample:\n  opsgit server init /srv/git/ops.git")
+def command() -> None:
+    """Servers: a bare repository that judges every push by the rule book."""
+
+
+PLACE = click.argument("folder", type=click.Path(path_type=Path), metavar="DIR.git")
+JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+
+
+@command.command("init", epilog="\b\nExample:\n  opsgit server init /srv/git/ops.git")
+@PLACE
+@JSON
+def init(folder: Path, as_json: bool) -> None:
+    """Make a bare repository that judges every push."""
+    _tell(guarding.init(folder), as_json)
+
+
+@command.command("install", epilog="\b\nExample:\n  opsgit server install /srv/git/ops.git")
+@PLACE
+@JSON
+def install(folder: Path, as_json: bool) -> None:
+    """Make an existing bare repository judge every push; a pre-receive hook that is there goes on to be called.
+
+    To tie a push to its agent, name the variable that your server sets: git config opsgit.pusherVariable REMOTE_USER.
+    """
+    _tell(guarding.install(folder), as_json)
+
+
+def _tell(folder: Path, as_json: bool) -> None:
+    if as_json:
+        voice.data("server", path=str(folder.absolute()))
+        return
+    voice.line(str(folder.absolute()))
+    voice.say(f"next, in a state repository: git remote add origin {folder.absolute()} && git push origin main")
+
+
+@command.command("judge", hidden=True, epilog="\b\nExample:\n  opsgit server judge < updates")
+def judge() -> int:
+    """What the pre-receive hook calls, with git's updates on standard input."""
+    findings = guarding.judge(Path(os.environ.get("GIT_DIR", ".")), sys.stdin)
+    for one in findings:
+        voice.say(f"{one.code}: {one.commit[:10]}: {one.path + ': ' if one.path else ''}{one.message}")
+    if findings:
+        voice.say("nothing was taken; opsgit verify says the same in your clone, and opsgit help exit-codes explains")
+    return 1 if findings else 0

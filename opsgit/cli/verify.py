@@ -1,0 +1,51 @@
+"""`opsgit verify`."""
+
+from __future__ import annotations
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common
+from opsgit.operations import verifying
+from opsgit.operations.session import Session
+
+FOUND = 10
+
+
+@click.command("verify", epilog="\b\nExample:\n  opsgit verify --pin 3f2a91c07d")
+@click.option("--range", "span", metavar="A..B", help="Only what main has behind A (verified before) up to B.")
+@click.option("--pin", metavar="ID", help="The genesis commit that you trust, at least 7 digits of it.")
+@click.option("--require-pin", is_flag=True, help="Refuse to trust a ledger that nothing is known of (for CI).")
+@common
+def command(session: Session, as_json: bool, span: str | None, pin: str | None, require_pin: bool) -> int:
+    """Judge the whole history by the rule book, from git's objects alone: every signature, right and gate.
+
+    Exit 0: nothing that breaks a rule is in main, the remotes' main or an open review. Exit 10: findings, oldest first.
+    Exit 9: it could not look (shallow clone, missing objects, unknown rules). It never fetches. What was verified
+    before is not judged again.
+    """
+    since, until = _span(span)
+    if pin is not None and (len(pin) < 7 or pin.strip("0123456789abcdef")):
+        raise click.UsageError("--pin takes at least 7 hexadecimal digits", click.get_current_context())
+    verifier = verifying.Verifier(session.repository, (lambda _: None) if as_json else voice.say)
+    found = verifier.run(pin, require_pin, since, until)
+    session.notices += found.notices
+    if as_json:
+        voice.data("verify", findings=[vars(one) for one in found.findings], judged=found.judged, refs=found.refs,
+                   genesis=found.genesis)  # fmt: skip
+        return FOUND if found.findings else 0
+    for one in found.findings:
+        voice.line(f"{one.code}  {one.commit[:10]}  {one.path + ': ' if one.path else ''}{one.message}")
+    if not found.findings:
+        refs = ", ".join(ref.removeprefix("refs/").removeprefix("heads/") for ref in found.refs)
+        voice.line(f"verified: {refs}; {found.judged} commits judged now; genesis {found.genesis[:10]}")
+    return FOUND if found.findings else 0
+
+
+def _span(span: str | None) -> tuple[str | None, str | None]:
+    if span is None:
+        return None, None
+    since, dots, until = span.partition("..")
+    if not (since and dots and until):
+        raise click.UsageError("--range takes A..B", click.get_current_context())
+    return since, until

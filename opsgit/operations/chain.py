@@ -1,0 +1,167 @@
+"""Judging chains of commits: the ledger from its genesis, review branches from their submission, verdict merges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from opsgit.domain import agents, message, names, policy
+from opsgit.domain.codes import Refusal, Refused, refuse
+from opsgit.domain.lifecycle import TASK_ROWS
+from opsgit.domain.model import Agent, Task
+from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.domain.words import IN_REVIEW, ORCHESTRATE
+from opsgit.operations.replay import HINT, Judge, signer
+from opsgit.storage import sshsig
+from opsgit.storage.ledger import digests
+from opsgit.storage.objects import FILE, Commit, Entry
+
+MOST = 100  # findings: enough to see what happened
+FOUNDED = frozenset({"ops.yaml", ".gitattributes", ".gitignore", "README.md"})
+
+
+@dataclass(frozen=True, repr=False)
+class Finding:
+    """One thing that is wrong in history: its code, the commit, the path where there is one, and why."""
+
+    code: str
+    commit: str
+    message: str
+    path: str = ""
+
+
+@dataclass(eq=False, repr=False)
+class Chain:
+    """The ledger as far as it was judged: position of each commit, submissions, findings (oldest first)."""
+
+    judge: Judge
+    position: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    judged: int = 0
+
+    def find(self, refused: Refused, commit_id: str) -> None:
+        """Turn refusals into findings; what could not be judged at all is raised again."""
+        for one in refused.refusals:
+            if one.exit == 9 or one.exit == 1:
+                raise refused
+            self.findings.append(_finding(one, commit_id))
+
+    def ledger(self, commit_id: str) -> None:
+        """Judge one ledger commit whose first parent was looked at before."""
+        self.judged += 1
+        try:
+            commit = self.judge.commit(commit_id)
+            if not commit.parents:
+                self._genesis(commit)
+            else:
+                if commit.parents[0] not in self.position:
+                    refuse("BAD_MERGE", "the first parent is not the ledger", HINT)
+                self._with_branch(commit, self.judge.judge(commit_id))
+        except Refused as refused:
+            self.find(refused, commit_id)
+        self.position[commit_id] = len(self.position)
+
+    def _with_branch(self, commit: Commit, change: Change) -> None:
+        if change.on != "merge":
+            return
+        submitted = self._submission(commit.parents[0], change.request.target)
+        before = self.judge.state(commit.parents[0])
+        for branch_commit, one in self.branch(commit.parents[1], submitted, commit.parents[0], change.request.target):
+            signer(branch_commit, before)  # its key is still active
+            _still_counts(one, before)
+
+    def _submission(self, tip: str, task_id: str) -> str:
+        """The ledger commit that brought the task to review; nothing touched its file since."""
+        path = names.task_path(task_id)
+        here = tip
+        while True:
+            commit = self.judge.commit(here)
+            mine = self.judge.objects.entry(commit.tree, path)
+            before = (
+                self.judge.objects.entry(self.judge.objects.root(commit.parents[0]), path) if commit.parents else None
+            )
+            if mine != before or not commit.parents:
+                return here
+            here = commit.parents[0]
+
+    def branch(self, tip: str, submitted: str, ledger_tip: str, task_id: str) -> list[tuple[Commit, Change]]:
+        """Judge a review branch down to its submission: single parents, this task alone, ledgers never backwards.
+
+        :param ledger_tip: no branch commit may name a later ledger commit than this.
+        """
+        found, here, latest = [], tip, self.position[ledger_tip]
+        while here != submitted:
+            commit = self.judge.commit(here)
+            said = message.parse(commit.message)
+            at = self.position.get(said.ledger or "")
+            if len(commit.parents) != 1 or at is None or not self.position[submitted] <= at <= latest:
+                refuse("BAD_MERGE", f"{here[:10]} is not a commit of the review branch of {task_id}", HINT)
+            change = self.judge.judge(here)
+            if change.request.target != task_id:
+                refuse("BAD_MERGE", f"{here[:10]} is about {change.request.target}, not {task_id}", HINT)
+            found.append((commit, change))
+            here, latest = commit.parents[0], at
+        return found
+
+    def _genesis(self, commit: Commit) -> None:
+        """A first commit founds the project: files of init alone, one orchestrator, signed by its key."""
+        said = message.parse(commit.message)
+        objects = self.judge.objects
+        files = {path: pair[1] for path, pair in objects.differences(None, commit.tree)}
+        people = [path for path in files if path.startswith("agents/")]
+        agent, project = self._founder(commit, people)
+        change = Change(Request(said.op, agent.name), "project: founded", self._edits(files), "ledger", "")
+        others = [path for path in files if names.place(path).kind not in ("house", "project", "agent")]
+        if others or len(people) != 1 or FOUNDED - set(files):
+            refuse("BAD_GENESIS", f"a project is not founded with {sorted(others or people)}", HINT)
+        if (
+            said.op != "project.init"
+            or message.generate(change, project, names.MAIN, digests(change.edits)) != commit.message
+        ):
+            refuse("BAD_GENESIS", "the message is not that of a founding", HINT)
+
+    def _founder(self, commit: Commit, people: list[str]) -> tuple[Agent, str]:
+        state = Snapshot(self.judge.state_of_tree(commit.tree))
+        project = state.project
+        agent = signer(commit, state)
+        key = agent.keys[0]
+        proved = sshsig.proves(project.repository, agent.name, key.key, key.proof)
+        alone = people == [names.path_of("agent", agent.name)] and len(agent.keys) == 1
+        if not (proved and alone and ORCHESTRATE in policy.rights(project, agent)):
+            refuse("BAD_GENESIS", "the founder is not an orchestrator with one key of its own", HINT)
+        if commit.email != agents.address(agent, project.repository):
+            refuse("BAD_GENESIS", "the founder's address is another's", HINT)
+        return agent, project.repository
+
+    def _edits(self, files: dict[str, Entry | None]) -> tuple[Edit, ...]:
+        edits = []
+        for path, entry in sorted(files.items()):
+            self.judge.content(path, entry)
+            if entry is None or entry.mode != FILE:
+                refuse("BAD_GENESIS", f"{path} is no plain file", HINT, path)
+            edits.append(Edit(path, content=self.judge.objects.need(entry.id, "blob").content))
+        return tuple(edits)
+
+    def open_branch(self, task_id: str, tip: str, ledger_tip: str) -> None:
+        """Judge an open review branch against the ledger; one that is merged or orphaned is nobody's concern."""
+        state = self.judge.state(ledger_tip)
+        task = state.find(Task, names.task_path(task_id))
+        if task is None or task.status != IN_REVIEW or tip in self.position:
+            return
+        try:
+            submitted = self._submission(ledger_tip, task_id)
+            self.judged += len(self.branch(tip, submitted, ledger_tip, task_id))
+        except Refused as refused:
+            self.find(refused, tip)
+
+
+def _finding(one: Refusal, commit_id: str) -> Finding:
+    return Finding(one.code, commit_id, one.message, one.where)
+
+
+def _still_counts(change: Change, now: Snapshot) -> None:
+    """A branch commit is judged again by the state that the verdict is given in: the right still held."""
+    agent = now.agent(change.request.actor)
+    row = TASK_ROWS[change.request.op]
+    needed = {who.right for who in row.who}
+    if None not in needed and not needed & policy.rights(now.project, agent):
+        refuse("RIGHT_MISSING", f"{agent.name} lost the right to {change.request.op} before the verdict", HINT)

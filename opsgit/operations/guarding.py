@@ -1,0 +1,120 @@
+"""Servers: a bare repository whose pre-receive hook is the rule book's third door."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from opsgit.domain.codes import refuse
+from opsgit.operations import verifying
+from opsgit.operations.chain import Finding
+from opsgit.storage import git
+from opsgit.storage.repository import Repository
+
+# What git hands over in pre-receive: without these the pushed objects cannot be seen.
+QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
+SETTINGS = {
+    "receive.fsckObjects": "true",
+    "receive.denyNonFastForwards": "false",  # the hook knows which branches may be replaced, and says why not
+    "receive.denyDeletes": "false",
+    "receive.denyCurrentBranch": "refuse",
+    "receive.maxInputSize": str(256 * 1024 * 1024),
+    "receive.unpackLimit": "1000",
+    "transfer.hideRefs": "refs/opsgit",
+    "core.logAllRefUpdates": "always",
+}
+OBJECTS_MAX, SIZE_MAX = 200_000, 262_144
+
+
+def init(folder: Path) -> Path:
+    """Make a bare repository that judges what is pushed."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", f"opsgit server install {folder}")
+    git.make_repository(folder, bare=True)
+    return install(folder)
+
+
+def install(folder: Path) -> Path:
+    """Make an existing bare repository judge what is pushed; a hook that is there is called after ours."""
+    if not (folder / "objects").is_dir() or not (folder / "HEAD").is_file():
+        refuse("NO_REPOSITORY", f"{folder} is no bare repository", "opsgit server init DIR.git")
+    (folder / "hooks").mkdir(exist_ok=True)
+    hook, chained = folder / "hooks" / "pre-receive", folder / "hooks" / "pre-receive.chained"
+    if hook.exists() and "opsgit" not in hook.read_text(errors="replace"):
+        hook.rename(chained)
+    hook.write_text(HOOK.format(python=shlex.quote(sys.executable)))
+    hook.chmod(0o755)
+    git.configure(folder, SETTINGS)
+    return folder
+
+
+# -I: nothing of the pusher's environment or folder reaches the interpreter.
+HOOK = """\
+#!/bin/sh
+# opsgit: every push is judged by the rule book before it is let in. Installed by `opsgit server install`.
+umask 077
+updates=$(cat)
+printf '%s\\n' "$updates" | {python} -I -m opsgit server judge || exit 1
+if [ -x hooks/pre-receive.chained ]; then printf '%s\\n' "$updates" | hooks/pre-receive.chained || exit 1; fi
+"""
+
+
+def judge(folder: Path, lines: Iterable[str]) -> list[Finding]:
+    """What is wrong with a push, in the words of pre-receive's input: `old new ref` a line."""
+    updates = []
+    for line in lines:
+        old, new, ref = line.rstrip("\n").split(" ", 2)
+        updates.append((old, new, ref))
+    repository = Repository(folder.resolve(), None)
+    env = {name: os.environ[name] for name in QUARANTINE if name in os.environ}
+    try:
+        return _limits(repository, updates, env) or verifying.pushed(
+            repository, updates, env, int(time.time()), _pusher(repository)
+        )
+    finally:
+        repository.close()
+
+
+def _limits(repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str]) -> list[Finding]:
+    """Refuse before reading what is too much or too large to be a ledger's."""
+    new = [after for _, after, _ in updates if set(after) != {"0"}]
+    repository.git.extra.update(env)
+    listed = (
+        repository.git.run("rev-list", "--objects", "--stdin", "--not", "--all", given="\n".join(new).encode() + b"\n")
+        if new
+        else b""
+    )
+    ids = [line.partition(b" ")[0] for line in listed.splitlines()]
+    if len(ids) > OBJECTS_MAX:
+        return [Finding("TOO_LARGE", new[0], f"{len(ids)} new objects; at most {OBJECTS_MAX} are taken in one push")]
+    sizes = (
+        repository.git.run("cat-file", "--batch-check=%(objectsize) %(objectname)", given=b"\n".join(ids) + b"\n")
+        if ids
+        else b""
+    )
+    for line in sizes.splitlines():
+        size, _, name = line.partition(b" ")
+        if size.isdigit() and int(size) > SIZE_MAX:
+            return [
+                Finding(
+                    "TOO_LARGE",
+                    new[0],
+                    f"object {name.decode()[:10]} has {int(size)} bytes; at most {SIZE_MAX} are taken",
+                )
+            ]
+    return []
+
+
+def _pusher(repository: Repository) -> str | None:
+    """Who pushes: the value of the variable that the server's own configuration names, and nothing else.
+
+    `opsgit.pusherVariable` is, for instance, REMOTE_USER behind a web server, or a variable that authorized_keys sets.
+    """
+    found = repository.git.attempt("config", "--local", "--get", "opsgit.pusherVariable").stdout.decode().strip()
+    if not found:
+        return None
+    return os.environ.get(found) or "(nobody)"

@@ -1,0 +1,358 @@
+"""`verify`: the whole history judged by the rule book, from objects alone; nothing is judged twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opsgit.domain import message, names
+from opsgit.domain.codes import Refused, refuse
+from opsgit.domain.model import Agent
+from opsgit.operations.chain import MOST, Chain, Finding
+from opsgit.operations.replay import Judge
+from opsgit.storage import sshsig
+from opsgit.storage.index import Index
+from opsgit.storage.objects import Objects
+from opsgit.storage.pins import Pin, place
+from opsgit.storage.repository import Repository
+
+REMOTES = "refs/remotes/"
+AHEAD = 300
+Say = Callable[[str], None]
+
+
+@dataclass(eq=False, repr=False)
+class Verdict:
+    """What verify found: findings oldest first, how many commits were judged, what was looked at, what to say."""
+
+    findings: list[Finding] = field(default_factory=list)
+    judged: int = 0
+    refs: dict[str, str] = field(default_factory=dict)
+    genesis: str = ""
+    notices: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False, repr=False)
+class Verifier:
+    """Verifies one repository; `say` is told of progress."""
+
+    repository: Repository
+    say: Say = lambda _: None
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.repository.git.extra.update(self.env)
+        self.objects = Objects(self.repository.git, self._width())
+        self.chain = Chain(Judge(self.objects, Index(None)))
+        self.pin = Pin.load(place(str(self.repository.folder.resolve())))
+        self.verdict = Verdict()
+
+    def _width(self) -> int:
+        """The length of ids here: 40 (SHA-1) or 64 (SHA-256)."""
+        found = self.repository.git.run("rev-parse", "--show-object-format").decode().strip()
+        return 64 if found == "sha256" else 40
+
+    def run(
+        self, pinned: str | None = None, required: bool = False, since: str | None = None, until: str | None = None
+    ) -> Verdict:
+        """Verify main, the remotes' main and the open review branches (or a range of main).
+
+        :param pinned: the genesis id that the caller trusts.
+        :param required: refuse with `NO_PIN` when nothing says which genesis to trust.
+        :param since: judge only what is behind this commit, which must have been verified before.
+        :param until: judge main only up to here.
+        """
+        self._complete()
+        ledgers, reviews = self._refs(until)
+        self._pins(pinned, required, ledgers)
+        for ref, tip in ledgers.items():
+            self._ledger(ref, tip, since)
+        main = ledgers.get(names.MAIN)
+        for ref, tip in reviews.items() if main and not since else ():
+            self.chain.open_branch(ref.rpartition("review/")[2], tip, main or "")
+        if main and not since:
+            self._sweep(main)
+        self.verdict.findings += self.chain.findings[:MOST]
+        self.verdict.judged, self.verdict.refs = self.chain.judged, {**ledgers, **reviews}
+        if not self.verdict.findings and until is None:
+            self._remember(ledgers)
+        return self.verdict
+
+    def _complete(self) -> None:
+        """A clone that lacks history proves nothing either way."""
+        folder = self.repository.folder
+        if (folder / "shallow").exists():
+            refuse("INCOMPLETE", "this is a shallow clone", "git fetch --unshallow")
+        if (folder / "objects/info/alternates").exists() and not self.env:
+            self.verdict.notices.append("objects are read from other repositories too (objects/info/alternates)")
+
+    def _refs(self, until: str | None) -> tuple[dict[str, str], dict[str, str]]:
+        """The ledgers and the review branches, each with its tip."""
+        listed = self.repository.git.run("for-each-ref", "--format=%(objectname) %(refname)").decode().splitlines()
+        refs = {name: tip for tip, name in (line.split(" ", 1) for line in listed)}
+        ledgers = {n: t for n, t in refs.items() if n == names.MAIN or (n.startswith(REMOTES) and n.endswith("/main"))}
+        if until:
+            ledgers = {names.MAIN: self._commit(until)}
+        if not ledgers:
+            refuse("NOT_A_STATE_REPOSITORY", f"{self.repository.folder} has no main", "opsgit init")
+        reviews = {n: t for n, t in refs.items() if n.startswith("refs/heads/review/")}
+        return dict(sorted(ledgers.items())), {} if until else reviews
+
+    def _commit(self, name: str) -> str:
+        found = self.repository.git.get(f"{name}^{{commit}}")
+        if found is None:
+            refuse("NOT_FOUND", f"there is no commit {name}", "git log --oneline main")
+        return found.id
+
+    def _ledger(self, ref: str, tip: str, since: str | None) -> None:
+        """Judge a ledger from what is verified already."""
+        known = self.pin.tips.get(ref)
+        start = self._commit(since) if since else known
+        if since and (not known or start not in self._first_parents(known, None)):
+            refuse("UNVERIFIED", f"{since} was never verified here", "opsgit verify, without a range")
+        chain = self._first_parents(tip, start)
+        if start and start not in chain and self._published(ref):
+            self.verdict.findings.append(
+                Finding("REWOUND", start, f"{ref} no longer holds {start[:10]}, which was verified here")
+            )
+            start = None
+            chain = self._first_parents(tip, None)
+        if start and start not in chain:
+            chain = self._first_parents(tip, None)
+        self._positions(chain, start)
+        fresh = chain[chain.index(start) + 1 :] if start in chain else chain
+        for number, commit in enumerate(fresh):
+            if commit not in self.chain.position:
+                self.chain.ledger(commit)
+            if number % 1000 == 999:
+                self.say(f"{number + 1} of {len(fresh)} commits of {ref} judged")
+
+    def _published(self, ref: str) -> bool:
+        """Whether others have seen this ref: a remote's, or that of a repository that has no remote."""
+        return ref.startswith(REMOTES) or not any(name.startswith(REMOTES) for name in self.pin.tips)
+
+    def _first_parents(self, tip: str, start: str | None) -> list[str]:
+        """The first-parent chain up to a tip, oldest first; from `start` on if it is on it, else from the genesis.
+
+        Parents are read from the raw commits, so no graft and no replacement counts.
+        """
+        found, here = [tip], tip
+        while here != start:
+            parents = raw_parents(self.objects.need(here, "commit").content)
+            if not parents:
+                break
+            here = parents[0]
+            found.append(here)
+        return found[::-1]
+
+    def _positions(self, chain: list[str], start: str | None) -> None:
+        """Give what is verified already its place, so that branches can name it."""
+        if start in chain and start not in self.chain.position:
+            older = self._first_parents(start or "", None)
+            self.chain.position.update({commit: number for number, commit in enumerate(older)})
+
+    def _pins(self, pinned: str | None, required: bool, ledgers: dict[str, str]) -> None:
+        """Compare the genesis of each ledger with what is pinned for this clone and its remotes' URLs."""
+        trusted = {"--pin": pinned, "this clone": self.pin.genesis, **dict(self._urls())}
+        if required and not any(trusted.values()):
+            refuse(
+                "NO_PIN", "no genesis is pinned for this clone, and one is required", "opsgit verify --pin GENESIS-ID"
+            )
+        for ref, tip in ledgers.items():
+            genesis = self._genesis_of(tip, ref)
+            self.verdict.genesis = self.verdict.genesis or genesis
+            for source, wanted in trusted.items():
+                if wanted and not genesis.startswith(wanted):
+                    why = f"{ref} begins with {genesis[:10]}, but {source} says {wanted[:10]}"
+                    self.verdict.findings.append(Finding("PIN_MISMATCH", genesis, why))
+        if not any(trusted.values()):
+            self.verdict.notices.append(
+                f"first use: the ledger that begins with {self.verdict.genesis} is trusted from now on; compare this id "
+                "with somebody who knows it, or give it with --pin"
+            )
+
+    def _genesis_of(self, tip: str, ref: str) -> str:
+        """The first commit of a ledger; what was verified before need not be walked again."""
+        known = self.pin.tips.get(ref)
+        begin = self._first_parents(tip, known)[0]
+        return self.pin.genesis if known and begin == known and self.pin.genesis else self._first_parents(tip, None)[0]
+
+    def _urls(self) -> Iterator[tuple[str, str | None]]:
+        for url in self._remote_urls():
+            yield f"the URL {url}", Pin.load(place(f"url {url}")).genesis
+
+    def _remote_urls(self) -> list[str]:
+        done = self.repository.git.attempt("config", "--local", "--get-regexp", r"^remote\..*\.url$")
+        return [line.split(" ", 1)[1] for line in done.stdout.decode(errors="replace").splitlines() if " " in line]
+
+    def _remember(self, ledgers: dict[str, str]) -> None:
+        """Pin what was found good, for this clone and its remotes' URLs."""
+        tips = {**self.pin.tips, **ledgers}
+        if (self.pin.tips, self.pin.genesis) != (tips, self.verdict.genesis):
+            self.pin.genesis, self.pin.tips = self.verdict.genesis, tips
+            self.pin.repository = self.pin.repository or ""
+            self.pin.save()
+        for url in self._remote_urls():
+            known = Pin.load(place(f"url {url}"))
+            if not known.genesis and any(ref.startswith(REMOTES) for ref in ledgers):
+                known.genesis, known.repository = self.verdict.genesis, ""
+                known.save()
+
+    def _sweep(self, tip: str) -> None:
+        """Every commit by a compromised key behind its cut-off is a finding until an orchestrator ratifies it."""
+        state = self.chain.judge.state(tip)
+        for agent in state.agents():
+            for key in agent.keys:
+                if key.state == "compromised" and key.since:
+                    self._swept(agent, key.key, key.since, key.ratified, tip)
+
+    def _swept(self, agent: Agent, key: str, since: str, ratified: Iterable[str], tip: str) -> None:
+        span = ("rev-list", "--reverse", "--all", tip, f"^{since}")
+        for commit_id in self.repository.git.run(*span).decode().split():
+            content = self.objects.need(commit_id, "commit").content
+            if f"author {agent.name} <".encode() not in content or commit_id in ratified:
+                continue
+            commit = self.chain.judge.commit(commit_id)
+            if sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT):
+                why = f"signed by a key of {agent.name} that was compromised after {since[:10]}"
+                self.chain.findings.append(Finding("COMPROMISED_KEY", commit_id, why))
+
+
+def raw_parents(content: bytes) -> list[str]:
+    """The parents in a commit's raw headers."""
+    head = content.partition(b"\n\n")[0].split(b"\n")
+    return [line[7:].decode("ascii", "replace") for line in head if line.startswith(b"parent ")]
+
+
+def pushed(
+    repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str], now: int, pusher: str | None
+) -> list[Finding]:
+    """Door 3: judge what a push brings, before it is let in.
+
+    :param updates: old id, new id and full name of each ref.
+    :param env: the variables by which git hands over the quarantined objects.
+    :param now: the server's clock, in seconds.
+    :param pusher: who pushes, where the server's configuration knows.
+    """
+    return _Push(repository, env, now, pusher).judge(updates)
+
+
+class _Push:
+    def __init__(self, repository: Repository, env: dict[str, str], now: int, pusher: str | None) -> None:
+        self.repository, self.now, self.pusher = repository, now, pusher
+        self.verifier = Verifier(repository, env=env)
+        self.chain = self.verifier.chain
+
+    def judge(self, updates: list[tuple[str, str, str]]) -> list[Finding]:
+        moved = {ref: (old, new) for old, new, ref in updates}
+        old = self.repository.git.ref(names.MAIN)
+        known = self.verifier._first_parents(old, None) if old else []
+        self.chain.position.update({commit: number for number, commit in enumerate(known)})
+        for ref, (before, after) in moved.items():
+            try:
+                self._ref(ref, before, after, moved)
+            except Refused as refused:
+                self.chain.find(refused, after)
+        return self.chain.findings
+
+    def _ref(self, ref: str, before: str, after: str, moved: dict[str, tuple[str, str]]) -> None:
+        if ref != names.MAIN and not (ref.startswith("refs/heads/review/") and names.ID.match(ref[18:])):
+            refuse("WRONG_REF", f"{ref} is neither main nor a review branch", "push main and review/ID")
+        if ref == names.MAIN:
+            self._main(before, after, moved)
+        elif set(after) != {"0"}:
+            self._review(ref, before, after, moved)
+        elif before not in self.chain.position and not self._merged(before, moved):
+            refuse("NOT_FAST_FORWARD", f"{ref} is not merged: its words would be lost", "opsgit review withdraw ID")
+
+    def _main(self, before: str, after: str, moved: dict[str, tuple[str, str]]) -> None:
+        if set(after) == {"0"}:
+            refuse("NOT_FAST_FORWARD", "the ledger is never deleted", "git push main")
+        start = None if set(before) == {"0"} else before
+        chain = self.verifier._first_parents(after, start)
+        if start and chain[0] != start:
+            refuse(
+                "NOT_FAST_FORWARD",
+                "the ledger only goes on; this would rewind or fork it",
+                "opsgit sync, or git pull --ff-only",
+            )
+        for commit_id in chain[1 if start else 0 :]:
+            self.chain.ledger(commit_id)
+            self._timely(commit_id)
+            self._whole_branch(commit_id, moved)
+
+    def _timely(self, commit_id: str) -> None:
+        commit = self.chain.judge.commit(commit_id)
+        if commit.time > self.now + AHEAD:
+            refuse(
+                "AHEAD_OF_TIME",
+                f"{commit_id[:10]} is {commit.time - self.now} seconds ahead of the server",
+                "set the clock",
+            )
+        if self.pusher and commit.name != self.pusher:
+            refuse(
+                "WRONG_PUSHER",
+                f"{commit_id[:10]} is {commit.name}'s, pushed by {self.pusher}",
+                f"let {commit.name} push it",
+            )
+
+    def _whole_branch(self, commit_id: str, moved: dict[str, tuple[str, str]]) -> None:
+        """A verdict merges all of the review branch that the server knows, or the push brings."""
+        commit = self.chain.judge.commit(commit_id)
+        if len(commit.parents) != 2:
+            return
+        ref = names.review_ref(message.parse(commit.message).files[0][0].rpartition("/")[2].removesuffix(".yaml"))
+        tip = moved[ref][1] if ref in moved and set(moved[ref][1]) != {"0"} else self.repository.git.ref(ref)
+        if (
+            tip
+            and tip != commit.parents[1]
+            and tip not in self.chain.position
+            and not self._behind(tip, commit.parents[1])
+        ):
+            refuse(
+                "BAD_MERGE",
+                f"{commit_id[:10]} leaves newer commits of {ref} out",
+                "git fetch, then give the verdict again",
+            )
+
+    def _behind(self, tip: str, merged: str) -> bool:
+        return tip in self.verifier._first_parents(merged, tip)
+
+    def _merged(self, tip: str, moved: dict[str, tuple[str, str]]) -> bool:
+        main = moved.get(names.MAIN, ("", self.repository.git.ref(names.MAIN) or ""))[1]
+        done = self.repository.git.attempt("merge-base", "--is-ancestor", tip, main)
+        return done.returncode == 0
+
+    def _review(self, ref: str, before: str, after: str, moved: dict[str, tuple[str, str]]) -> None:
+        main = moved.get(names.MAIN, ("", ""))[1] or self.repository.git.ref(names.MAIN)
+        if not main or main not in self.chain.position:
+            refuse("WRONG_REF", f"{ref} without the ledger that it belongs to", "git push main first")
+        old = None if set(before) == {"0"} else before
+        if old and not self._behind(old, after) and not self._merged(old, moved) and self._is_open(old, main):
+            refuse("NOT_FAST_FORWARD", f"{ref} only goes on while its review is open", "git fetch, then try again")
+        task_id, state = ref[18:], self.chain.judge.state(main)
+        if after in self.chain.position or self._merged(after, moved):
+            return
+        task = state.task(task_id)
+        if task.status != "review":
+            refuse("WRONG_REF", f"{task_id} is {task.status}, not in review", f"opsgit task show {task_id}")
+        submitted = self.chain._submission(main, task_id)
+        for commit, _ in self.chain.branch(after, submitted, main, task_id):
+            if commit.time > self.now + AHEAD:
+                refuse("AHEAD_OF_TIME", "a commit is ahead of the server's clock", "set the clock")
+
+    def _is_open(self, old: str, main: str) -> bool:
+        """Whether a branch tip goes back to the ledger, so that it is not an orphan of a push that never came."""
+        done = self.repository.git.attempt("merge-base", old, main)
+        base = done.stdout.decode().strip()
+        return (
+            bool(base)
+            and raw_parents(self.verifier.objects.need(old, "commit").content)[:1] != []
+            and base in self.chain.position
+        )
+
+
+def clone_pin(repository: Repository) -> Path:
+    """Where the pin of a clone lies."""
+    return place(str(repository.folder.resolve()))
