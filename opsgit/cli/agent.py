@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,8 +10,9 @@ import click
 from opsgit.cli import voice
 from opsgit.cli.options import common, subject, writing, wrote
 from opsgit.domain.records import to_record
-from opsgit.operations import people
+from opsgit.operations import cloning, people
 from opsgit.operations.session import Session
+from opsgit.storage.sshsig import fingerprint
 from opsgit.views import terminal
 
 
@@ -27,12 +29,14 @@ def command() -> None:
 @click.option("--desc", "--description", "description", help="What it does.")
 @click.option("--kind", type=click.Choice(["agent", "human"]), default="agent", show_default=True)
 @click.option("--email", help="The address on its commits (default: NAME@REPOSITORY-ID).")
+@click.option("--public-key", metavar="LINE", help="A key held elsewhere: 'ssh-ed25519 AAAA...', with --proof.")
+@click.option("--proof", metavar="TEXT", help="What `opsgit agent prove` printed there.")
 @writing
 @common
 def add(session: Session, as_json: bool, name: str, role: str, **fields: Any) -> None:
     """Add an agent, and make its key on this machine."""
     wrote(session, people.add(session, name, role, **fields), as_json)
-    if not session.dry_run:
+    if not session.dry_run and not fields.get("public_key"):
         session.notices.append(f"the key of {name} is {session.repository.keys.path(name)}")
 
 
@@ -66,7 +70,7 @@ def show(session: Session, as_json: bool, name: str) -> None:
     if agent.description:
         voice.line(agent.description)
     for key in agent.keys:
-        voice.line(f"{key.state}  {key.key}  since {key.added}")
+        voice.line(f"{key.state}  {fingerprint(key.key)}  {key.key}  since {key.added}")
 
 
 @command.command("edit", epilog="\b\nExample:\n  opsgit agent edit dev --desc 'Builds the front end'")
@@ -89,3 +93,66 @@ def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
 def remove(session: Session, as_json: bool, name: str) -> None:
     """Take all rights from an agent. Its name, keys and history stay; the name never returns."""
     wrote(session, people.remove(session, name), as_json)
+
+
+@command.command("prove", epilog="\b\nExample:\n  opsgit agent prove dev")
+@subject("name", "--name")
+@common
+def prove(session: Session, as_json: bool, name: str) -> None:
+    """Make a key for an agent-to-be on this machine and prove it, for an orchestrator elsewhere to add."""
+    line, proof = people.prove(session, name)
+    if as_json:
+        voice.data("proof", name=name, key=line, proof=proof)
+        return
+    voice.line(f"opsgit agent add --name {name} --role ROLE --public-key '{line}' --proof {proof}")
+
+
+@command.command("rotate", epilog="\b\nExample:\n  opsgit agent rotate dev")
+@subject("name", "--name")
+@writing
+@common
+def rotate(session: Session, as_json: bool, name: str) -> None:
+    """Give an agent a new key, made on this machine; its active keys are retired."""
+    wrote(session, people.rotate(session, name), as_json)
+
+
+@command.command("retire-key", epilog="\b\nExample:\n  opsgit agent retire-key dev --key SHA256:...")
+@subject("name", "--name")
+@click.option("--key", required=True, metavar="KEY", help="Its line or its fingerprint (opsgit agent show).")
+@writing
+@common
+def retire_key(session: Session, as_json: bool, name: str, key: str) -> None:
+    """Retire one key of an agent. Without another the agent cannot sign."""
+    wrote(session, people.retire(session, name, key), as_json)
+
+
+@command.command("compromise", epilog="\b\nExample:\n  opsgit agent compromise dev --since 3f2a91c")
+@subject("name", "--name")
+@click.option("--since", required=True, metavar="COMMIT", help="The last commit when the keys were the agent's alone.")
+@writing
+@common
+def compromise(session: Session, as_json: bool, name: str, since: str) -> None:
+    """Say that an agent's keys are in other hands: its later commits are findings of verify until ratified."""
+    wrote(session, people.compromise(session, name, since), as_json)
+
+
+@command.command("ratify", epilog="\b\nExample:\n  opsgit agent ratify 3f2a91c --reason 'dev says it was dev'")
+@subject("commit", "--commit")
+@writing
+@common
+def ratify(session: Session, as_json: bool, name: str) -> None:
+    """Take over a commit that a compromised key signed."""
+    wrote(session, people.ratify(session, name), as_json)
+
+
+@command.command("checkout", epilog="\b\nExample:\n  opsgit agent checkout dev ../dev-state")
+@click.argument("name")
+@click.argument("folder", type=click.Path(path_type=Path))
+@common
+def checkout(session: Session, as_json: bool, name: str, folder: Path) -> None:
+    """Make a clone of the shared remote (or of this repository) that acts as an agent."""
+    made = cloning.checkout(session, name, folder)
+    if as_json:
+        voice.data("clone", path=str(made), agent=name)
+        return
+    voice.line(str(made))

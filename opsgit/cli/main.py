@@ -18,6 +18,7 @@ from opsgit.version import VERSION
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "See it work: a real state repository, walked from init to rollback."),
     "init": ("init", "Make a state repository."),
+    "clone": ("clone", "Clone a state repository, verified and set up."),
     "agent": ("agent", "Agents: who may act, and their keys."),
     "task": ("task", "Tasks: add, assign, work, submit, move."),
     "review": ("review", "Reviews: comment, sign off, approve, reject."),
@@ -33,9 +34,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_", "Bring the state.json of the original framework in."),
     "project": ("project", "The project's policy: show it, set it."),
     "verify": ("verify", "Judge the whole history: signatures, rights, gates."),
+    "hooks": ("hooks", "Git hooks for people who edit YAML by hand."),
     "server": ("server", "A bare repository that judges every push."),
     "history": ("history", "Who did what, from the ledger."),
     "whoami": ("whoami", "Who acts here, and whose keys are here."),
+    "doctor": ("doctor", "Look at keys, hooks, configuration, pins, clock."),
+    "ci": ("ci", "Write the CI job that verifies and publishes the report."),
     "fmt": ("fmt", "Bring hand-edited files into the canonical form."),
     "help": ("help", "Topics: lifecycle, exit-codes, format, identity, policy."),
 }

@@ -9,6 +9,7 @@ from opsgit.domain.codes import refuse
 
 ID = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*\Z")
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
+REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/~^-]{0,200}\Z")
 MAIN = "refs/heads/main"
 PROJECT = "ops.yaml"
 FOLDERS = {"agents": "agent", "quotas": "quota", "metrics": "metric", "alerts": "alert"}

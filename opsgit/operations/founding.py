@@ -13,6 +13,7 @@ from opsgit.domain.codes import refuse
 from opsgit.domain.model import Agent, Key
 from opsgit.domain.records import to_record
 from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.operations import hooking
 from opsgit.storage import git, schema, sshsig
 from opsgit.storage.checkout import Checkout
 from opsgit.storage.keys import KeyStore
@@ -101,8 +102,13 @@ def first_agent(keys: KeyStore, name: str, at: str) -> Agent:
 
 def proved_key(keys: KeyStore, name: str) -> tuple[str, str]:
     """A key for an agent, and the proof that its private half is held."""
-    line = keys.make(name)
-    return line, sshsig.compact(keys.sign(name, sshsig.proof_text(keys.repository, name, line), sshsig.PROOF))
+    return keys.make(name), proof_by(keys, name, name)
+
+
+def proof_by(keys: KeyStore, name: str, held: str) -> str:
+    """The proof that the key in the file `held` is the agent's."""
+    line = keys.make(held)
+    return sshsig.compact(keys.sign(held, sshsig.proof_text(keys.repository, name, line), sshsig.PROOF))
 
 
 def trial_key(name: str) -> dict[str, object]:
@@ -138,12 +144,19 @@ def configure_clone(repository: Repository, agent: str) -> None:
             "user.name": found.name,
             "user.email": agents.address(found, snapshot.project.repository),
             "user.signingKey": str(repository.keys.path(agent)),
-            "gpg.format": "ssh",
-            "gpg.ssh.allowedSignersFile": str(repository.own / "allowed_signers"),
             "commit.gpgSign": "true",
         },
     )
-    write_allowed_signers(repository, snapshot)
+    trust_signers(repository)
+
+
+def trust_signers(repository: Repository) -> None:
+    """Let plain git judge signatures by the agents' keys, and install the hooks."""
+    objects = repository.objects()
+    signers = str(repository.own / "allowed_signers")
+    git.configure(repository.folder, {"gpg.format": "ssh", "gpg.ssh.allowedSignersFile": signers})
+    write_allowed_signers(repository, Snapshot(repository.reader(objects, repository.tip())))
+    hooking.install(repository)
 
 
 def write_allowed_signers(repository: Repository, snapshot: Snapshot) -> None:

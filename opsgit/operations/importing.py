@@ -51,8 +51,6 @@ def bring(session: Session, file: Path) -> list[tuple[str, str, str]]:
         for part, act in (("agents", _agent), ("tasks", _task), ("quotas", _quota), ("metrics", _metric)):
             for name, record in _items(found, part):
                 act(trip, name, record)
-    if not session.dry_run:
-        founding.write_allowed_signers(session.repository, session.look())
     return trip.told
 
 

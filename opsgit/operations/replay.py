@@ -23,7 +23,7 @@ from opsgit.storage.ledger import content_of, digests
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
 from opsgit.storage.reader import TreeReader
 
-PROVED = ("agent.add", "agent.rotate", "agent.prove")
+PROVED = ("agent.add", "agent.rotate")
 HINT = "opsgit help lifecycle"
 
 

@@ -73,7 +73,7 @@ class Session:
             yield transaction
             if not self.dry_run:
                 transaction.publish()
-                self._refresh()
+                self._refresh(any(path.startswith("agents/") for path in transaction.files))
         if transaction.unfinished:
             self.notices.append(transaction.unfinished)
 
@@ -84,14 +84,16 @@ class Session:
         except (OSError, Refused) as error:
             self.notices.append(f"the checkout could not be brought up to date: {error}")
 
-    def _refresh(self) -> None:
-        """Bring a small project's state.json up to date; that it could not be written is only told."""
-        from opsgit.operations import compiling
+    def _refresh(self, people: bool) -> None:
+        """Bring allowed_signers and a small project's state.json up to date; that it cannot be done is only told."""
+        from opsgit.operations import compiling, founding
 
         try:
+            if people:
+                founding.write_allowed_signers(self.repository, self.look())
             compiling.refresh_small(self)
         except OSError as error:
-            self.notices.append(f"state.json was not refreshed: {error}; opsgit compile writes it anew")
+            self.notices.append(f"not refreshed: {error}; opsgit compile and opsgit doctor --fix write it anew")
 
     def actor(self, snapshot: Snapshot, natural: Natural) -> str:
         """Who acts: the names that were given, which must agree, else the natural actor whose key is here."""

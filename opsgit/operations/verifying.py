@@ -113,9 +113,8 @@ class Verifier:
             refuse("UNVERIFIED", f"{since} was never verified here", "opsgit verify, without a range")
         chain = self._first_parents(tip, start)
         if start and start not in chain and self._published(ref):
-            self.verdict.findings.append(
-                Finding("REWOUND", start, f"{ref} no longer holds {start[:10]}, which was verified here")
-            )
+            why = f"{ref} no longer holds {start[:10]}, which was verified here"
+            self.verdict.findings.append(Finding("REWOUND", start, why))
             start = None
             chain = self._first_parents(tip, None)
         if start and start not in chain:

@@ -188,3 +188,15 @@ def configure(folder: Path, settings: Mapping[str, str]) -> None:
             section, _, option = dotted.rpartition(".")
             head, _, sub = section.partition(".")
             config.set_value(f'{head} "{sub}"' if sub else head, option, value)
+
+
+def clone(url: str, folder: Path) -> None:
+    """Clone a repository with all its branches (through GitPython), by whatever transport git has."""
+    from git import Repo
+    from git.exc import GitCommandError
+
+    try:
+        Repo.clone_from(url, folder, multi_options=["--template="], allow_unsafe_options=True).close()
+    except GitCommandError as error:
+        said = " ".join(str(error.stderr).split())[-300:]
+        refuse("TOOL_FAILED", f"git could not clone {url}: {said}", "look at the URL and at your rights there")

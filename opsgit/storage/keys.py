@@ -50,6 +50,19 @@ class KeyStore:
             refuse("KEY_UNFIT", f"a key that needs a passphrase lies at {path}", f"ssh-keygen -p -f {path}")
         return sshsig.public_line(key.public_key().public_bytes_raw())
 
+    def make_next(self, agent: str) -> str:
+        """Make the key that will follow an agent's present one, and return its public line."""
+        return self.make(f"{agent}.next")
+
+    def promote(self, agent: str) -> None:
+        """Let the next key take the place of the present one, which is kept beside it as `<agent>.retired-<n>`."""
+        path = self.path(agent)
+        if path.exists():
+            number = sum(1 for _ in self.folder.glob(f"{agent}.retired-*")) + 1
+            path.rename(self.path(f"{agent}.retired-{number}"))
+        self.path(f"{agent}.next").rename(path)
+        sync_folder(self.folder)
+
     def _write(self, path: Path) -> None:
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

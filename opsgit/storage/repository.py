@@ -155,6 +155,13 @@ def find(start: Path | None = None) -> Repository:
     return found
 
 
+def from_git() -> Path:
+    """Where git runs its hooks: at the top of the checkout, or in the git folder that it names."""
+    named = os.environ.get("GIT_DIR")
+    folder = Path(named).absolute() if named else Path.cwd()
+    return folder.parent if folder.name == ".git" else folder
+
+
 def _opened(folder: Path) -> Repository | None:
     """The repository whose top (or git folder) this is, or None. A linked work tree stands for its main one."""
     dot = folder / ".git"

@@ -33,7 +33,7 @@ COMMANDS = [
     "history T-1", "history T-1 --all", "history", "rollback T-1", "whoami", "whoami --as dev", "fmt", "fmt --check",
     "quota set q --limit 3", "quota use q 2", "quota check q", "quota list", "metric set m 1.5", "metric list",
     "alert raise --message m", "alert list", "alert resolve A-1", "monitor --check-stale", "compile", "dashboard", "report",
-    "import EMPTY", "task add --title u --dry-run", "task add --title u", "task cancel T-2", "task release T-1", "task assign T-1 --to dev",
+    "import EMPTY", "verify", "hooks status", "doctor --fix", "agent prove other", "agent checkout dev OUT2", "task add --title u --dry-run", "task add --title u", "task cancel T-2", "task release T-1", "task assign T-1 --to dev",
 ]  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_each_output_fits_its_schema(desk: Desk, output: Path) -> None:
     kinds = set()
     for command in COMMANDS:
         (output.parent / "empty.json").write_text("{}")
-        paths = {"OUT": str(output), "EMPTY": str(output.parent / "empty.json")}
+        paths = {"OUT": str(output), "EMPTY": str(output.parent / "empty.json"), "OUT2": str(output.parent / "clone")}
         words = [paths.get(word, word) for word in command.split()]
         result = desk.run(*words, "--json")
         if command == "task release T-1":
@@ -53,7 +53,7 @@ def test_each_output_fits_its_schema(desk: Desk, output: Path) -> None:
         fits(result.json)
         kinds.add(result.json["kind"])
         assert result.err == "", "under --json stderr is silent when all is well"
-    others = {"init", "demo"}  # made below: they take no -C
+    others = {"init", "demo", "server"}  # made below: they take no -C
     assert kinds | others == {path.name.split(".")[0] for path in (schema.folder() / "output").iterdir()}
 
 
@@ -62,6 +62,8 @@ def test_init_and_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "d"))
     assert main(["init", "--project", "p", "--state-dir", str(tmp_path / "s"), "--json"]) == 0
+    fits(json.loads(capsys.readouterr().out))
+    assert main(["server", "init", str(tmp_path / "hub.git"), "--json"]) == 0
     fits(json.loads(capsys.readouterr().out))
     assert main(["demo", str(tmp_path / "demo"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

@@ -102,7 +102,18 @@ def test_one_changed_field_is_found(desk: Desk, what: str) -> None:
     file = desk.path / "tasks/t1/T-1.yaml"
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
-    git(desk.path, "commit", "-q", "--amend", "-a", "--no-edit", "--cleanup=verbatim", env=signing(desk.path))
+    git(
+        desk.path,
+        "-c",
+        "core.hooksPath=/dev/null",
+        "commit",
+        "-q",
+        "--amend",
+        "-a",
+        "--no-edit",
+        "--cleanup=verbatim",
+        env=signing(desk.path),
+    )
     with pytest.raises(Refused) as caught:
         judged(desk.path)
     assert caught.value.refusal.code == code
@@ -118,14 +129,34 @@ def signing(path: Path) -> dict[str, str]:
 
 def test_the_same_signed_again_by_plain_git_is_honest(desk: Desk) -> None:
     desk.ok("task", "add", "--title", "One")
-    git(desk.path, "commit", "-q", "--amend", "--no-edit", "--cleanup=verbatim", env=signing(desk.path))
+    git(
+        desk.path,
+        "-c",
+        "core.hooksPath=/dev/null",
+        "commit",
+        "-q",
+        "--amend",
+        "--no-edit",
+        "--cleanup=verbatim",
+        env=signing(desk.path),
+    )
     judged(desk.path)
 
 
 def test_another_key_is_not_its_authors(desk: Desk) -> None:
     desk.ok("task", "add", "--title", "One")
     key = desk.session().repository.keys.path("dev")
-    command = ["-c", f"user.signingKey={key}", "commit", "-q", "--amend", "--no-edit", "--cleanup=verbatim"]
+    command = [
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        f"user.signingKey={key}",
+        "commit",
+        "-q",
+        "--amend",
+        "--no-edit",
+        "--cleanup=verbatim",
+    ]
     git(desk.path, *command, env=signing(desk.path))
     with pytest.raises(Refused) as caught:
         judged(desk.path)

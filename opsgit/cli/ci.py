@@ -1,0 +1,23 @@
+"""`opsgit ci`."""
+
+from __future__ import annotations
+
+import click
+
+from opsgit.cli.options import common, writing, wrote
+from opsgit.operations import automating
+from opsgit.operations.session import Session
+
+
+@click.group("ci", epilog="\b\nExample:\n  opsgit ci init github")
+def command() -> None:
+    """Continuous integration: verify every push, publish the report."""
+
+
+@command.command("init", epilog="\b\nExample:\n  opsgit ci init github")
+@click.argument("forge", type=click.Choice(list(automating.FORGES)))
+@writing
+@common
+def init(session: Session, as_json: bool, forge: str) -> None:
+    """Commit the CI job that verifies the ledger, pinned to its genesis, and publishes dashboard and report as HTML."""
+    wrote(session, automating.init(session, forge), as_json)

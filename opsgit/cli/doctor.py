@@ -1,0 +1,32 @@
+"""`opsgit doctor`."""
+
+from __future__ import annotations
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common
+from opsgit.operations import doctoring
+from opsgit.operations.session import Session
+from opsgit.views import terminal
+
+FOUND = 10
+
+
+@click.command("doctor", epilog="\b\nExample:\n  opsgit doctor --fix")
+@click.option("--fix", is_flag=True, help="Mend what can be mended.")
+@common
+def command(session: Session, as_json: bool, fix: bool) -> int:
+    """Look at keys, hooks, git configuration, pins, clock, leftovers and versions. Exit 10 when something is bad."""
+    found = list(doctoring.examine(session))
+    if fix:
+        for symptom in found:
+            if symptom.mend and symptom.state != "ok":
+                symptom.mend()
+        found = list(doctoring.examine(session))
+    if as_json:
+        voice.data("doctor", checks=[{"check": s.check, "state": s.state, "message": s.message} for s in found])
+    else:
+        for line in terminal.table(("CHECK", "STATE", "WHAT"), [(s.check, s.state, s.message) for s in found]):
+            voice.line(line)
+    return FOUND if any(s.state == "bad" for s in found) else 0

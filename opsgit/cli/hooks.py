@@ -1,0 +1,65 @@
+"""`opsgit hooks`."""
+
+from __future__ import annotations
+
+import click
+
+from opsgit.cli import voice
+from opsgit.cli.options import common
+from opsgit.operations import hooking
+from opsgit.operations.session import Session
+from opsgit.storage import repository
+
+
+@click.group("hooks", epilog="\b\nExample:\n  opsgit hooks install")
+def command() -> None:
+    """Git hooks: a hand edit and git commit become a signed operation, or are refused with the right command."""
+
+
+@command.command("install", epilog="\b\nExample:\n  opsgit hooks install")
+@common
+def install(session: Session, as_json: bool) -> None:
+    """Install the hooks in this clone; hooks that are there go on to be called."""
+    hooking.install(session.repository)
+    _tell(session, as_json)
+
+
+@command.command("status", epilog="\b\nExample:\n  opsgit hooks status")
+@common
+def status(session: Session, as_json: bool) -> None:
+    """Which hooks are installed."""
+    _tell(session, as_json)
+
+
+@command.command("uninstall", epilog="\b\nExample:\n  opsgit hooks uninstall")
+@common
+def uninstall(session: Session, as_json: bool) -> None:
+    """Remove the hooks, and put back what was there before."""
+    hooking.uninstall(session.repository)
+    _tell(session, as_json)
+
+
+def _tell(session: Session, as_json: bool) -> None:
+    found = hooking.status(session.repository)
+    if as_json:
+        voice.data("hooks", hooks=found)
+        return
+    for name, state in found.items():
+        voice.line(f"{name:20} {state}")
+
+
+@command.command(
+    "run",
+    hidden=True,
+    context_settings={"ignore_unknown_options": True},
+    epilog="\b\nExample:\n  opsgit hooks run pre-commit",
+)
+@click.argument("name", type=click.Choice(hooking.NAMES))
+@click.argument("arguments", nargs=-1)
+def run(name: str, arguments: tuple[str, ...]) -> None:
+    """What the installed hooks call."""
+    found = repository.find(repository.from_git())
+    try:
+        hooking.run(found, name, list(arguments))
+    finally:
+        found.close()

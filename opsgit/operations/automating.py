@@ -1,0 +1,76 @@
+"""`ci init`: the job that verifies the ledger and publishes its report, for three kinds of forges."""
+
+from __future__ import annotations
+
+from opsgit.operations.session import Session, orchestrator
+from opsgit.storage.ledger import Written
+
+# What the job does, the same everywhere; tests run these very lines.
+COMMANDS = (
+    "pip install --quiet opsgit",
+    "opsgit verify --require-pin --pin {genesis}",
+    "mkdir -p site",
+    "opsgit dashboard --format html > site/index.html",
+    "opsgit report --since 7d --format html > site/report.html",
+)
+STEPS = """\
+name: opsgit
+on:
+  push:
+  schedule:
+    - cron: "17 5 * * *"
+permissions:
+  contents: read
+jobs:
+  verify:
+    runs-on: {runner}
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          fetch-depth: 0
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.12"
+      - name: verify and report
+        run: |
+{commands}
+      - uses: actions/upload-artifact@{upload}
+        with:
+          name: report
+          path: site
+"""
+GITLAB = """\
+opsgit:
+  image: python:3.12
+  variables:
+    GIT_DEPTH: "0"
+  script:
+{commands}
+  artifacts:
+    paths:
+      - site
+"""
+FORGES = {
+    "github": (".github/workflows/opsgit.yml", STEPS, {"runner": "ubuntu-latest", "upload": "v4"}),
+    "forgejo": (".forgejo/workflows/opsgit.yml", STEPS, {"runner": "docker", "upload": "v3"}),
+    "gitlab": (".gitlab-ci.yml", GITLAB, {}),
+}
+
+
+def init(session: Session, forge: str) -> list[Written]:
+    """Commit the CI job of a forge, pinned to this ledger's genesis."""
+    path, _, _ = FORGES[forge]
+    return session.write(session.request("file.set", "", orchestrator, files={path: job(session, forge).encode()}))
+
+
+def commands(session: Session) -> list[str]:
+    """The job's commands for this ledger."""
+    genesis = session.repository.git.run("rev-list", "--first-parent", "--max-parents=0", "main").decode().split()[-1]
+    return [command.format(genesis=genesis) for command in COMMANDS]
+
+
+def job(session: Session, forge: str) -> str:
+    """The text of the job."""
+    _, template, words = FORGES[forge]
+    lead = "    - " if forge == "gitlab" else "          "
+    return template.format(commands="\n".join(lead + line for line in commands(session)), **words)

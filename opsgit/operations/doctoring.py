@@ -1,0 +1,152 @@
+"""`doctor`: what is odd about this clone, its keys and this machine, and how to mend it."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from opsgit.domain.codes import Refused
+from opsgit.operations import founding, hooking
+from opsgit.operations.session import Session
+from opsgit.storage import checkout
+from opsgit.storage.pins import Pin, place
+from opsgit.version import VERSION
+
+AHEAD = 300
+GIT_LEAST = (2, 34)
+
+
+@dataclass(frozen=True, repr=False)
+class Symptom:
+    """One thing that was looked at: ok, warning or bad; `mend` puts it right where that can be done."""
+
+    check: str
+    state: str
+    message: str
+    mend: Callable[[], object] | None = None
+
+
+def examine(session: Session) -> Iterator[Symptom]:
+    """Look at everything."""
+    for look in (_versions, _keys, _git, _hooks, _pins, _clock, _leftovers):
+        yield from look(session)
+
+
+def _versions(session: Session) -> Iterator[Symptom]:
+    told = session.repository.git.run("version").decode().split()[2]
+    numbers = tuple(int(part) for part in told.split(".")[:2])
+    state = "ok" if numbers >= GIT_LEAST else "bad"
+    yield Symptom("versions", state, f"opsgit {VERSION}, git {told}, Python {sys.version.split()[0]}")
+
+
+def _keys(session: Session) -> Iterator[Symptom]:
+    keys = session.repository.keys
+    held = [agent for agent in session.look().agents() if keys.path(agent.name).exists()]
+    for agent in held:
+        path = keys.path(agent.name)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            yield Symptom("keys", "bad", f"{path} has mode {mode:o}: others can read it", lambda p=path: p.chmod(0o600))  # type: ignore[misc]
+        else:
+            yield from _fits(session, agent.name)
+    if len(held) > 1:
+        named = ", ".join(agent.name for agent in held)
+        yield Symptom(
+            "keys", "warning", f"this Unix user holds the keys of {named}: signatures attribute, they do not protect"
+        )
+
+
+def _fits(session: Session, name: str) -> Iterator[Symptom]:
+    keys, agent = session.repository.keys, session.look().agent(name)
+    following = keys.path(f"{name}.next")
+    try:
+        line = keys.make(name)
+        after = keys.make_next(name) if following.exists() else ""
+    except Refused as refused:
+        yield Symptom("keys", "warning", refused.refusal.message)
+        return
+    if line in agent.active_keys:
+        yield Symptom("keys", "ok", f"the key of {name} is here and active")
+    elif after in agent.active_keys:
+        yield Symptom("keys", "bad", f"the rotation of {name}'s key was interrupted", lambda: keys.promote(name))
+    else:
+        yield Symptom(
+            "keys", "warning", f"the key of {name} here is not active: opsgit agent rotate {name} --as ORCHESTRATOR"
+        )
+
+
+def _git(session: Session) -> Iterator[Symptom]:
+    run = session.repository.git.attempt
+    wanted = {
+        "gpg.format": b"ssh",
+        "gpg.ssh.allowedSignersFile": str(session.repository.own / "allowed_signers").encode(),
+    }
+    wrong = [name for name, value in wanted.items() if run("config", "--local", "--get", name).stdout.strip() != value]
+    if run("config", "--local", "--get", "commit.gpgSign").stdout.strip() != b"true":
+        wrong.append("commit.gpgSign")
+    if wrong:
+        yield Symptom("git", "bad", f"the clone's configuration lacks {', '.join(wrong)}", lambda: _configure(session))
+    else:
+        yield Symptom("git", "ok", "plain git signs here, and knows every agent's keys")
+
+
+def _configure(session: Session) -> None:
+    held = [agent.name for agent in session.look().agents() if session.repository.keys.holds(agent.name)]
+    name = session.repository.agent() or next(iter(held), None)
+    if name:
+        founding.configure_clone(session.repository, name)
+    else:
+        founding.trust_signers(session.repository)
+
+
+def _hooks(session: Session) -> Iterator[Symptom]:
+    missing = [name for name, state in hooking.status(session.repository).items() if state != "installed"]
+    path = session.repository.git.attempt("config", "--get", "core.hooksPath").stdout.strip()
+    if path:
+        yield Symptom("hooks", "warning", f"core.hooksPath sends git to {path.decode(errors='replace')} for hooks")
+    if missing and session.repository.top:
+        yield Symptom(
+            "hooks", "bad", f"not installed: {', '.join(missing)}", lambda: hooking.install(session.repository)
+        )
+    else:
+        yield Symptom("hooks", "ok", "installed")
+
+
+def _pins(session: Session) -> Iterator[Symptom]:
+    pin = Pin.load(place(str(session.repository.folder.resolve())))
+    if pin.genesis:
+        yield Symptom("pins", "ok", f"genesis {pin.genesis[:10]}, {len(pin.tips)} refs verified")
+    else:
+        yield Symptom("pins", "warning", "nothing was verified here yet: opsgit verify")
+
+
+def _clock(session: Session) -> Iterator[Symptom]:
+    tip = session.repository.git.run("log", "-1", "--format=%ct", "main").decode().strip()
+    ahead = int(tip) - int(session.clock())
+    state = "bad" if ahead > AHEAD else "ok"
+    yield Symptom(
+        "clock", state, f"the last commit is {ahead} s ahead of this clock" if ahead > 0 else "not behind the ledger"
+    )
+
+
+def _remove(parts: list[Path]) -> None:
+    for part in parts:
+        part.unlink(missing_ok=True)
+
+
+def _leftovers(session: Session) -> Iterator[Symptom]:
+    repository = session.repository
+    parts = list((repository.folder / "objects").glob("??/tmp_obj_*"))
+    if parts:
+        yield Symptom("leftovers", "warning", f"{len(parts)} unfinished objects of a crash", lambda: _remove(parts))
+    if (repository.folder / "index.lock").exists():
+        yield Symptom("leftovers", "bad", f"{repository.folder}/index.lock: is another git running? if not, remove it")
+    objects = repository.objects()
+    shown = checkout.of(repository, objects)
+    if shown and shown.mark.exists() and shown.mark.read_text().strip() != repository.tip():
+        yield Symptom(
+            "leftovers", "warning", "the checkout is behind the ledger", lambda: shown.repair(repository.tip())
+        )

@@ -1,0 +1,246 @@
+"""Git hooks in a clone: a hand edit and `git commit` become a signed operation, or are refused, kindly."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from opsgit.domain import lifecycle, message, names, rebuild, words
+from opsgit.domain.codes import Refused, refuse
+from opsgit.domain.decide import decide
+from opsgit.domain.message import Message
+from opsgit.domain.records import Record
+from opsgit.domain.request import Change, Request, Snapshot
+from opsgit.domain.text import tidy
+from opsgit.operations.replay import Judge
+from opsgit.storage.ledger import content_of, digests
+from opsgit.storage.objects import Objects, Pair
+from opsgit.storage.repository import Repository
+
+NAMES = ("pre-commit", "prepare-commit-msg", "commit-msg", "pre-merge-commit")
+MARK = "# opsgit:"
+SHIM = """\
+#!/bin/sh
+# opsgit: hand edits become signed operations. Installed by `opsgit hooks install`; `opsgit hooks uninstall` removes it.
+if [ -x "$(dirname "$0")/{name}.chained" ]; then "$(dirname "$0")/{name}.chained" "$@" || exit 1; fi
+exec {python} -I -m opsgit hooks run {name} "$@"
+"""
+# What the rule book fills in itself: an edit need not say it, and cannot say it otherwise.
+GENERATED = frozenset({"at", "by", "created", "created_by", "contributors", "reset_at", "added"})
+ONLY_OPSGIT = {
+    "task.submit": "opsgit task submit {id} --output PATH",
+    "review.approve": "opsgit review approve {id} --as REVIEWER",
+    "review.reject": 'opsgit review reject {id} --as REVIEWER --reason "..."',
+    "review.withdraw": "opsgit review withdraw {id}",
+    "task.deploy-finish": "opsgit task move {id} --to deployed",
+    "task.rollback": "opsgit rollback {id}",
+}
+
+
+def install(repository: Repository) -> list[str]:
+    """Install the hooks; ones that are there are kept and called first."""
+    folder = repository.folder / "hooks"
+    folder.mkdir(exist_ok=True)
+    for name in NAMES:
+        hook = folder / name
+        if hook.exists() and MARK not in hook.read_text(errors="replace"):
+            hook.rename(folder / f"{name}.chained")
+        hook.write_text(SHIM.format(name=name, python=shlex.quote(sys.executable)))
+        hook.chmod(0o755)
+    return list(NAMES)
+
+
+def uninstall(repository: Repository) -> list[str]:
+    """Remove the hooks, and put back what was there before."""
+    removed = [name for name, state in status(repository).items() if state == "installed"]
+    for name in removed:
+        hook = repository.folder / "hooks" / name
+        hook.unlink()
+        chained = hook.with_name(f"{name}.chained")
+        if chained.exists():
+            chained.rename(hook)
+    return removed
+
+
+def status(repository: Repository) -> dict[str, str]:
+    """For each hook: installed, foreign or missing; `core.hooksPath` makes git look elsewhere."""
+    found = {}
+    for name in NAMES:
+        hook = repository.folder / "hooks" / name
+        ours = hook.exists() and MARK in hook.read_text(errors="replace")
+        found[name] = "installed" if ours else "foreign" if hook.exists() else "missing"
+    return found
+
+
+def run(repository: Repository, name: str, arguments: list[str]) -> None:
+    """One hook, as git calls it; raises `Refused` to stop the commit."""
+    head = (repository.folder / "HEAD").read_text().strip()
+    if name == "pre-merge-commit" or (repository.folder / "MERGE_HEAD").exists():
+        refuse("HAND_MADE", "a merge is a verdict, and only opsgit makes it", "opsgit review approve ID --as REVIEWER")
+    if head.startswith("ref: refs/heads/review/"):
+        refuse(
+            "HAND_MADE", "commits on a review branch are made by opsgit alone", "opsgit review comment ID --text ..."
+        )
+    if head != f"ref: {names.MAIN}":
+        return  # not the ledger
+    if name == "prepare-commit-msg" and arguments[1:2] == ["commit"]:
+        refuse("HAND_MADE", "history is not amended", "git commit, without --amend, makes the next operation")
+    if name == "pre-commit":
+        _Edit(repository).prepare()
+    elif name == "commit-msg":
+        _Edit(repository).write_message(Path(arguments[0]))
+
+
+class _Edit:
+    """What a hand edit, as it is staged, wants to be."""
+
+    def __init__(self, repository: Repository) -> None:
+        self.repository = repository
+        self.tip = repository.tip()
+        self.objects: Objects = repository.objects()
+        self.judge = Judge(self.objects, repository.index)
+        self.staged = {k: v for k in ("GIT_INDEX_FILE",) if (v := os.environ.get(k))}
+        self.state: Snapshot = self.judge.state(self.tip)
+
+    def prepare(self) -> None:
+        """pre-commit: stage what the rule book makes of the edit."""
+        self._signs()
+        change = self._decided("because of a reason that the message gives")
+        for edit in change.edits:
+            content = content_of(edit)
+            if content is None or edit.record is None or edit.path == names.PROJECT:
+                continue
+            blob = self.repository.git.run("hash-object", "-w", "--stdin", given=content).decode().strip()
+            line = f"100644 {blob} 0\t{edit.path}\n".encode()
+            self.repository.git.run("update-index", "--index-info", given=line, env=self.staged)
+            if self.repository.top:
+                (self.repository.top / edit.path).write_bytes(content)
+
+    def write_message(self, file: Path) -> None:
+        """commit-msg: the message is generated; what the person wrote is its note."""
+        written = [line for line in file.read_text(errors="replace").split("\n") if not line.startswith("#")]
+        note = re.sub(r"\n{3,}", "\n\n", tidy("\n".join(written)))
+        change = self._decided(note)
+        repository = self.state.project.repository
+        file.write_text(message.generate(change, repository, names.MAIN, digests(change.edits)))
+
+    def _signs(self) -> None:
+        done = self.repository.git.attempt("config", "--local", "--get", "commit.gpgSign")
+        if done.stdout.strip() != b"true":
+            refuse("BAD_SIGNATURE", "this clone does not sign its commits", "opsgit doctor --fix")
+
+    def _decided(self, note: str) -> Change:
+        """The change that the staged files and a note stand for; refuses what is no single legal operation."""
+        tree = self.repository.git.run("write-tree", env=self.staged).decode().strip()
+        pairs = dict(self.objects.differences(self.objects.root(self.tip), tree))
+        if not pairs:
+            refuse("NOTHING_CHANGES", "nothing is staged that changes a file", "git add FILE")
+        name, at = os.environ.get("GIT_AUTHOR_NAME", ""), self._time()
+        request = self._request(pairs, name, note)
+        answer = decide(self.state, request, at)
+        if not isinstance(answer, Change):
+            raise Refused(answer)
+        if answer.on != lifecycle.LEDGER:
+            refuse("HAND_MADE", f"{request.op} is made by opsgit alone", _command(request.op, request.target))
+        self._agrees(answer, pairs)
+        return answer
+
+    def _time(self) -> int:
+        """The time that the commit will have: git tells its hooks."""
+        found = re.match(r"@?([0-9]+) ", os.environ.get("GIT_AUTHOR_DATE", ""))
+        if not found:
+            refuse("HAND_MADE", "git did not tell the commit's time", "commit with git commit")
+        return int(found[1])
+
+    def _request(self, pairs: Mapping[str, Pair], actor: str, note: str) -> Request:
+        before: dict[str, Record | None] = {}
+        after: dict[str, Any] = {}
+        for path, (_, entry) in pairs.items():
+            kind = names.place(path).kind
+            content = self.objects.need(entry.id, "blob").content if entry else None
+            before[path] = None if kind == "house" else self.state.record(path)
+            after[path] = self._parsed(path, kind, content)
+        if all(map(names.is_house, after)):
+            op = "file.set"
+        elif len(after) > 1:
+            refuse("HAND_MADE", f"one operation writes one file, not {len(after)}", "git commit each file by itself")
+        else:
+            path = next(iter(after))
+            op = self._operation(path, before[path], after[path])
+        claim = Message("", note, op, "", "", None, ())
+        return replace(rebuild.request(claim, actor, before, after), note=note)
+
+    def _parsed(self, path: str, kind: str, content: bytes | None) -> Any:
+        from opsgit.storage.reader import checked_record
+
+        if kind == "house" or content is None:
+            return content
+        record = checked_record(content, path)
+        return (record, content) if kind == "project" else record
+
+    def _operation(self, path: str, old: Record | None, new: Any) -> str:
+        kind, name = names.place(path)
+        if new is None:
+            refuse("HAND_MADE", f"{path} is never deleted", f"opsgit {kind} --help", path)
+        if kind == "task":
+            return _task_operation(name, old, new)
+        if kind == "agent" and old:
+            removed = old["status"] != new["status"]
+            return "agent.remove" if removed else "agent.edit"
+        found = {"project": "project.set", "quota": "quota.set", "metric": "metric.set"}.get(kind)
+        if kind == "alert":
+            found = "alert.resolve" if old else "alert.raise"
+        if found is None:
+            refuse(
+                "HAND_MADE", f"{path} needs a key that is proved", f"opsgit agent add --name {name} --role ROLE", path
+            )
+        return found
+
+    def _agrees(self, change: Change, pairs: Mapping[str, Pair]) -> None:
+        """Refuse an edit that says more than its operation writes; what the rule book fills in is left aside."""
+        for edit in change.edits:
+            if edit.record is None or edit.path == names.PROJECT:
+                continue
+            entry = pairs[edit.path][1]
+            assert entry
+            mine = self._parsed(edit.path, "", self.objects.need(entry.id, "blob").content)
+            if _plain(mine) != _plain(edit.record):
+                odd = sorted(k for k in {*mine, *edit.record} if _plain(mine.get(k)) != _plain(edit.record.get(k)))
+                refuse("HAND_MADE", f"{edit.path}: {change.request.op} does not write {', '.join(odd)} like that",
+                       _command(change.request.op, change.request.target), edit.path)  # fmt: skip
+
+
+def _task_operation(task_id: str, old: Record | None, new: Record) -> str:
+    if old is None:
+        return "task.add"
+    if old["status"] != new["status"]:
+        step = (old["status"], new["status"])
+        op = lifecycle.MOVES.get(step)
+        if op is None or op in ONLY_OPSGIT or old["status"] == words.IN_REVIEW:
+            refuse("HAND_MADE", f"{task_id}: {step[0]} → {step[1]} is not made by hand",
+                   _command(op or "", task_id), names.task_path(task_id))  # fmt: skip
+        return op
+    if len(new.get("comments", ())) > len(old.get("comments", ())):
+        return "task.comment"
+    if len(new.get("comments", ())) < len(old.get("comments", ())):
+        return "task.trim"
+    if new.get("progress") != old.get("progress"):
+        return "task.progress"
+    return "task.assign" if new.get("assigned") != old.get("assigned") else "task.edit"
+
+
+def _command(op: str, task_id: str) -> str:
+    return ONLY_OPSGIT.get(op, f"opsgit task show {task_id}; opsgit help lifecycle").format(id=task_id)
+
+
+def _plain(value: Any) -> Any:
+    """A record without what the rule book fills in."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items() if key not in GENERATED}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
