@@ -61,6 +61,8 @@ class Chain:
         self.position[commit_id] = len(self.position)
 
     def _with_branch(self, commit: Commit, change: Change) -> None:
+        if change.on == "branch":
+            refuse("WRONG_REF", "a commit of a review branch stands on the ledger", HINT)
         if change.on != "merge":
             return
         submitted = self._submission(commit.parents[0], change.request.target)

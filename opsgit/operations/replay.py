@@ -52,6 +52,8 @@ class Judge:
         :param commit_id: a ledger commit with a parent, a verdict merge, or a commit on a review branch.
         """
         commit = self.commit(commit_id)
+        if len(commit.parents) > 2:
+            refuse("BAD_MERGE", "no operation has more than two parents", HINT)
         said = message.parse(commit.message)
         plain = self.state(said.ledger or commit.parents[0])
         agent = signer(commit, plain)

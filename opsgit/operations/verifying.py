@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from opsgit.domain import message, names
 from opsgit.domain.codes import Refused, refuse
-from opsgit.domain.model import Agent
+from opsgit.domain.model import Agent, Key
 from opsgit.operations.chain import MOST, Chain, Finding
 from opsgit.operations.replay import Judge
 from opsgit.storage import sshsig
@@ -167,8 +167,8 @@ class Verifier:
                     self.verdict.findings.append(Finding("PIN_MISMATCH", genesis, why))
         if not any(trusted.values()):
             self.verdict.notices.append(
-                f"first use: the ledger that begins with {self.verdict.genesis} is trusted from now on; compare this id "
-                "with somebody who knows it, or give it with --pin"
+                f"first use: the ledger that begins with {self.verdict.genesis} is trusted from now on; "
+                "compare this id with somebody who knows it, or give it with --pin"
             )
 
     def _genesis_of(self, tip: str, ref: str) -> str:
@@ -198,23 +198,26 @@ class Verifier:
                 known.genesis, known.repository = self.verdict.genesis, ""
                 known.save()
 
-    def _sweep(self, tip: str) -> None:
-        """Every commit by a compromised key behind its cut-off is a finding until an orchestrator ratifies it."""
+    def _sweep(self, tip: str, *span: str) -> None:
+        """Every commit by a compromised key behind its cut-off is a finding until an orchestrator ratifies it.
+
+        :param span: which commits, as `git rev-list` takes it; all that any ref reaches when it is empty.
+        """
         state = self.chain.judge.state(tip)
         for agent in state.agents():
             for key in agent.keys:
                 if key.state == "compromised" and key.since:
-                    self._swept(agent, key.key, key.since, key.ratified, tip)
+                    self._swept(agent, key, span or ("--all", tip))
 
-    def _swept(self, agent: Agent, key: str, since: str, ratified: Iterable[str], tip: str) -> None:
-        span = ("rev-list", "--reverse", "--all", tip, f"^{since}")
-        for commit_id in self.repository.git.run(*span).decode().split():
+    def _swept(self, agent: Agent, key: Key, span: tuple[str, ...]) -> None:
+        listed = self.repository.git.run("rev-list", "--reverse", *span, f"^{key.since}").decode().split()
+        for commit_id in listed:
             content = self.objects.need(commit_id, "commit").content
-            if f"author {agent.name} <".encode() not in content or commit_id in ratified:
+            if f"author {agent.name} <".encode() not in content or commit_id in key.ratified:
                 continue
             commit = self.chain.judge.commit(commit_id)
-            if sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT):
-                why = f"signed by a key of {agent.name} that was compromised after {since[:10]}"
+            if sshsig.verify(key.key, commit.signature, commit.signed, sshsig.GIT):
+                why = f"signed by a key of {agent.name} that was compromised after {(key.since or '')[:10]}"
                 self.chain.findings.append(Finding("COMPROMISED_KEY", commit_id, why))
 
 
@@ -253,7 +256,15 @@ class _Push:
                 self._ref(ref, before, after, moved)
             except Refused as refused:
                 self.chain.find(refused, after)
+        self._sweep(moved)
         return self.chain.findings
+
+    def _sweep(self, moved: dict[str, tuple[str, str]]) -> None:
+        """What is new must not be signed by a key that was compromised before."""
+        main = moved.get(names.MAIN, ("", ""))[1] or self.repository.git.ref(names.MAIN)
+        tips = [new for _, new in moved.values() if set(new) != {"0"}]
+        if main in self.chain.position and tips and not self.chain.findings:
+            self.verifier._sweep(main or "", *tips, "--not", "--all")
 
     def _ref(self, ref: str, before: str, after: str, moved: dict[str, tuple[str, str]]) -> None:
         if ref != names.MAIN and not (ref.startswith("refs/heads/review/") and names.ID.match(ref[18:])):

@@ -1,0 +1,89 @@
+"""Every attack of the corpus is found by `verify` and refused by the server, with the same code."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from opsgit.operations import guarding
+from opsgit.operations.verifying import Verifier, pushed
+from opsgit.storage.repository import Repository
+from tests.attacks.corpus import CORPUS
+from tests.attacks.forge import Forge
+from tests.conftest import git
+
+
+def found(forge: Forge) -> list[str]:
+    forge.objects.write()
+    repository = Repository((forge.path / ".git").resolve(), forge.path)
+    try:
+        return [one.code for one in Verifier(repository).run().findings]
+    finally:
+        repository.close()
+
+
+def judged(forge: Forge, honest: Path, box: Path) -> list[str]:
+    """What door 3 says when all that is new is pushed to a server that has the honest history."""
+    git(box, "clone", "-q", "--bare", str(honest), "hub.git")
+    hub = Repository((box / "hub.git").resolve(), None)
+    listed = git(forge.path, "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads").split("\n")
+    updates = []
+    for new, ref in (line.split(" ") for line in listed if line):
+        old = git(box / "hub.git", "rev-parse", "-q", "--verify", ref, check=False).strip() or "0" * 40
+        if old != new:
+            updates.append((old, new, ref))
+    env = {
+        "GIT_OBJECT_DIRECTORY": str(forge.path / ".git/objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(box / "hub.git/objects"),
+    }
+    try:
+        return [one.code for one in pushed(hub, updates, env, int(time.time()) + 100, None)]
+    finally:
+        hub.close()
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len(CORPUS) >= 120
+
+
+def test_the_honest_repository_passes(forge: Forge) -> None:
+    assert found(forge) == []
+
+
+# The server refuses to leave its history before it looks at what comes instead.
+AT_THE_SERVER = dict.fromkeys(("a_foreign_root", "parents_in_the_wrong_order"), "NOT_FAST_FORWARD")
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_an_attack_is_found_and_refused(name: str, forge: Forge, honest: tuple[Path, Path], tmp_path: Path) -> None:
+    code, attack = CORPUS[name]
+    attack(forge)
+    told = found(forge)
+    assert told and told[0] == code, told
+    refused = judged(forge, honest[0], tmp_path)
+    assert refused and refused[0] == AT_THE_SERVER.get(name, code), refused
+
+
+@pytest.mark.slow
+def test_a_real_push_of_each_attack_is_refused_in_words(
+    honest: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every twelfth attack through a real server: git push, pre-receive, the code at the pusher, nothing taken."""
+    from tests.attacks.forge import copied
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(copied(honest[1], tmp_path / "keys")))
+    guarding.init(tmp_path / "hub.git")
+    git(honest[0], "push", "-q", str(tmp_path / "hub.git"), "main")
+    before = git(tmp_path / "hub.git", "for-each-ref")
+    for number, (name, (code, attack)) in enumerate(list(CORPUS.items())[::12]):
+        forge = Forge(copied(honest[0], tmp_path / f"copy-{number}"))
+        attack(forge)
+        forge.close()
+        push = ["git", "-C", str(forge.path), "push", str(tmp_path / "hub.git"), "main", "refs/heads/review/*"]
+        done = subprocess.run(push, capture_output=True, text=True, check=False)
+        assert done.returncode != 0, name
+        assert AT_THE_SERVER.get(name, code) in done.stderr or "fsck" in done.stderr, (name, done.stderr)
+        assert git(tmp_path / "hub.git", "for-each-ref") == before
