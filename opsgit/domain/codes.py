@@ -93,6 +93,7 @@ CODES: dict[str, Code] = {
     "KEY_UNFIT": Code(6, "the private key is not one of the agent's active keys, or ssh-keygen cannot use it"),
     "BAD_SIGNATURE": Code(6, "a commit without a good signature of its author's active key"),
     "BAD_COMMIT": Code(6, "a commit object that is not in the one accepted form"),
+    "BAD_TREE": Code(6, "a tree object that is not in the one accepted form, or too deep or wide to be a ledger's"),
     "BAD_GENESIS": Code(6, "a first commit that does not found a project: its own orchestrator signs it"),
     "BAD_MERGE": Code(6, "a merge that is not the verdict on the task's whole review branch"),
     "WRONG_REF": Code(5, "a ref that a state repository does not have, or a commit made for another one"),

@@ -12,6 +12,7 @@ from opsgit.domain.request import Change
 
 # In this order, each once but Opsgit-File (design, section 4).
 TRAILERS = ("Opsgit-Op", "Opsgit-Repo", "Opsgit-Ledger", "Opsgit-File")
+COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\Z")
 REVERTS = re.compile(r"This reverts commit ([0-9a-f]{40}|[0-9a-f]{64})\.\Z")
 DISGUISE = re.compile(r"^( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 DISGUISED = re.compile(r"^ ( *opsgit-)", re.IGNORECASE | re.MULTILINE)
@@ -65,6 +66,9 @@ def parse(message: str) -> Message:
     op, place = found.get("Opsgit-Op", [""])[0], found.get("Opsgit-Repo", [""])[0].split(" ")
     if len(paragraphs) < 2 or not op or len(place) != 2:
         refuse("MESSAGE_MISMATCH", "the message has no opsgit trailers", "opsgit help format")
+    ledger = found.get("Opsgit-Ledger", [None])[0]
+    if ledger is not None and not COMMIT.match(ledger):
+        refuse("MESSAGE_MISMATCH", f"{ledger!r} is no commit id", "opsgit help format")
     body = paragraphs[1:-1]
     reverts = REVERTS.match(body[0]) if body and op == "task.rollback" else None
     note = "\n\n".join(body[1:] if reverts else body)
@@ -74,7 +78,7 @@ def parse(message: str) -> Message:
         op=op,
         repository=place[0],
         ref=place[1],
-        ledger=found.get("Opsgit-Ledger", [None])[0],
+        ledger=ledger,
         files=tuple(_file(value) for value in found.get("Opsgit-File", [])),
         reverts=reverts[1] if reverts else None,
     )

@@ -108,7 +108,9 @@ class Chain:
         """A first commit founds the project: files of init alone, one orchestrator, signed by its key."""
         said = message.parse(commit.message)
         objects = self.judge.objects
-        files = {path: pair[1] for path, pair in objects.differences(None, commit.tree)}
+        pairs = dict(objects.differences(None, commit.tree, most=MOST * MOST))
+        self.judge.same_tree(None, commit, pairs)
+        files = {path: pair[1] for path, pair in pairs.items()}
         people = [path for path in files if path.startswith("agents/")]
         agent, project = self._founder(commit, people)
         change = Change(Request(said.op, agent.name), "project: founded", self._edits(files), "ledger", "")
@@ -145,11 +147,12 @@ class Chain:
 
     def open_branch(self, task_id: str, tip: str, ledger_tip: str) -> None:
         """Judge an open review branch against the ledger; one that is merged or orphaned is nobody's concern."""
-        state = self.judge.state(ledger_tip)
-        task = state.find(Task, names.task_path(task_id))
-        if task is None or task.status != IN_REVIEW or tip in self.position:
-            return
         try:
+            task = (
+                self.judge.state(ledger_tip).find(Task, names.task_path(task_id)) if names.ID.match(task_id) else None
+            )
+            if task is None or task.status != IN_REVIEW or tip in self.position:
+                return
             submitted = self._submission(ledger_tip, task_id)
             self.judged += len(self.branch(tip, submitted, ledger_tip, task_id))
         except Refused as refused:

@@ -95,7 +95,8 @@ def _git(session: Session) -> Iterator[Symptom]:
 
 def _configure(session: Session) -> None:
     held = [agent.name for agent in session.look().agents() if session.repository.keys.holds(agent.name)]
-    name = session.repository.agent() or next(iter(held), None)
+    configured = session.repository.git.attempt("config", "--local", "--get", "user.name").stdout.decode().strip()
+    name = session.repository.agent() or (configured if configured in held else next(iter(held), None))
     if name:
         founding.configure_clone(session.repository, name)
     else:

@@ -27,7 +27,7 @@ SETTINGS = {
     "transfer.hideRefs": "refs/opsgit",
     "core.logAllRefUpdates": "always",
 }
-OBJECTS_MAX, SIZE_MAX = 200_000, 262_144
+OBJECTS_MAX, SIZE_MAX = 2_000_000, 262_144
 
 
 def init(folder: Path) -> Path:

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from opsgit.domain.request import Change, Request, Snapshot
 from opsgit.domain.text import tidy
 from opsgit.operations.replay import Judge
 from opsgit.storage.ledger import content_of, digests
-from opsgit.storage.objects import Objects, Pair
+from opsgit.storage.objects import EXECUTABLE, FILE, Objects, Pair
 from opsgit.storage.repository import Repository
 
 NAMES = ("pre-commit", "prepare-commit-msg", "commit-msg", "pre-merge-commit")
@@ -31,6 +32,9 @@ SHIM = """\
 if [ -x "$(dirname "$0")/{name}.chained" ]; then "$(dirname "$0")/{name}.chained" "$@" || exit 1; fi
 exec {python} -I -m opsgit hooks run {name} "$@"
 """
+UNDERWAY = ("REVERT_HEAD", "CHERRY_PICK_HEAD", "rebase-merge", "rebase-apply")
+SCISSORS = "# ------------------------ >8 ------------------------"
+NEAR = 120  # seconds between the time that git gives a commit and now
 # What the rule book fills in itself: an edit need not say it, and cannot say it otherwise.
 GENERATED = frozenset({"at", "by", "created", "created_by", "contributors", "reset_at", "added"})
 ONLY_OPSGIT = {
@@ -69,9 +73,13 @@ def uninstall(repository: Repository) -> list[str]:
 
 
 def status(repository: Repository) -> dict[str, str]:
-    """For each hook: installed, foreign or missing; `core.hooksPath` makes git look elsewhere."""
+    """For each hook: installed, foreign, missing, or elsewhere where `core.hooksPath` makes git look elsewhere."""
     found = {}
+    elsewhere = repository.git.attempt("config", "--local", "--get", "core.hooksPath").stdout.strip()
     for name in NAMES:
+        if elsewhere:
+            found[name] = "elsewhere"
+            continue
         hook = repository.folder / "hooks" / name
         ours = hook.exists() and MARK in hook.read_text(errors="replace")
         found[name] = "installed" if ours else "foreign" if hook.exists() else "missing"
@@ -81,6 +89,10 @@ def status(repository: Repository) -> dict[str, str]:
 def run(repository: Repository, name: str, arguments: list[str]) -> None:
     """One hook, as git calls it; raises `Refused` to stop the commit."""
     head = (repository.folder / "HEAD").read_text().strip()
+    busy = [one for one in UNDERWAY if (repository.folder / one).exists()]
+    if busy:
+        refuse("HAND_MADE", f"history is not rewritten or undone by git ({busy[0]})",
+               "opsgit help lifecycle: rollback, task assign --reason ...")  # fmt: skip
     if name == "pre-merge-commit" or (repository.folder / "MERGE_HEAD").exists():
         refuse("HAND_MADE", "a merge is a verdict, and only opsgit makes it", "opsgit review approve ID --as REVIEWER")
     if head.startswith("ref: refs/heads/review/"):
@@ -89,12 +101,26 @@ def run(repository: Repository, name: str, arguments: list[str]) -> None:
         )
     if head != f"ref: {names.MAIN}":
         return  # not the ledger
-    if name == "prepare-commit-msg" and arguments[1:2] == ["commit"]:
+    if arguments[1:2] == ["commit"] or _amends():
         refuse("HAND_MADE", "history is not amended", "git commit, without --amend, makes the next operation")
+    seen = repository.own / "pending"  # which git has been through pre-commit: revert and rebase never go there
     if name == "pre-commit":
         _Edit(repository).prepare()
+        seen.write_text(str(os.getppid()))
+    elif not seen.exists() or seen.read_text() != str(os.getppid()):
+        refuse("HAND_MADE", "git commits this without asking the pre-commit hook (revert, rebase, --no-verify)",
+               "opsgit help lifecycle: rollback, task assign --reason ...")  # fmt: skip
     elif name == "commit-msg":
         _Edit(repository).write_message(Path(arguments[0]))
+
+
+def _amends() -> bool:
+    """Whether the git that calls us was told to amend: it tells its hooks only when it opens an editor.
+
+    Where there is no /proc an amendment gets by the hook; verify and every server find it.
+    """
+    caller = Path(f"/proc/{os.getppid()}/cmdline")
+    return caller.exists() and b"--amend" in caller.read_bytes().split(b"\0")
 
 
 class _Edit:
@@ -116,15 +142,31 @@ class _Edit:
             content = content_of(edit)
             if content is None or edit.record is None or edit.path == names.PROJECT:
                 continue
-            blob = self.repository.git.run("hash-object", "-w", "--stdin", given=content).decode().strip()
-            line = f"100644 {blob} 0\t{edit.path}\n".encode()
-            self.repository.git.run("update-index", "--index-info", given=line, env=self.staged)
-            if self.repository.top:
-                (self.repository.top / edit.path).write_bytes(content)
+            self._stage(edit.path, content)
+
+    def _stage(self, path: str, content: bytes) -> None:
+        """Stage a file's form, and show it in the checkout unless there is newer work in it."""
+        staged = self.repository.git.run("cat-file", "blob", f":{path}", env=self.staged)
+        if staged == content:
+            return
+        if Path(self.staged.get("GIT_INDEX_FILE", "index")).name not in ("index", "index.lock"):
+            refuse(
+                "NOT_CANONICAL",
+                f"{path} is not in the canonical form yet",
+                f"git add {path}, then git commit without a path",
+            )
+        blob = self.repository.git.run("hash-object", "-w", "--stdin", given=content).decode().strip()
+        line = f"100644 {blob} 0\t{path}\n".encode()
+        self.repository.git.run("update-index", "--index-info", given=line, env=self.staged)
+        where = self.repository.top / path if self.repository.top else None
+        if where and where.read_bytes() == staged:
+            where.write_bytes(content)
 
     def write_message(self, file: Path) -> None:
         """commit-msg: the message is generated; what the person wrote is its note."""
-        written = [line for line in file.read_text(errors="replace").split("\n") if not line.startswith("#")]
+        lines = file.read_text(errors="replace").partition(SCISSORS)[0].split("\n")
+        edited = os.environ.get("GIT_EDITOR") != ":"  # git says so when nobody sees its remarks
+        written = [line for line in lines if not (edited and line.startswith("#"))]
         note = re.sub(r"\n{3,}", "\n\n", tidy("\n".join(written)))
         change = self._decided(note)
         repository = self.state.project.repository
@@ -134,16 +176,37 @@ class _Edit:
         done = self.repository.git.attempt("config", "--local", "--get", "commit.gpgSign")
         if done.stdout.strip() != b"true":
             refuse("BAD_SIGNATURE", "this clone does not sign its commits", "opsgit doctor --fix")
+        read = self.repository.git.attempt
+        for setting, variable in (("user.name", "GIT_AUTHOR_NAME"), ("user.email", "GIT_AUTHOR_EMAIL")):
+            mine, given = (
+                read("config", "--local", "--get", setting).stdout.decode().strip(),
+                os.environ.get(variable, ""),
+            )
+            if given and given != mine:
+                refuse(
+                    "HAND_MADE",
+                    f"this clone signs as {mine}, and the commit says {given}",
+                    "git commit, without --author",
+                )
+        if abs(self._time() - time.time()) > NEAR:
+            refuse("HAND_MADE", "a commit carries the time when it is made", "git commit, without --date")
+        if read("config", "--get", "i18n.commitEncoding").stdout.strip().lower() not in (b"", b"utf-8", b"utf8"):
+            refuse("HAND_MADE", "messages are UTF-8", "git config --unset i18n.commitEncoding")
 
     def _decided(self, note: str) -> Change:
         """The change that the staged files and a note stand for; refuses what is no single legal operation."""
         tree = self.repository.git.run("write-tree", env=self.staged).decode().strip()
         pairs = dict(self.objects.differences(self.objects.root(self.tip), tree))
         if not pairs:
-            refuse("NOTHING_CHANGES", "nothing is staged that changes a file", "git add FILE")
+            refuse(
+                "NOTHING_CHANGES", "nothing is staged that changes a file, and history is not amended", "git add FILE"
+            )
         name, at = os.environ.get("GIT_AUTHOR_NAME", ""), self._time()
         request = self._request(pairs, name, note)
         answer = decide(self.state, request, at)
+        if not isinstance(answer, Change) and answer.code == "NOTHING_CHANGES":
+            refuse("HAND_MADE", f"the edit of {', '.join(pairs)} says only what the rule book says itself, otherwise",
+                   _command(request.op, request.target))  # fmt: skip
         if not isinstance(answer, Change):
             raise Refused(answer)
         if answer.on != lifecycle.LEDGER:
@@ -163,6 +226,8 @@ class _Edit:
         after: dict[str, Any] = {}
         for path, (_, entry) in pairs.items():
             kind = names.place(path).kind
+            if entry and entry.mode != FILE and not (entry.mode == EXECUTABLE and path.startswith("gates/")):
+                refuse("WRONG_FILE", f"{path} is no plain file", f"git rm --cached {path}", path)
             content = self.objects.need(entry.id, "blob").content if entry else None
             before[path] = None if kind == "house" else self.state.record(path)
             after[path] = self._parsed(path, kind, content)

@@ -25,6 +25,7 @@ from opsgit.storage.reader import TreeReader
 
 PROVED = ("agent.add", "agent.rotate")
 HINT = "opsgit help lifecycle"
+MOST = 10_000  # entries that one operation may change, by far
 
 
 @dataclass(eq=False, repr=False)
@@ -58,13 +59,15 @@ class Judge:
         plain = self.state(said.ledger or commit.parents[0])
         agent = signer(commit, plain)
         self._in_order(commit)
-        pairs = dict(self.objects.differences(self.objects.root(commit.parents[0]), commit.tree))
+        before = self.objects.root(commit.parents[0])
+        pairs = dict(self.objects.differences(before, commit.tree, most=MOST))
         snapshot = self._as_seen(commit, said, plain)
         request = self._request(said, agent, snapshot, pairs)
         answer = decide(snapshot, request, commit.time)
         if not isinstance(answer, Change):
             raise Refused(answer)
         self._same_files(said, answer, pairs)
+        self.same_tree(before, commit, pairs)
         same_message(commit, said, answer, plain)
         return answer
 
@@ -113,6 +116,12 @@ class Judge:
         if yaml_codec.canonical(kind, record) != content:
             refuse("NOT_CANONICAL", f"{path} is not in the canonical form", f"opsgit fmt {path}", path)
         return record
+
+    def same_tree(self, before: str | None, commit: Commit, pairs: Mapping[str, Pair]) -> None:
+        """Refuse a tree that is not, to the byte, the one before with these files: no empty folder, nothing twice."""
+        scratch = Objects(self.objects.git, self.objects.width, trees=self.objects.trees)
+        if scratch.replaced(before, {path: after for path, (_, after) in pairs.items()}) != commit.tree:
+            refuse("BAD_TREE", "the commit's tree holds something beside its files", "git fsck --full")
 
     def _same_files(self, said: Message, change: Change, pairs: Mapping[str, Pair]) -> None:
         """Refuse files that are not, to the byte, what the rule book made of the request."""

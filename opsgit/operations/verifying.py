@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from opsgit.storage.pins import Pin, place
 from opsgit.storage.repository import Repository
 
 REMOTES = "refs/remotes/"
+REVIEWS = re.compile(r"refs/(heads|remotes/[^/]+)/review/")
 AHEAD = 300
 Say = Callable[[str], None]
 
@@ -66,13 +68,15 @@ class Verifier:
         self._complete()
         ledgers, reviews = self._refs(until)
         self._pins(pinned, required, ledgers)
+        self._published_tips(ledgers)
         for ref, tip in ledgers.items():
             self._ledger(ref, tip, since)
-        main = ledgers.get(names.MAIN)
-        for ref, tip in reviews.items() if main and not since else ():
-            self.chain.open_branch(ref.rpartition("review/")[2], tip, main or "")
-        if main and not since:
-            self._sweep(main)
+        for ref, tip in reviews.items() if not since else ():
+            place_, _, task_id = ref.rpartition("review/")
+            if f"{place_}main" in ledgers:
+                self.chain.open_branch(task_id, tip, ledgers[f"{place_}main"])
+        for tip in dict.fromkeys(ledgers.values()):
+            self._sweep(tip)
         self.verdict.findings += self.chain.findings[:MOST]
         self.verdict.judged, self.verdict.refs = self.chain.judged, {**ledgers, **reviews}
         if not self.verdict.findings and until is None:
@@ -89,14 +93,15 @@ class Verifier:
 
     def _refs(self, until: str | None) -> tuple[dict[str, str], dict[str, str]]:
         """The ledgers and the review branches, each with its tip."""
-        listed = self.repository.git.run("for-each-ref", "--format=%(objectname) %(refname)").decode().splitlines()
+        words = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/remotes")
+        listed = self.repository.git.run(*words).decode("utf-8", "replace").splitlines()
         refs = {name: tip for tip, name in (line.split(" ", 1) for line in listed)}
         ledgers = {n: t for n, t in refs.items() if n == names.MAIN or (n.startswith(REMOTES) and n.endswith("/main"))}
         if until:
             ledgers = {names.MAIN: self._commit(until)}
         if not ledgers:
             refuse("NOT_A_STATE_REPOSITORY", f"{self.repository.folder} has no main", "opsgit init")
-        reviews = {n: t for n, t in refs.items() if n.startswith("refs/heads/review/")}
+        reviews = {n: t for n, t in refs.items() if REVIEWS.match(n)}
         return dict(sorted(ledgers.items())), {} if until else reviews
 
     def _commit(self, name: str) -> str:
@@ -126,6 +131,19 @@ class Verifier:
                 self.chain.ledger(commit)
             if number % 1000 == 999:
                 self.say(f"{number + 1} of {len(fresh)} commits of {ref} judged")
+
+    def _published_tips(self, ledgers: dict[str, str]) -> None:
+        """What was verified of a remote's URL, in whatever clone, must still be in what that remote shows."""
+        for remote, url in self._remotes():
+            known, ref = Pin.load(place(f"url {url}")).tips.get(names.MAIN), f"{REMOTES}{remote}/main"
+            if (
+                known
+                and ref in ledgers
+                and known != ledgers[ref]
+                and known not in self._first_parents(ledgers[ref], known)
+            ):
+                why = f"{ref} no longer holds {known[:10]}, which was verified from {url}"
+                self.verdict.findings.append(Finding("REWOUND", known, why))
 
     def _published(self, ref: str) -> bool:
         """Whether others have seen this ref: a remote's, or that of a repository that has no remote."""
@@ -178,12 +196,14 @@ class Verifier:
         return self.pin.genesis if known and begin == known and self.pin.genesis else self._first_parents(tip, None)[0]
 
     def _urls(self) -> Iterator[tuple[str, str | None]]:
-        for url in self._remote_urls():
+        for _, url in self._remotes():
             yield f"the URL {url}", Pin.load(place(f"url {url}")).genesis
 
-    def _remote_urls(self) -> list[str]:
+    def _remotes(self) -> list[tuple[str, str]]:
+        """Name and URL of each remote in the clone's own configuration."""
         done = self.repository.git.attempt("config", "--local", "--get-regexp", r"^remote\..*\.url$")
-        return [line.split(" ", 1)[1] for line in done.stdout.decode(errors="replace").splitlines() if " " in line]
+        pairs = (line.split(" ", 1) for line in done.stdout.decode(errors="replace").splitlines() if " " in line)
+        return [(key.removeprefix("remote.").removesuffix(".url"), url) for key, url in pairs]
 
     def _remember(self, ledgers: dict[str, str]) -> None:
         """Pin what was found good, for this clone and its remotes' URLs."""
@@ -192,10 +212,11 @@ class Verifier:
             self.pin.genesis, self.pin.tips = self.verdict.genesis, tips
             self.pin.repository = self.pin.repository or ""
             self.pin.save()
-        for url in self._remote_urls():
-            known = Pin.load(place(f"url {url}"))
-            if not known.genesis and any(ref.startswith(REMOTES) for ref in ledgers):
-                known.genesis, known.repository = self.verdict.genesis, ""
+        for remote, url in self._remotes():
+            known, tip = Pin.load(place(f"url {url}")), ledgers.get(f"{REMOTES}{remote}/main")
+            if tip and known.tips.get(names.MAIN) != tip:
+                known.genesis, known.repository = known.genesis or self.verdict.genesis, ""
+                known.tips = {names.MAIN: tip}
                 known.save()
 
     def _sweep(self, tip: str, *span: str) -> None:
@@ -203,22 +224,34 @@ class Verifier:
 
         :param span: which commits, as `git rev-list` takes it; all that any ref reaches when it is empty.
         """
-        state = self.chain.judge.state(tip)
-        for agent in state.agents():
+        try:
+            known = self.chain.judge.state(tip).agents()
+        except Refused as refused:
+            return self.chain.find(refused, tip)
+        for agent in known:
             for key in agent.keys:
                 if key.state == "compromised" and key.since:
                     self._swept(agent, key, span or ("--all", tip))
 
     def _swept(self, agent: Agent, key: Key, span: tuple[str, ...]) -> None:
-        listed = self.repository.git.run("rev-list", "--reverse", *span, f"^{key.since}").decode().split()
+        if self.repository.git.get(key.since or "") is None:
+            return  # no such commit was ever here: the rule book's record of it is all that there is
+        listed = self.repository.git.run("rev-list", "--reverse", f"^{key.since}", *span).decode().split()
         for commit_id in listed:
-            content = self.objects.need(commit_id, "commit").content
-            if f"author {agent.name} <".encode() not in content or commit_id in key.ratified:
-                continue
-            commit = self.chain.judge.commit(commit_id)
-            if sshsig.verify(key.key, commit.signature, commit.signed, sshsig.GIT):
+            head = self.objects.need(commit_id, "commit").content.partition(b"\n\n")[0]
+            mine = f"\nauthor {agent.name} <".encode() in head and commit_id not in key.ratified
+            if mine and self._signed_by(commit_id, key.key):
                 why = f"signed by a key of {agent.name} that was compromised after {(key.since or '')[:10]}"
-                self.chain.findings.append(Finding("COMPROMISED_KEY", commit_id, why))
+                finding = Finding("COMPROMISED_KEY", commit_id, why)
+                self.chain.findings += [finding] if finding not in self.chain.findings else []
+
+    def _signed_by(self, commit_id: str, key: str) -> bool:
+        """Whether a commit carries a good signature of a key; one in another form carries none."""
+        try:
+            commit = self.chain.judge.commit(commit_id)
+        except Refused:
+            return False
+        return sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT)
 
 
 def raw_parents(content: bytes) -> list[str]:
@@ -342,9 +375,9 @@ class _Push:
         if old and not self._behind(old, after) and not self._merged(old, moved) and self._is_open(old, main):
             refuse("NOT_FAST_FORWARD", f"{ref} only goes on while its review is open", "git fetch, then try again")
         task_id, state = ref[18:], self.chain.judge.state(main)
+        task = state.task(task_id)
         if after in self.chain.position or self._merged(after, moved):
             return
-        task = state.task(task_id)
         if task.status != "review":
             refuse("WRONG_REF", f"{task_id} is {task.status}, not in review", f"opsgit task show {task_id}")
         submitted = self.chain._submission(main, task_id)

@@ -98,6 +98,8 @@ class Git:
 
     def get(self, name: str) -> Object | None:
         """The object of an id or revision, its content hashed again; None when there is none."""
+        if "\n" in name:
+            return None
         pipe = self._pipe()
         assert pipe.stdin and pipe.stdout
         try:
@@ -108,7 +110,7 @@ class Git:
                 raise BrokenPipeError
         except BrokenPipeError:
             refuse("REPOSITORY_BROKEN", f"git cannot read {self.folder}: {self._last_words()}", "git fsck --full")
-        if len(head) != 3:
+        if head[-1] in (b"missing", b"ambiguous") or len(head) != 3:
             return None
         return self._body(name, head, pipe.stdout)
 

@@ -17,6 +17,10 @@ from opsgit.storage.keys import sync_folder
 FILE, EXECUTABLE, FOLDER = "100644", "100755", "40000"
 
 
+DEEPEST = 12
+MODES = frozenset({FILE, EXECUTABLE, FOLDER, "120000", "160000"})
+
+
 class Entry(NamedTuple):
     """One entry of a tree: mode (as git writes it) and object id."""
 
@@ -76,19 +80,29 @@ class Objects:
             here = found
         return here
 
-    def differences(self, old: str | None, new: str | None, prefix: str = "") -> Iterator[tuple[str, Pair]]:
-        """Each path in which two trees differ, with the entry before and after (None where there is none)."""
-        before, after = self.tree(old) if old else {}, self.tree(new) if new else {}
-        for name in sorted(before.keys() | after.keys()):
-            left, right = before.get(name), after.get(name)
-            if left == right:
-                continue
-            folders = [side.id if side and side.mode == FOLDER else None for side in (left, right)]
-            if any(folders):
-                yield from self.differences(folders[0], folders[1], f"{prefix}{name}/")
-            files = tuple(side if side and side.mode != FOLDER else None for side in (left, right))
-            if any(files):
-                yield prefix + name, (files[0], files[1])
+    def differences(
+        self, old: str | None, new: str | None, prefix: str = "", most: int = 2_000_000
+    ) -> Iterator[tuple[str, Pair]]:
+        """Each path in which two trees differ, with the entry before and after (None where there is none), in order.
+
+        Refuses with `BAD_TREE` what is deeper than a ledger is, or wider than `most` entries that differ: a few objects
+        can be woven into a tree that no one could walk.
+        """
+        ahead: list[tuple[str, Entry | None, Entry | None]] = [(prefix.rstrip("/"), _folder(old), _folder(new))]
+        while ahead:
+            path, left, right = ahead.pop()
+            if any(side and side.mode != FOLDER for side in (left, right)):
+                yield path, (_file(left), _file(right))
+            before, after = self._below(left), self._below(right)
+            changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+            most -= len(changed)
+            if most < 0 or path.count("/") > DEEPEST:
+                refuse("BAD_TREE", f"{path} is deeper or wider than a ledger's tree", "git fsck --full")
+            lead = f"{path}/" if path else ""
+            ahead += [(lead + name, before.get(name), after.get(name)) for name in sorted(changed, reverse=True)]
+
+    def _below(self, entry: Entry | None) -> Tree:
+        return self.tree(entry.id) if entry and entry.mode == FOLDER else {}
 
     def replaced(self, tree_id: str | None, files: Mapping[str, Entry | None]) -> str:
         """The id of a tree with files put in (None: taken out); folders that become empty go."""
@@ -148,16 +162,41 @@ def _write_loose(path: Path, framed: bytes) -> set[Path]:
     return folders
 
 
+def _folder(tree_id: str | None) -> Entry | None:
+    return Entry(FOLDER, tree_id) if tree_id else None
+
+
+def _file(entry: Entry | None) -> Entry | None:
+    return entry if entry and entry.mode != FOLDER else None
+
+
 def parse_tree(content: bytes, raw: int) -> Tree:
-    """The entries of a tree object; `raw` is the length of an id in bytes."""
+    """The entries of a tree object; `raw` is the length of an id in bytes.
+
+    Refuses with `BAD_TREE` what git would not write: other modes, entries that are unsorted or stand twice.
+    """
     entries: Tree = {}
-    at = 0
-    while at < len(content):
-        space = content.index(b" ", at)
-        end = content.index(b"\0", space)
-        name = content[space + 1 : end].decode("utf-8", "surrogateescape")
-        entries[name] = Entry(content[at:space].decode(), content[end + 1 : end + 1 + raw].hex())
-        at = end + 1 + raw
+    at, last = 0, ""
+    try:
+        while at < len(content):
+            space = content.index(b" ", at)
+            end = content.index(b"\0", space)
+            name, mode = content[space + 1 : end].decode("utf-8", "surrogateescape"), content[at:space].decode("ascii")
+            entry = Entry(mode, content[end + 1 : end + 1 + raw].hex())
+            place = name + "/" if mode == FOLDER else name
+            if (
+                mode not in MODES
+                or name in entries
+                or not name
+                or "/" in name
+                or len(entry.id) != 2 * raw
+                or place < last
+            ):
+                raise ValueError(f"the entry {name!r}")
+            entries[name] = entry
+            at, last = end + 1 + raw, place
+    except ValueError as error:
+        refuse("BAD_TREE", f"a tree is malformed: {error}", "git fsck --full")
     return entries
 
 

@@ -884,3 +884,86 @@ many("CONTENT_MISMATCH", "quota", {
     "set with use": lambda f: f.act("quota.set", "orchestrator", "quotas/r.yaml", {"name": "r", "limit": 3, "used": 2, "period": "none"}, "quota r: set"),
 })  # fmt: skip
 many("SCHEMA", "quota", {"below nothing": used(used=-1)})
+
+
+# --- trees that git would not write -------------------------------------------------------------------------------
+
+
+def raw_tree(
+    forge: Forge, *more: tuple[str, str, str], drop: str = "", order: Callable[[list[Any]], list[Any]] = sorted
+) -> str:
+    """main's tree with entries (mode, name, id) put in as they are."""
+    entries = [
+        (name, e.mode, e.id) for name, e in forge.objects.tree(forge.objects.root(forge.tip())).items() if name != drop
+    ]
+    entries += [(name, mode, id_) for mode, name, id_ in more]
+    listed = order([(name + "/" if mode == "40000" else name, mode, name, id_) for name, mode, id_ in entries])
+    return forge.objects.add(
+        "tree", b"".join(f"{mode} {name}".encode() + b"\0" + bytes.fromhex(id_) for _, mode, name, id_ in listed)
+    )
+
+
+def with_tree(make: Callable[[Forge], str]) -> Attack:
+    """A legal comment whose root tree is another."""
+
+    def attack_(forge: Forge) -> str:
+        change = lambda t: t.update(comments=[{"by": "dev", "at": forge.at(), "text": "x"}])  # noqa: E731
+        text = forge.parsed(forge.act("task.comment", "dev", T6, change, "T-6: comment", ref=None)).message
+        git(forge.path, "update-ref", "refs/heads/main", forge.tip())
+        record = forge.changed(T6, change, forge.tip())
+        good = forge.files({T6: forge.emitted(T6, record)}, forge.tip())
+        saved, forge.objects.trees[forge.objects.root(forge.tip())] = (
+            forge.objects.root(forge.tip()),
+            forge.objects.tree(good),
+        )
+        tree = make(forge)
+        del forge.objects.trees[saved]
+        return forge.commit(tree, (forge.tip(),), text, "dev")
+
+    return attack_
+
+
+def empty(forge: Forge) -> str:
+    return forge.objects.add("tree", b"")
+
+
+def bomb(forge: Forge) -> str:
+    here = empty(forge)
+    for _ in range(28):
+        here = forge.objects.add(
+            "tree", b"".join(f"40000 {name}".encode() + b"\0" + bytes.fromhex(here) for name in "ab")
+        )
+    return here
+
+
+def deep(forge: Forge) -> str:
+    here = empty(forge)
+    for _ in range(1500):
+        here = forge.objects.add("tree", b"40000 a\0" + bytes.fromhex(here))
+    return here
+
+
+def blob(forge: Forge) -> str:
+    return forge.objects.add("blob", b"evil\n")
+
+
+many("BAD_TREE", "tree", {
+    "an empty folder": with_tree(lambda f: raw_tree(f, ("40000", "evil", empty(f)))),
+    "an empty folder in the place of a quota": with_tree(lambda f: raw_tree(f, ("40000", "zz.yaml", empty(f)))),
+    "an entry twice": with_tree(lambda f: raw_tree(f, ("100644", "README.md", blob(f)))),
+    "unsorted": with_tree(lambda f: raw_tree(f, order=lambda e: sorted(e, reverse=True))),
+    "a bomb": with_tree(lambda f: raw_tree(f, ("40000", "zz", bomb(f)))),
+    "1500 deep": with_tree(lambda f: raw_tree(f, ("40000", "zz", deep(f)))),
+    "an odd mode": with_tree(lambda f: raw_tree(f, ("100600", "zz", blob(f)))),
+    "a zero-padded mode": with_tree(lambda f: raw_tree(f, ("040000", "zz", empty(f)))),
+    "a slash in a name": with_tree(lambda f: raw_tree(f, ("100644", "zz/y", blob(f)))),
+    "no entries at all but garbage": with_tree(lambda f: f.objects.add("tree", b"100644 foo")),
+})  # fmt: skip
+many("WRONG_FILE", "tree", {
+    "a newline in a name": with_tree(lambda f: raw_tree(f, ("100644", "z\ny", blob(f)))),
+    "a name that is not UTF-8": with_tree(lambda f: f.objects.add("tree", f.objects.need(raw_tree(f), "tree").content + b"100644 zz\xff\0" + bytes.fromhex(blob(f)))),
+})  # fmt: skip
+many("MESSAGE_MISMATCH", "ledger", {
+    "named by words": lambda f: title(f, text=lambda t: t.replace("Opsgit-File", "Opsgit-Ledger: foo bar\nOpsgit-File", 1)),
+    "named by a ref": lambda f: title(f, text=lambda t: t.replace("Opsgit-File", "Opsgit-Ledger: main\nOpsgit-File", 1)),
+})  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -193,7 +192,7 @@ class Forge:
 
 
 def copied(source: Path, target: Path) -> Path:
-    shutil.copytree(source, target, symlinks=True)
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
     return target
 
 

@@ -1,0 +1,329 @@
+"""Attacks on history and on the clone, and honest histories that must pass."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from opsgit.cli.main import main
+from opsgit.operations import cloning
+from opsgit.operations.session import Session
+from tests.attacks.corpus import title
+from tests.attacks.forge import Forge
+from tests.conftest import git
+
+
+def verify(path: Path, *words: str) -> int:
+    return main(["-C", str(path), "verify", *words])
+
+
+def codes(path: Path, capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    import json
+
+    capsys.readouterr()
+    assert verify(path, "--json", *words) == 10
+    return [one["code"] for one in json.loads(capsys.readouterr().out)["findings"]]
+
+
+def test_a_rewound_ledger_is_found(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(forge.path) == 0
+    git(forge.path, "update-ref", "refs/heads/main", "main~1")
+    assert codes(forge.path, capsys) == ["REWOUND"]
+
+
+def test_a_forked_ledger_is_found(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(forge.path) == 0
+    git(forge.path, "update-ref", "refs/heads/main", "main~1")
+    title(forge)
+    assert codes(forge.path, capsys)[0] == "REWOUND"
+
+
+def test_a_known_url_with_a_fresh_genesis_is_refused(
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub = tmp_path / "hub.git"
+    git(tmp_path, "clone", "-q", "--bare", str(forge.path), str(hub))
+    cloning.clone(str(hub), tmp_path / "reader", None, None)[0].close()
+    shutil.rmtree(hub)
+    assert main(["init", "--project", "other", "--state-dir", str(tmp_path / "other")]) == 0
+    git(tmp_path, "clone", "-q", "--bare", str(tmp_path / "other"), str(hub))
+    git(tmp_path, "clone", "-q", str(hub), "second")
+    assert codes(tmp_path / "second", capsys)[:2] == ["PIN_MISMATCH"] * 2
+    git(tmp_path / "reader", "fetch", "-q", "--force", "origin", "+main:refs/remotes/origin/main")
+    assert "PIN_MISMATCH" in codes(tmp_path / "reader", capsys)
+
+
+def test_a_pin_is_compared(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    genesis = git(forge.path, "rev-list", "--max-parents=0", "main").strip()
+    assert verify(forge.path, "--require-pin") == 9
+    assert verify(forge.path, "--require-pin", "--pin", genesis[:12]) == 0
+    assert verify(forge.path, "--require-pin") == 0
+    assert codes(forge.path, capsys, "--pin", "0" * 40) == ["PIN_MISMATCH"]
+    assert verify(forge.path, "--pin", "xyz") == 2
+
+
+def test_a_damaged_pin_is_no_fresh_start(forge: Forge) -> None:
+    assert verify(forge.path) == 0
+    pins = list((Path(os.environ["XDG_STATE_HOME"]) / "opsgit/pins").iterdir())
+    assert all(pin.stat().st_mode & 0o777 == 0o600 for pin in pins)
+    for pin in pins:
+        pin.write_text("{")
+    assert verify(forge.path) == 9
+
+
+def test_replacements_and_grafts_change_nothing(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    good, bad = forge.tip(), title(forge, key="dev")
+    git(forge.path, "update-ref", "refs/heads/main", good)
+    git(forge.path, "replace", good, bad)
+    assert verify(forge.path) == 0
+    git(forge.path, "replace", "-d", good)
+    git(forge.path, "update-ref", "refs/heads/main", bad)
+    git(forge.path, "replace", bad, good)
+    (forge.path / ".git/info").mkdir(exist_ok=True)
+    (forge.path / ".git/info/grafts").write_text(f"{bad}\n")
+    (forge.path / ".git/objects").joinpath(good[:2], good[2:]).stat()
+    assert codes(forge.path, capsys)[0] in ("REWOUND", "BAD_SIGNATURE")
+
+
+def test_an_overwritten_object_is_unknown_not_invalid(forge: Forge) -> None:
+    blob = git(forge.path, "rev-parse", "main:tasks/t6/T-6.yaml").strip()
+    other = git(forge.path, "rev-parse", "main:tasks/t7/T-7.yaml").strip()
+    folder = forge.path / ".git/objects"
+    victim, source = folder / blob[:2] / blob[2:], folder / other[:2] / other[2:]
+    victim.chmod(0o644)
+    victim.write_bytes(source.read_bytes())
+    assert verify(forge.path) == 9
+
+
+def test_a_missing_object_and_a_shallow_clone_are_unknown(forge: Forge, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--depth", "3", forge.path.as_uri(), "shallow")
+    assert verify(tmp_path / "shallow") == 9
+    blob = git(forge.path, "rev-parse", "main:tasks/t6/T-6.yaml").strip()
+    (forge.path / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    assert verify(forge.path) == 9
+
+
+def test_configuration_and_mailmap_run_and_change_nothing(forge: Forge, tmp_path: Path) -> None:
+    evil = tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {tmp_path}/pwned\nexit 0\n")
+    evil.chmod(0o755)
+    for setting in (
+        "gpg.ssh.program",
+        "core.sshCommand",
+        "core.fsmonitor",
+        "uploadpack.packObjectsHook",
+        "core.pager",
+        "core.editor",
+    ):
+        git(forge.path, "config", setting, str(evil))
+    git(forge.path, "config", "extensions.partialClone", "evil")
+    git(forge.path, "config", "remote.evil.url", f"ext::{evil}")
+    git(forge.path, "config", "remote.evil.promisor", "true")
+    (forge.path / ".mailmap").write_text("boss2 <x@x> orchestrator\n")
+    assert verify(forge.path) == 0
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_range_is_judged_from_what_was_verified(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(forge.path, "--range", "main~3..main") == 9
+    assert verify(forge.path) == 0
+    assert verify(forge.path, "--range", "main~3..main") == 0
+    assert verify(forge.path, "--range", "nope..main") == 3
+    assert verify(forge.path, "--range", "main") == 2
+    title(forge, key="dev")
+    assert codes(forge.path, capsys, "--range", "main~2..main") == ["BAD_SIGNATURE"]
+
+
+def test_nothing_new_is_instant_and_new_commits_alone_are_judged(
+    forge: Forge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import json
+
+    def judged() -> int:
+        capsys.readouterr()
+        assert verify(forge.path, "--json") == 0
+        return int(json.loads(capsys.readouterr().out)["judged"])
+
+    everything = judged()
+    assert everything > 30
+    again = judged()
+    title(forge)
+    assert judged() == again + 1
+
+
+def test_a_ratified_commit_of_a_compromised_key_is_no_finding(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    at = ["-C", str(forge.path)]
+    cut = forge.tip()
+    assert main([*at, "task", "comment", "T-6", "--text", "x", "--as", "dev2"]) == 0
+    bad = forge.tip()
+    assert main([*at, "agent", "compromise", "dev2", "--since", cut, "--as", "orchestrator"]) == 0
+    assert codes(forge.path, capsys) == ["COMPROMISED_KEY"]
+    assert main([*at, "task", "comment", "T-6", "--text", "x", "--as", "dev2"]) == 6
+    assert main([*at, "agent", "ratify", bad, "--as", "orchestrator"]) == 0
+    assert verify(forge.path) == 0
+    assert main([*at, "agent", "rotate", "dev2", "--as", "orchestrator"]) == 0
+    assert main([*at, "task", "comment", "T-6", "--text", "y", "--as", "dev2"]) == 0
+    assert verify(forge.path) == 0
+
+
+Words = list[str]
+HONEST: dict[str, list[Words]] = {
+    "comment": [["task", "comment", "T-4", "--text", "x\nOpsgit-Op: y", "--as", "eye"]],
+    "progress": [["task", "progress", "T-4", "--text", "half"]],
+    "claim": [["task", "claim", "T-5", "--as", "dev2"]],
+    "release": [["task", "release", "T-4"]],
+    "reassign": [["task", "assign", "T-4", "--to", "dev2", "--as", "boss2"]],
+    "edit": [["task", "edit", "T-6", "--title", "x", "--desc", "a\nb", "--tag", "", "--as", "boss2"]],
+    "edit by the creator": [["task", "edit", "T-5", "--priority", "low", "--as", "eye"]],
+    "approve": [["review", "approve", "T-1", "--as", "qa"]],
+    "approve by another": [["review", "approve", "T-1", "--as", "qa2", "--note", "fine\n\nreally"]],
+    "reject and rework": [["review", "reject", "T-1", "--as", "qa", "--reason", "no"], ["task", "start", "T-1"]],
+    "two stages": [["review", "sign-off", "M-1", "--as", "qa"], ["review", "approve", "M-1", "--as", "qa2"]],
+    "withdraw": [["review", "withdraw", "T-1"], ["task", "progress", "T-1", "--text", "x"]],
+    "cancel in review": [["review", "comment", "T-1", "--text", "x", "--as", "eye"], ["task", "cancel", "T-1", "--as", "boss2"]],
+    "reopen": [["task", "assign", "T-2", "--to", "dev", "--reason", "bug", "--as", "boss2"]],
+    "deploy": [["task", "move", "T-2", "--to", "deployed", "--deploy-ref", "v1", "--as", "ship"]],
+    "failed deploy": [["project", "set", "deploy.command", "[\"false\"]", "--as", "boss2"], ["task", "move", "T-2", "--to", "deployed", "--as", "ship"]],
+    "rollback": [["rollback", "T-3", "--as", "ship"], ["task", "assign", "T-3", "--to", "dev2", "--as", "boss2"]],
+    "rollback by alert": [["rollback", "T-3", "--alert", "A-1", "--as", "eye2"]],
+    "new agent": [["agent", "add", "new", "--role", "developer", "--email", "n@x.y", "--as", "boss2"], ["task", "claim", "T-5", "--as", "new"]],
+    "rotate": [["agent", "rotate", "dev"], ["task", "progress", "T-4", "--text", "x"]],
+    "rotate by an orchestrator": [["agent", "rotate", "dev", "--as", "boss2"], ["task", "progress", "T-4", "--text", "x"]],
+    "remove": [["agent", "remove", "dev2", "--as", "boss2"]],
+    "remove an orchestrator": [["agent", "remove", "orchestrator", "--as", "boss2"], ["task", "cancel", "T-6", "--as", "boss2"]],
+    "role": [["project", "set", "roles.webmaster", "[work]", "--as", "boss2"], ["agent", "edit", "dev2", "--role", "webmaster", "--as", "boss2"]],
+    "policy": [["project", "set", "idle", "3d", "--as", "boss2"], ["project", "set", "idle", "--unset", "--as", "boss2"]],
+    "quota": [["quota", "use", "q", "2", "--as", "dev"], ["quota", "set", "q", "--limit", "9", "--as", "boss2"]],
+    "signals": [["metric", "set", "m", "2.5", "--as", "eye"], ["alert", "resolve", "A-1", "--as", "eye2"]],
+    "ci": [["ci", "init", "github", "--as", "boss2"], ["ci", "init", "gitlab", "--as", "boss2"]],
+    "trim": [["task", "trim", "T-4", "--keep", "0", "--as", "boss2"]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_history_passes_and_a_server_takes_it(
+    name: str, forge: Forge, honest: tuple[Path, Path], tmp_path: Path
+) -> None:
+    from tests.attacks.test_attacks import judged
+
+    for words in HONEST[name]:
+        code = main(["-C", str(forge.path), *words])
+        assert code == (5 if name == "failed deploy" and words[0] == "task" else 0), words
+    assert verify(forge.path) == 0
+    assert judged(Forge(forge.path), honest[0], tmp_path) == []
+
+
+def test_there_are_enough_honest_ones() -> None:
+    assert len(HONEST) >= 25
+
+
+def test_the_ci_job_has_the_forges_shape_and_its_commands_run(forge: Forge, session: Session, tmp_path: Path) -> None:
+    import sys
+
+    from jsonschema import Draft202012Validator
+    from ruamel.yaml import YAML
+
+    from opsgit.operations import automating
+
+    steps = {
+        "type": "array",
+        "minItems": 4,
+        "items": {"type": "object", "oneOf": [{"required": ["uses"]}, {"required": ["run"]}]},
+    }
+    job = {"type": "object", "required": ["runs-on", "steps"], "properties": {"steps": steps}}
+    workflow = {
+        "type": "object",
+        "required": ["name", "on", "jobs"],
+        "properties": {"jobs": {"type": "object", "additionalProperties": job}},
+    }
+    pipeline = {"type": "object", "properties": {"opsgit": {"type": "object", "required": ["script", "artifacts"],
+                "properties": {"script": {"type": "array", "items": {"type": "string"}}}}}, "required": ["opsgit"]}  # fmt: skip
+    for forge_name in automating.FORGES:
+        text = automating.job(session, forge_name)
+        Draft202012Validator(pipeline if forge_name == "gitlab" else workflow).validate(
+            YAML(typ="safe", pure=True).load(text)
+        )
+        assert all(command in text for command in automating.commands(session))
+    git(tmp_path, "clone", "-q", str(forge.path), "job")
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    script = "set -e\n" + "\n".join(automating.commands(session)[1:])
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path / "job", env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "<html" in (tmp_path / "job/site/index.html").read_text()
+    assert "<html" in (tmp_path / "job/site/report.html").read_text()
+
+
+def shared(forge: Forge, tmp_path: Path) -> Path:
+    """A bare repository with the honest history."""
+    git(tmp_path, "clone", "-q", "--bare", str(forge.path), "shared.git")
+    return tmp_path / "shared.git"
+
+
+def test_what_was_verified_of_a_url_is_known_in_every_clone(
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub = shared(forge, tmp_path)
+    git(tmp_path, "clone", "-q", str(hub), "one")
+    assert verify(tmp_path / "one") == 0
+    git(hub, "update-ref", "refs/heads/main", "main~2")
+    git(tmp_path, "clone", "-q", str(hub), "two")
+    assert codes(tmp_path / "two", capsys) == ["REWOUND"]
+    git(tmp_path / "one", "remote", "rename", "origin", "up")
+    git(tmp_path / "one", "fetch", "-q", "up", "+refs/heads/*:refs/remotes/up/*")
+    assert "REWOUND" in codes(tmp_path / "one", capsys)
+
+
+def test_open_reviews_are_judged_in_a_fresh_clone(
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.attacks.corpus import signed
+
+    forge.branch("review.sign-off", "dev", "M-1", signed(forge, "dev", 1))
+    git(tmp_path, "clone", "-q", str(shared(forge, tmp_path)), "reader")
+    assert codes(tmp_path / "reader", capsys) == ["SELF_REVIEW"]
+
+
+def test_a_compromise_is_swept_on_every_ledger_and_in_ranges(
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub = shared(forge, tmp_path)
+    git(tmp_path, "clone", "-q", str(hub), "reader")
+    assert verify(tmp_path / "reader") == 0
+    at, cut = ["-C", str(forge.path)], forge.tip()
+    assert verify(forge.path) == 0
+    assert main([*at, "task", "comment", "T-6", "--text", "x", "--as", "dev2"]) == 0
+    assert main([*at, "agent", "compromise", "dev2", "--since", cut, "--as", "orchestrator"]) == 0
+    git(forge.path, "push", "-q", str(hub), "main")
+    git(tmp_path / "reader", "fetch", "-q")
+    assert codes(tmp_path / "reader", capsys) == ["COMPROMISED_KEY"]
+    assert codes(forge.path, capsys, "--range", f"{cut}..main") == ["COMPROMISED_KEY"]
+
+
+def test_a_compromise_up_to_now_is_taken_by_a_server(forge: Forge, tmp_path: Path) -> None:
+    assert main(["server", "init", str(tmp_path / "hub.git")]) == 0
+    assert main(["-C", str(forge.path), "agent", "compromise", "dev2", "--since", "main", "--as", "orchestrator"]) == 0
+    git(forge.path, "push", "-q", str(tmp_path / "hub.git"), "main")
+    assert verify(forge.path) == 0
+
+
+def test_what_is_not_of_the_ledger_does_not_stop_verify(forge: Forge) -> None:
+    assert main(["-C", str(forge.path), "agent", "compromise", "dev2", "--since", "main", "--as", "orchestrator"]) == 0
+    who = {
+        "GIT_AUTHOR_NAME": "dev2",
+        "GIT_AUTHOR_EMAIL": "x@x",
+        "GIT_COMMITTER_NAME": "dev2",
+        "GIT_COMMITTER_EMAIL": "x@x",
+    }
+    tree = git(forge.path, "rev-parse", "main^{tree}").strip()
+    loose = git(forge.path, "commit-tree", tree, "-p", "main", "-m", "author dev2 <", env={**os.environ, **who}).strip()
+    git(forge.path, "update-ref", "refs/heads/side", loose)
+    git(forge.path, "update-ref", "refs/stash", loose)
+    subprocess.run([b"git", b"-C", os.fsencode(forge.path), b"update-ref", b"refs/tags/\xff", b"main"], check=True)
+    assert verify(forge.path) == 0
+    assert verify(forge.path, "--range", "a b..c d") in (3, 9)

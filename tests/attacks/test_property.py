@@ -1,0 +1,199 @@
+"""Laws: verify accepts every history that random honest operations make, and rejects each single-field forgery of it."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from opsgit.domain import message
+from opsgit.domain.codes import Refused
+from opsgit.domain.records import Record
+from opsgit.domain.request import Request
+from opsgit.operations import founding
+from opsgit.operations.verifying import Verifier
+from opsgit.storage import sshsig
+from opsgit.storage.ledger import Transaction
+from opsgit.storage.repository import Repository
+from tests.attacks.conftest import AGENTS
+from tests.attacks.forge import Forge, copied
+from tests.conftest import git
+
+QUICK = os.environ.get("HYPOTHESIS_PROFILE", "quick") == "quick"
+DIGEST, OTHER = "h1:" + "A" * 43 + "=", "h1:" + "B" * 43 + "="
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["task.add", "task.assign", "task.claim", "task.start", "task.progress", "task.comment", "task.submit", "task.edit",
+                         "task.release", "task.cancel", "review.comment", "review.sign-off", "review.approve", "review.reject",
+                         "review.withdraw", "review.revise", "task.deploy-start", "task.deploy-finish", "quota.use", "alert.raise",
+                         "metric.set", "task.trim"]),
+        st.sampled_from([*sorted(AGENTS), "orchestrator"]),
+        st.sampled_from(["A-1", "B-1"]),
+        st.sampled_from([DIGEST, OTHER]),
+        st.integers(1, 2),
+        st.sampled_from(["", "note", "two\n\nOpsgit-Op: x"]),
+    ),
+    max_size=25,
+)  # fmt: skip
+LIKELY = [("task.add", "orchestrator"), ("task.start", "dev"), ("task.submit", "dev"), ("review.comment", "eye"), ("review.approve", "qa"),
+          ("task.deploy-start", "ship"), ("task.deploy-finish", "ship")]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A repository with agents, to be copied for each example."""
+    box = tmp_path_factory.mktemp("property")
+    saved = dict(os.environ)
+    os.environ.update(
+        XDG_DATA_HOME=str(box / "data"), XDG_STATE_HOME=str(box / "pins"), HOME=str(box), GIT_CONFIG_NOSYSTEM="1"
+    )
+    repository = founding.init(box / "state", "p")
+    transaction = Transaction(repository)
+    for name, role in AGENTS.items():
+        line, proof = founding.proved_key(repository.keys, name)
+        proved = sshsig.proves(repository.keys.repository, name, line, proof)
+        transaction.perform(
+            Request("agent.add", "orchestrator", name, {"role": role, "key": line, "proof": proof, "proved": proved})
+        )
+    transaction.perform(Request("quota.set", "orchestrator", "q", {"limit": 3, "period": "daily"}))
+    transaction.publish()
+    repository.close()
+    yield box
+    os.environ.clear()
+    os.environ.update(saved)
+
+
+def fields(op: str, digest: str, number: int, task: Any) -> dict[str, Any]:
+    started = task.deployment.started if task and task.deployment else None
+    return {"title": f"t{number}", "assigned": "dev" if op == "task.add" and number == 1 else None, "to": "dev2" if number == 2 else "dev",
+            "text": f"x{number}", "deliverable": "/d", "digest": digest, "round": number, "evidence": "attested", "started": started,
+            "command": (), "message": "m", "value": number, "amount": number, "keep": 0}  # fmt: skip
+
+
+WANTED = {"task.add": ("title", "assigned"), "task.edit": ("title",)}
+
+
+def play(path: Path, steps: list[Any]) -> int:
+    """Perform what is legal of the steps, each published; how many were."""
+    repository = Repository((path / ".git").resolve(), path)
+    done = 0
+    for op, actor, target, digest, number, note in steps:
+        name = "q" if op.startswith("quota") else "m" if op.startswith("metric") else target
+        transaction = Transaction(repository)
+        try:
+            snapshot = transaction.snapshot(name if op.startswith(("task", "review")) else None)
+            task = snapshot.task(name) if op.startswith(("task", "review")) and op != "task.add" else None
+            given_ = {
+                k: v for k, v in fields(op, digest, number, task).items() if v is not None and k in WANTED.get(op, (k,))
+            }
+            if op == "alert.raise":
+                given_ = {"message": "m"}
+            transaction.perform(Request(op, actor, name, given_, note))
+            transaction.publish()
+            done += 1
+        except Refused as refused:
+            assert refused.refusal.exit not in (1, 9), refused
+    repository.close()
+    return done
+
+
+def codes(path: Path) -> list[str]:
+    repository = Repository((path / ".git").resolve(), path)
+    try:
+        return [one.code for one in Verifier(repository).run().findings]
+    finally:
+        repository.close()
+
+
+def spots(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (*path, key)
+        yield from spots(inner, (*path, key))
+
+
+def forged(record: Record, spot: tuple[Any, ...]) -> Record | None:
+    """The record with one field changed to something that the schema still allows, or gone."""
+    changed: Any = copy.deepcopy(dict(record))
+    here = changed
+    for key in spot[:-1]:
+        here = here[key]
+    value = here[spot[-1]]
+    swap = {
+        DIGEST: OTHER,
+        OTHER: DIGEST,
+        "dev": "dev2",
+        "qa": "qa2",
+        "medium": "high",
+        "approved": "rejected",
+        "developer": "reviewer",
+    }
+    if isinstance(value, int):
+        here[spot[-1]] = value + 1
+    elif isinstance(value, str):
+        here[spot[-1]] = swap.get(value) or (
+            value[:-1] + "1Z" if value.endswith("Z") and value[-2] != "1" else value + "x"
+        )
+    else:
+        del here[spot[-1]]
+    return changed  # type: ignore[no-any-return]
+
+
+OWN: dict[str, tuple[str, ...]] = {
+    "task.add": ("title", "priority"), "task.edit": ("title", "priority"), "task.submit": ("deliverable", "digest"), "metric.set": ("value",),
+    "alert.raise": ("message", "severity"), "quota.use": ("used",), "quota.set": ("limit", "period"), "task.progress": ("note",),
+    "task.deploy-start": ("ref",), "task.deploy-finish": ("evidence",),
+}  # fmt: skip
+
+
+def own_words(op: str, record: Record, spot: tuple[Any, ...]) -> bool:
+    """Whether a field is the signer's to choose: another value is another honest operation, not a forgery."""
+    if op == "task.comment":
+        return spot[0] == "comments" and spot[-1] == "text" and spot[1] == len(record["comments"]) - 1
+    holder = {"task.submit": "submission", "task.progress": "progress"}.get(op, spot[0])
+    return spot[-1] in OWN.get(op, ()) and spot[0] == holder
+
+
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=15 if QUICK else 150,
+)
+@given(steps=STEPS, head=st.integers(0, len(LIKELY)), data=st.data())
+def test_honest_histories_pass_and_each_forgery_is_found(
+    founded: Path, tmp_path_factory: pytest.TempPathFactory, steps: list[Any], head: int, data: st.DataObject
+) -> None:
+    box = tmp_path_factory.mktemp("example")
+    os.environ.update(XDG_DATA_HOME=str(founded / "data"), XDG_STATE_HOME=str(box / "pins"))
+    path = copied(founded / "state", box / "state")
+    begin = [(op, by, "A-1", DIGEST, 1, "") for op, by in LIKELY[:head]]
+    play(path, begin + steps)
+    assert codes(path) == []
+    merges = git(path, "rev-list", "--first-parent", "--max-parents=1", "main").split()[:-1]
+    victim = merges[0]
+    if git(path, "rev-parse", "main").strip() != victim:
+        return  # the newest is a verdict; the corpus forges those
+    changed = git(path, "diff-tree", "--no-commit-id", "--name-only", "-r", victim).split()
+    if len(changed) != 1:
+        return
+    (box / "pins2").mkdir()
+    os.environ["XDG_STATE_HOME"] = str(box / "pins2")
+    forge = Forge(path)
+    record = forge.record(changed[0])
+    commit = forge.parsed(victim)
+    op = message.parse(commit.message).op
+    spot = data.draw(st.sampled_from([spot for spot in spots(record) if not own_words(op, record, spot)]))
+    import hashlib
+
+    good = forge.emitted(changed[0], record)
+    bad = forge.emitted(changed[0], forged(record, spot) or record)
+    text = commit.message.replace(hashlib.sha256(good).hexdigest(), hashlib.sha256(bad).hexdigest())
+    forge.commit(forge.files({changed[0]: bad}, victim), commit.parents, text, commit.name, at=commit.time)
+    told = codes(path)
+    forge.close()
+    assert told, (spot, good, bad)

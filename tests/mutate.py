@@ -1,0 +1,85 @@
+"""Turns the judge's rules off one by one, and demands that a test fails each time: `python tests/mutate.py`.
+
+A rule is a call of `refuse(...)` (or a raised refusal) that one of the doors can meet in a commit. Each is found in the
+source, replaced by nothing in a copy of the project, and the tests that are about it are run there. A rule whose
+removal no test notices is printed, and the exit is 1.
+"""
+
+from __future__ import annotations
+
+import ast
+import concurrent.futures
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+TOP = Path(__file__).parent.parent
+# The judge: the rule book and what rebuilds, compares and chains. The command line's own checks are not in here.
+JUDGES = ("domain/tasks.py", "domain/reviews.py", "domain/deployments.py", "domain/agents.py", "domain/project.py", "domain/quotas.py",
+          "domain/signals.py", "domain/imports.py", "domain/authority.py", "domain/policy.py", "domain/case.py", "domain/decide.py",
+          "domain/message.py", "domain/rebuild.py", "operations/replay.py", "operations/chain.py", "operations/verifying.py")  # fmt: skip
+QUICK = ["tests/domain", "tests/attacks", "tests/operations/test_replay.py", "tests/operations/test_server.py",
+         "tests/operations/test_measuring.py", "tests/cli/test_hostile.py", "tests/cli/test_robust.py"]  # fmt: skip
+
+
+def rules(path: Path) -> Iterator[tuple[int, int, str]]:
+    """First line, last line and name of each statement that refuses."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Call)
+            and getattr(node.value.func, "id", "") == "refuse"
+        ):
+            code = ast.unparse(node.value.args[0])
+            yield node.lineno, node.end_lineno or node.lineno, f"{path.name}:{node.lineno} {code}"
+
+
+def without(source: str, first: int, last: int) -> str:
+    lines = source.split("\n")
+    indent = lines[first - 1][: len(lines[first - 1]) - len(lines[first - 1].lstrip())]
+    return "\n".join([*lines[: first - 1], f"{indent}pass", *lines[last:]])
+
+
+def survives(relative: str, first: int, last: int) -> bool:
+    """Whether every test still passes with the rule turned off."""
+    with tempfile.TemporaryDirectory(prefix="opsgit-mutant-") as box:
+        copy = Path(box) / "opsgit-copy"
+        shutil.copytree(
+            TOP, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".hypothesis", "__pycache__", "*.egg-info")
+        )
+        file = copy / "opsgit" / relative
+        file.write_text(without(file.read_text(), first, last))
+        env = {**os.environ, "PYTHONPATH": str(copy), "HYPOTHESIS_PROFILE": "quick"}
+        for tests in (["tests/domain"], ["tests/attacks"], QUICK[2:]):
+            command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
+            if subprocess.run(command, cwd=copy, env=env, capture_output=True, check=False).returncode:
+                return False
+    return True
+
+
+# Rules that stand twice on purpose, so that turning one off changes no verdict: the other one refuses.
+DOUBLED: dict[str, str] = {}
+
+
+def main() -> int:
+    """Run all mutants (or every n-th: `--every N`), two at a time; print the survivors."""
+    every = int(sys.argv[sys.argv.index("--every") + 1]) if "--every" in sys.argv else 1
+    found = [(relative, *rule) for relative in JUDGES for rule in rules(TOP / "opsgit" / relative)][::every]
+    alive = []
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for (relative, _, _, name), lives in zip(
+            found, pool.map(lambda r: survives(r[0], r[1], r[2]), found), strict=True
+        ):
+            if lives and name.partition(" ")[0] not in DOUBLED:
+                alive.append(f"{relative} {name}")
+                print(f"SURVIVES  {name}", flush=True)
+    print(f"{len(found)} rules turned off one by one; {len(alive)} not noticed by any test")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""The server over a path, over a real sshd with one key per agent, over http with passwords."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import http.server
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from opsgit.cli.main import main
+from tests.conftest import Desk, git
+
+
+def push(path: Path, where: str, *refs: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = ["git", "-C", str(path), "push", where, *(refs or ("main",))]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **env}, timeout=60)
+
+
+@pytest.fixture
+def hub(desk: Desk, tmp_path: Path) -> Path:
+    assert main(["server", "init", str(tmp_path / "hub.git")]) == 0
+    return tmp_path / "hub.git"
+
+
+def evil(desk: Desk) -> None:
+    """An unsigned commit on main."""
+    (desk.path / "README.md").write_text("mine\n")
+    git(desk.path, "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "commit", "-qam", "x")
+
+
+def test_over_a_path(in_review: Desk, hub: Path, tmp_path: Path) -> None:
+    assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
+    in_review.ok("review", "comment", "T-1", "--text", "x", "--as", "qa")
+    assert push(in_review.path, str(hub), "review/T-1").returncode == 0
+    tip = git(in_review.path, "rev-parse", "review/T-1").strip()
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    assert push(in_review.path, str(hub), "main").returncode == 0
+    assert push(in_review.path, str(hub), ":review/T-1").returncode == 0
+    assert git(hub, "rev-list", "--count", tip) != ""
+    evil(in_review)
+    refused = push(in_review.path, str(hub))
+    assert refused.returncode != 0
+    assert (
+        "BAD_SIGNATURE" in refused.stderr
+        and "nothing was taken" in refused.stderr
+        and "Traceback" not in refused.stderr
+    )
+    git(tmp_path, "clone", "-q", str(hub), "reader")
+    assert main(["-C", str(tmp_path / "reader"), "verify"]) == 0
+
+
+def test_what_no_server_takes(in_review: Desk, hub: Path) -> None:
+    assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
+    before = git(hub, "for-each-ref")
+    git(in_review.path, "tag", "v1")
+    for refs, code in (
+        (("+main~1:main",), "NOT_FAST_FORWARD"),
+        ((":main",), "NOT_FAST_FORWARD"),
+        ((":review/T-1",), "NOT_FAST_FORWARD"),
+        (("+review/T-1~1:review/T-1",), "NOT_FAST_FORWARD"),
+        (("v1",), "WRONG_REF"),
+        (("main:feature",), "WRONG_REF"),
+        (("main:refs/heads/review/a..b.lock",), ""),
+        (("main:refs/notes/x",), "WRONG_REF"),
+        (("main:refs/opsgit/x",), ""),
+    ):
+        refused = push(in_review.path, str(hub), *refs)
+        assert refused.returncode != 0 and code in refused.stderr, (refs, refused.stderr)
+        assert git(hub, "for-each-ref") == before
+
+
+def test_a_verdict_that_leaves_out_what_the_server_knows_is_refused(in_review: Desk, hub: Path, tmp_path: Path) -> None:
+    push(in_review.path, str(hub), "main", "review/T-1")
+    shutil.copytree(in_review.path, tmp_path / "late", symlinks=True)
+    in_review.ok("review", "comment", "T-1", "--text", "wait: it fails", "--as", "eye")
+    assert push(in_review.path, str(hub), "review/T-1").returncode == 0
+    late = Desk(tmp_path / "late", in_review.capsys)
+    late.ok("review", "approve", "T-1", "--as", "qa")
+    refused = push(late.path, str(hub))
+    assert refused.returncode != 0 and "BAD_MERGE" in refused.stderr
+
+
+def test_too_much_and_too_large_are_refused(desk: Desk, hub: Path) -> None:
+    (desk.path / "gates").mkdir()
+    (desk.path / "gates/big").write_bytes(os.urandom(400_000))
+    git(desk.path, "add", "gates/big")
+    git(desk.path, "-c", "core.hooksPath=/dev/null", "commit", "-qm", "x")
+    refused = push(desk.path, str(hub))
+    assert refused.returncode != 0 and "TOO_LARGE" in refused.stderr
+
+
+def test_hostile_pushers_environments_change_nothing(desk: Desk, hub: Path, tmp_path: Path) -> None:
+    assert push(desk.path, str(hub)).returncode == 0
+    evil(desk)
+    (tmp_path / "lib/opsgit").mkdir(parents=True)
+    (tmp_path / "lib/opsgit/__init__.py").write_text("raise SystemExit(0)\n")
+    (tmp_path / "lib/sitecustomize.py").write_text("import os; os._exit(0)\n")
+    hostile = {"PYTHONPATH": str(tmp_path / "lib"), "PYTHONSTARTUP": str(tmp_path / "lib/sitecustomize.py"), "PYTHONHOME": "/nowhere",
+               "PYTHONINSPECT": "1", "OPSGIT_DEBUG": "1", "OPSGIT_AGENT": "orchestrator", "OPS_STATE_DIR": "/nowhere",
+               "XDG_STATE_HOME": "/nowhere", "XDG_DATA_HOME": "/nowhere", "GIT_GRAFT_FILE": "/nowhere", "GIT_NO_REPLACE_OBJECTS": "0",
+               "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath", "GIT_CONFIG_VALUE_0": "/dev/null"}  # fmt: skip
+    together = {name: value for name, value in hostile.items() if name.startswith("GIT_CONFIG")}
+    for env in (together, *({name: value} for name, value in hostile.items() if name not in together)):
+        refused = push(desk.path, str(hub), **env)
+        assert refused.returncode != 0 and "BAD_SIGNATURE" in refused.stderr, (env, refused.stderr)
+
+
+def test_an_existing_hook_goes_on_to_be_called(desk: Desk, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "old.git")
+    hook = tmp_path / "old.git/hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ncat > {tmp_path}/seen\n")
+    hook.chmod(0o755)
+    for _ in range(2):
+        assert main(["server", "install", str(tmp_path / "old.git")]) == 0
+    assert push(desk.path, str(tmp_path / "old.git")).returncode == 0
+    assert "refs/heads/main" in (tmp_path / "seen").read_text()
+    evil(desk)
+    assert push(desk.path, str(tmp_path / "old.git")).returncode != 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def sshd(hub: Path, tmp_path: Path) -> Iterator[int]:
+    """A real sshd on 127.0.0.1 whose authorized_keys say which agent each key is."""
+    if not Path("/usr/sbin/sshd").exists():
+        pytest.skip("needs sshd (Debian's openssh-server)")
+    box = tmp_path / "sshd"
+    box.mkdir()
+    for name in ("host", "dev", "qa"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(box / name)], check=True)
+    keys = ((name, (box / f"{name}.pub").read_text().strip()) for name in ("dev", "qa"))
+    (box / "authorized").write_text(
+        "".join(f'restrict,environment="OPSGIT_PUSHER={name}" {key}\n' for name, key in keys)
+    )
+    port = free_port()
+    (box / "config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {box}/host\nAuthorizedKeysFile {box}/authorized\nPidFile {box}/pid\n"
+        "StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitUserEnvironment OPSGIT_PUSHER\nPermitRootLogin yes\n"
+    )
+    Path("/run/sshd").mkdir(exist_ok=True)
+    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(box / "config")], stderr=subprocess.PIPE)
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.05)
+    yield port
+    server.terminate()
+    server.wait()
+
+
+def test_over_ssh_with_one_key_per_agent(desk: Desk, hub: Path, sshd: int, tmp_path: Path) -> None:
+    assert push(desk.path, str(hub)).returncode == 0
+    git(hub, "config", "opsgit.pusherVariable", "OPSGIT_PUSHER")
+    url = f"ssh://{getpass.getuser()}@127.0.0.1:{sshd}{hub}"
+
+    def by(name: str) -> subprocess.CompletedProcess[str]:
+        ssh = f"ssh -i {tmp_path}/sshd/{name} -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes"
+        return push(desk.path, url, GIT_SSH_COMMAND=ssh, OPSGIT_PUSHER="qa")
+
+    desk.ok("task", "add", "--title", "t", "--as", "dev")
+    wrong = by("qa")
+    assert wrong.returncode != 0 and "WRONG_PUSHER" in wrong.stderr, wrong.stderr
+    right = by("dev")
+    assert right.returncode == 0, right.stderr
+
+
+class Backend(http.server.BaseHTTPRequestHandler):
+    """Basic authentication in front of the real `git http-backend`."""
+
+    root: Path
+    users = {"dev": "secret", "qa": "geheim"}
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.serve()
+
+    def do_POST(self) -> None:
+        self.serve()
+
+    def serve(self) -> None:
+        given = base64.b64decode(self.headers.get("Authorization", "Basic ").removeprefix("Basic ")).decode()
+        user, _, password = given.partition(":")
+        if self.users.get(user) != password:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="ops"')
+            self.end_headers()
+            return
+        path, _, query = self.path.partition("?")
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else self.chunks()
+        env = {"PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.root), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+               "QUERY_STRING": query, "REQUEST_METHOD": self.command, "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+               "REMOTE_USER": user, "CONTENT_LENGTH": str(len(body)), "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+               "GIT_PROTOCOL": self.headers.get("Git-Protocol", "")}  # fmt: skip
+        done = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=False)
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        lines = [line.decode().split(": ", 1) for line in head.split(b"\r\n")]
+        status = next((int(value.split()[0]) for name, value in lines if name == "Status"), 200)
+        self.send_response(status)
+        for name, value in lines:
+            if name != "Status":
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def chunks(self) -> bytes:
+        """The body of a chunked request."""
+        body = b""
+        if "chunked" in (self.headers.get("Transfer-Encoding") or ""):
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        return body
+
+
+def test_over_http_with_passwords(desk: Desk, hub: Path) -> None:
+    assert push(desk.path, str(hub)).returncode == 0
+    git(hub, "config", "opsgit.pusherVariable", "REMOTE_USER")
+    handler = type("Here", (Backend,), {"root": hub.parent})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        desk.ok("task", "add", "--title", "t", "--as", "dev")
+        url = f"http://{{}}@127.0.0.1:{server.server_address[1]}/hub.git"
+        quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "/bin/true"}
+        assert push(desk.path, url.format("dev:wrong"), **quiet).returncode != 0
+        wrong = push(desk.path, url.format("qa:geheim"), **quiet)
+        assert wrong.returncode != 0 and "WRONG_PUSHER" in wrong.stderr, wrong.stderr
+        right = push(desk.path, url.format("dev:secret"), **quiet)
+        assert right.returncode == 0, right.stderr
+    finally:
+        server.shutdown()
+        server.server_close()
