@@ -22,8 +22,15 @@ TOP = Path(__file__).parent.parent
 JUDGES = ("domain/tasks.py", "domain/reviews.py", "domain/deployments.py", "domain/agents.py", "domain/project.py", "domain/quotas.py",
           "domain/signals.py", "domain/imports.py", "domain/authority.py", "domain/policy.py", "domain/case.py", "domain/decide.py",
           "domain/message.py", "domain/rebuild.py", "operations/replay.py", "operations/chain.py", "operations/verifying.py")  # fmt: skip
-QUICK = ["tests/domain", "tests/attacks", "tests/operations/test_replay.py", "tests/operations/test_server.py",
-         "tests/operations/test_measuring.py", "tests/cli/test_hostile.py", "tests/cli/test_robust.py"]  # fmt: skip
+# Tests by how soon they tell: the first that fails ends a mutant's life.
+BY_RULES = (["tests/domain/test_gates.py", "tests/domain/test_quotas.py"], ["tests/domain"])
+BY_DOORS = (
+    ["tests/attacks/test_attacks.py", "-m", "not never"],
+    ["tests/attacks/test_history.py"],
+    ["tests/operations/test_server.py"],
+)
+REST = (["tests/operations/test_replay.py", "tests/operations/test_measuring.py", "tests/operations/test_hooks.py"],
+        ["tests/cli/test_hostile.py", "tests/cli/test_robust.py"])  # fmt: skip
 
 
 def rules(path: Path) -> Iterator[tuple[int, int, str]]:
@@ -54,7 +61,8 @@ def survives(relative: str, first: int, last: int) -> bool:
         file = copy / "opsgit" / relative
         file.write_text(without(file.read_text(), first, last))
         env = {**os.environ, "PYTHONPATH": str(copy), "HYPOTHESIS_PROFILE": "quick"}
-        for tests in (["tests/domain"], ["tests/attacks"], QUICK[2:]):
+        order = (*BY_RULES, *BY_DOORS, *REST) if relative.startswith("domain") else (*BY_DOORS, *BY_RULES, *REST)
+        for tests in order:
             command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
             if subprocess.run(command, cwd=copy, env=env, capture_output=True, check=False).returncode:
                 return False

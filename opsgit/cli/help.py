@@ -14,6 +14,7 @@ TOPICS = {
     "exit-codes": "every exit code and every refusal code",
     "format": "files, canonical YAML, commit messages, digests",
     "identity": "keys, signatures, who acts, what signatures prove",
+    "trust": "verify, servers, hooks, pins, compromised keys",
     "policy": "every key of ops.yaml",
     "ops.sh": "a script that forwards the original framework's calls: opsgit help ops.sh > scripts/ops.sh",
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from opsgit.domain.codes import refuse
 from opsgit.storage.git import Git, Object, object_id
@@ -18,6 +19,7 @@ FILE, EXECUTABLE, FOLDER = "100644", "100755", "40000"
 
 
 DEEPEST = 12
+KEPT, SMALL = 4096, 16_384  # so many objects, each of so many bytes at most, are remembered
 MODES = frozenset({FILE, EXECUTABLE, FOLDER, "120000", "160000"})
 
 
@@ -40,12 +42,18 @@ class Objects:
     width: int = 40
     new: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     trees: dict[str, Tree] = field(default_factory=dict)
+    seen: dict[str, Object] = field(default_factory=dict)
 
     def get(self, name: str) -> Object | None:
         """The object of an id (a new one too) or revision, or None."""
         if name in self.new:
             return Object(name, *self.new[name])
-        return self.git.get(name)
+        if name in self.seen:
+            return self.seen[name]
+        found = self.git.get(name)
+        if found and found.id == name and len(found.content) <= SMALL:
+            _room(self.seen)[name] = found
+        return found
 
     def need(self, name: str, kind: str) -> Object:
         """The object of an id and type; refuses with `REPOSITORY_BROKEN` when it is missing."""
@@ -63,7 +71,7 @@ class Objects:
     def tree(self, tree_id: str) -> Tree:
         """The entries of a tree by name."""
         if tree_id not in self.trees:
-            self.trees[tree_id] = parse_tree(self.need(tree_id, "tree").content, self.width // 2)
+            _room(self.trees)[tree_id] = parse_tree(self.need(tree_id, "tree").content, self.width // 2)
         return self.trees[tree_id]
 
     def root(self, commit_id: str) -> str:
@@ -160,6 +168,17 @@ def _write_loose(path: Path, framed: bytes) -> set[Path]:
         part.unlink(missing_ok=True)
         raise
     return folders
+
+
+Kept = TypeVar("Kept")
+
+
+def _room(memory: dict[str, Kept]) -> dict[str, Kept]:
+    """The memory with room for one more: the oldest half goes when it is full, so that long histories stay small."""
+    if len(memory) >= KEPT:
+        for name in list(itertools.islice(memory, KEPT // 2)):
+            del memory[name]
+    return memory
 
 
 def _folder(tree_id: str | None) -> Entry | None:

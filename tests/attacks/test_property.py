@@ -159,6 +159,7 @@ def own_words(op: str, record: Record, spot: tuple[Any, ...]) -> bool:
     return spot[-1] in OWN.get(op, ()) and spot[0] == holder
 
 
+@pytest.mark.slow
 @settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -64,6 +64,8 @@ def git_edit(state: Path, number: int) -> None:
         "git",
         "-c",
         "core.fsync=all",
+        "-c",
+        "core.hooksPath=/dev/null",
         "commit",
         "-qS",
         "--no-verify",
@@ -100,6 +102,63 @@ def main() -> None:
                 "import click, sqlite3", start_click, given.runs)  # fmt: skip
         compare("opsgit task move", lambda n: run(opsgit, "-C", str(state), "task", "move", f"B-{n}", "--to", "in-progress"),
                 "git add + git commit -S, synced", lambda n: git_edit(plain, n), given.runs)  # fmt: skip
+        judging(Path(box), state, opsgit, given.runs)
+        pushing(Path(box), state, given.runs)
+
+
+def judging(box: Path, state: Path, opsgit: str, runs: int) -> None:
+    """verify of the whole history, and of nothing new, beside git's own look at every signature."""
+    commits = int(
+        subprocess.run(["git", "-C", str(state), "rev-list", "--count", "main"], capture_output=True, check=True).stdout
+    )
+    os.environ["XDG_STATE_HOME"] = f"{box}/pins"
+
+    def whole(_: int) -> None:
+        subprocess.run(["rm", "-rf", f"{box}/pins"], check=True)
+        run(opsgit, "-C", str(state), "verify")
+
+    few = max(1, min(3, runs))
+    compare(
+        f"opsgit verify of {commits} commits",
+        whole,
+        "git log --format='%H %G?'",
+        lambda _: run("git", "-C", str(state), "log", "--format=%H %G?"),
+        few,
+    )
+    compare("opsgit verify, nothing new", lambda _: run(opsgit, "-C", str(state), "verify"), "import click, sqlite3",
+            lambda _: run(sys.executable, "-c", "import click, sqlite3"), runs)  # fmt: skip
+
+
+def pushing(box: Path, state: Path, runs: int) -> None:
+    """A push of 1 and of 20 commits to a server with the hook, and to a bare repository without."""
+    from opsgit.operations import guarding
+
+    for name in ("judged", "plain"):
+        run("git", "clone", "-q", "--bare", str(state), str(box / f"{name}.git"))
+    guarding.install(box / "judged.git")
+    for count in (1, 20):
+
+        def pushed(where: str, count: int = count) -> Act:
+            def act(_: int) -> None:
+                run("git", "-C", str(box / where), "update-ref", "refs/heads/main", tip(state, count))
+                run("git", "-C", str(state), "push", "-q", str(box / where), "main")
+
+            return act
+
+        compare(
+            f"push of {count} commits, judged",
+            pushed("judged.git"),
+            "without the hook",
+            pushed("plain.git"),
+            min(5, runs),
+        )
+
+
+def tip(state: Path, back: int) -> str:
+    found = subprocess.run(
+        ["git", "-C", str(state), "rev-parse", f"main~{back}"], capture_output=True, text=True, check=True
+    )
+    return found.stdout.strip()
 
 
 if __name__ == "__main__":

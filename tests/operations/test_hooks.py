@@ -44,7 +44,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize("what", EDITS)
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+@pytest.mark.parametrize("zone", ["UTC", pytest.param("Asia/Kolkata", marks=pytest.mark.slow)])
 def test_a_hand_edit_becomes_a_signed_operation(task: Desk, what: str, zone: str) -> None:
     old, new, subject = EDITS[what]
     edit(task, old, new)
