@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from opsgit.domain import agents, message, names, policy
@@ -29,12 +30,46 @@ class Finding:
     path: str = ""
 
 
+class Positions:
+    """Where each ledger commit stands. What was verified before is walked only when somebody asks for it."""
+
+    def __init__(self, older: Callable[[], list[str]] = list) -> None:
+        self.known: dict[str, int] = {}
+        self.older: Callable[[], list[str]] | None = older
+        self.last = 0
+
+    def begin(self, start: str, older: Callable[[], list[str]]) -> None:
+        """Go on behind `start`; `older` gives the chain up to it, oldest first."""
+        self.known[start], self.older = 0, older
+
+    def get(self, commit: str) -> int | None:
+        """The position of a commit, or None when it is not on the ledger."""
+        if commit not in self.known and self.older:
+            chain, self.older = self.older(), None
+            self.known.update({c: number - len(chain) + 1 for number, c in enumerate(chain)})
+        return self.known.get(commit)
+
+    def __contains__(self, commit: object) -> bool:
+        return self.get(str(commit)) is not None
+
+    def __getitem__(self, commit: str) -> int:
+        found = self.get(commit)
+        if found is None:
+            refuse("BAD_MERGE", f"{commit[:10]} is not on the ledger", HINT)
+        return found
+
+    def add(self, commit: str) -> None:
+        """The next commit of the ledger."""
+        self.last += 1
+        self.known[commit] = self.last
+
+
 @dataclass(eq=False, repr=False)
 class Chain:
     """The ledger as far as it was judged: position of each commit, submissions, findings (oldest first)."""
 
     judge: Judge
-    position: dict[str, int] = field(default_factory=dict)
+    position: Positions = field(default_factory=Positions)
     findings: list[Finding] = field(default_factory=list)
     judged: int = 0
 
@@ -58,7 +93,7 @@ class Chain:
                 self._with_branch(commit, self.judge.judge(commit_id))
         except Refused as refused:
             self.find(refused, commit_id)
-        self.position[commit_id] = len(self.position)
+        self.position.add(commit_id)
 
     def _with_branch(self, commit: Commit, change: Change) -> None:
         if change.on == "branch":

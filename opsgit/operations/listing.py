@@ -22,6 +22,7 @@ def synced(session: Session) -> Index:
     if repository.index.tip() != tip:
         from opsgit.storage import reader
 
+        session.trust(tip)
         reader.sync_index(repository.objects(), repository.index, tip)
     return repository.index
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -67,15 +68,44 @@ class Session:
 
         with self.repository.lock():
             transaction = self.transaction()
+            self.trust(transaction.base)
             shown = checkout.of(self.repository, transaction.objects)
             if shown and not self.dry_run:
                 self._mend(shown, transaction.base)
             yield transaction
             if not self.dry_run:
                 transaction.publish()
+                self._mark(transaction.tip)
                 self._refresh(any(path.startswith("agents/") for path in transaction.files))
         if transaction.unfinished:
             self.notices.append(transaction.unfinished)
+
+    def trust(self, tip: str) -> None:
+        """Judge what is new on the ledger since this clone last looked: nothing is built on or shown that was not.
+
+        Refuses with the code of the first finding.
+        """
+        mark = self.repository.own / "verified"
+        known = mark.read_text().strip() if mark.exists() else None
+        if known == tip:
+            return
+        from opsgit.operations.verifying import Verifier
+
+        findings = Verifier(self.repository).since(tip, known)
+        if findings:
+            first = findings[0]
+            why = f"the ledger here does not hold: {first.commit[:10]}: {first.message}"
+            hint = "opsgit verify shows all; git reset --hard COMMIT goes back to the last good one"
+            refuse(first.code, why, hint, first.path)
+        self._mark(tip)
+
+    def _mark(self, tip: str) -> None:
+        """Remember, in the git folder, how far the ledger was judged here."""
+        if os.access(self.repository.folder, os.W_OK):
+            self.repository.own.mkdir(exist_ok=True)
+            part = self.repository.own / f"verified.{os.getpid()}"
+            part.write_text(tip + "\n")
+            os.replace(part, self.repository.own / "verified")
 
     def _mend(self, shown: Checkout, tip: str) -> None:
         """Mend the checkout; it is only a view, so that it cannot be mended is told and stops nothing."""

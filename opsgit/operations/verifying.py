@@ -127,7 +127,7 @@ class Verifier:
         self._positions(chain, start)
         fresh = chain[chain.index(start) + 1 :] if start in chain else chain
         for number, commit in enumerate(fresh):
-            if commit not in self.chain.position:
+            if commit not in self.chain.position.known:
                 self.chain.ledger(commit)
             if number % 1000 == 999:
                 self.say(f"{number + 1} of {len(fresh)} commits of {ref} judged")
@@ -164,10 +164,21 @@ class Verifier:
         return found[::-1]
 
     def _positions(self, chain: list[str], start: str | None) -> None:
-        """Give what is verified already its place, so that branches can name it."""
-        if start in chain and start not in self.chain.position:
-            older = self._first_parents(start or "", None)
-            self.chain.position.update({commit: number for number, commit in enumerate(older)})
+        """Let what is verified already have its place, so that branches can name it."""
+        if start and start in chain and start not in self.chain.position.known:
+            self.chain.position.begin(start, lambda: self._first_parents(start, None))
+
+    def since(self, tip: str, known: str | None) -> list[Finding]:
+        """Judge the ledger up to a tip behind what is known to be good: for who is about to build on it."""
+        for start in (known, self.pin.tips.get(names.MAIN)):
+            chain = self._first_parents(tip, start)
+            if start and chain[0] == start:
+                self._positions(chain, start)
+                chain = chain[1:]
+                break
+        for commit in chain:
+            self.chain.ledger(commit)
+        return self.chain.findings
 
     def _pins(self, pinned: str | None, required: bool, ledgers: dict[str, str]) -> None:
         """Compare the genesis of each ledger with what is pinned for this clone and its remotes' URLs."""
@@ -282,8 +293,8 @@ class _Push:
     def judge(self, updates: list[tuple[str, str, str]]) -> list[Finding]:
         moved = {ref: (old, new) for old, new, ref in updates}
         old = self.repository.git.ref(names.MAIN)
-        known = self.verifier._first_parents(old, None) if old else []
-        self.chain.position.update({commit: number for number, commit in enumerate(known)})
+        if old:
+            self.chain.position.begin(old, lambda: self.verifier._first_parents(old, None))
         for ref, (before, after) in moved.items():
             try:
                 self._ref(ref, before, after, moved)

@@ -327,3 +327,17 @@ def test_what_is_not_of_the_ledger_does_not_stop_verify(forge: Forge) -> None:
     subprocess.run([b"git", b"-C", os.fsencode(forge.path), b"update-ref", b"refs/tags/\xff", b"main"], check=True)
     assert verify(forge.path) == 0
     assert verify(forge.path, "--range", "a b..c d") in (3, 9)
+
+
+@pytest.mark.parametrize("words", [["task", "add", "--title", "x", "--as", "boss2"], ["task", "list"], ["dashboard"]])
+def test_nothing_is_built_on_or_shown_of_what_does_not_hold(
+    forge: Forge, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["-C", str(forge.path)]
+    assert main([*at, *words]) == 0
+    good = forge.tip()
+    title(forge, key="dev")
+    assert main([*at, *words, "--json"]) == 6
+    assert "BAD_SIGNATURE" in capsys.readouterr().err
+    git(forge.path, "update-ref", "refs/heads/main", good)
+    assert main([*at, *words]) == 0
