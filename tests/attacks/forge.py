@@ -163,7 +163,8 @@ class Forge:
         record = self.changed(path, change, base)
         words = self.text(op, by, task, f"{task}: {op.partition('.')[2]}", (Edit(path, record),), ref, judged, "", "")
         tree = self.files({path: self.emitted(path, record), **(extra or {})}, base)
-        return self.commit(tree, (base,), words, by, ref=ref, **more)
+        when = {"at": max(self.time(base), self.time(self.tip())), **more}  # as `at` below says, unless told
+        return self.commit(tree, (base,), words, by, ref=ref, **when)
 
     def merge(self, op: str, by: str, task: str, change: Callable[[Doc], object], to: str, *, note: str = "", second: str | None = None,
               first: str | None = None, extra: Mapping[str, Any] | None = None, parents: tuple[str, ...] | None = None, **more: Any) -> str:  # fmt: skip
