@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsgit.domain.words import DEPLOYED, DONE, IN_PROGRESS, IN_REVIEW, REJECTED, ROLLED_BACK
+from opsgit.domain.words import DONE, IN_PROGRESS, IN_REVIEW, REJECTED
 
 Entry = Mapping[str, Any]  # an operation: by, at (seconds), path, and before, status, assigned for a transition
 
@@ -88,6 +88,3 @@ def median(values: Sequence[int]) -> float | None:
 def rank(values: Sequence[int], share: float = 0.85) -> int | None:
     """The nearest-rank percentile, or None of nothing."""
     return sorted(values)[math.ceil(share * len(values)) - 1] if values else None
-
-
-SHIPPED = (DONE, DEPLOYED, ROLLED_BACK)

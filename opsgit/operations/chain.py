@@ -100,13 +100,13 @@ class Chain:
             refuse("WRONG_REF", "a commit of a review branch stands on the ledger", HINT)
         if change.on != "merge":
             return
-        submitted = self._submission(commit.parents[0], change.request.target)
+        submitted = self.submission(commit.parents[0], change.request.target)
         before = self.judge.state(commit.parents[0])
         for branch_commit, one in self.branch(commit.parents[1], submitted, commit.parents[0], change.request.target):
             signer(branch_commit, before)  # its key is still active
             _still_counts(one, before)
 
-    def _submission(self, tip: str, task_id: str) -> str:
+    def submission(self, tip: str, task_id: str) -> str:
         """The ledger commit that brought the task to review; nothing touched its file since."""
         path = names.task_path(task_id)
         here = tip
@@ -188,7 +188,7 @@ class Chain:
             )
             if task is None or task.status != IN_REVIEW or tip in self.position:
                 return
-            submitted = self._submission(ledger_tip, task_id)
+            submitted = self.submission(ledger_tip, task_id)
             self.judged += len(self.branch(tip, submitted, ledger_tip, task_id))
         except Refused as refused:
             self.find(refused, tip)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from opsgit.domain.codes import refuse
-from opsgit.operations import verifying
+from opsgit.operations import pushing
 from opsgit.operations.chain import Finding
 from opsgit.storage import git
 from opsgit.storage.repository import Repository
@@ -72,7 +72,7 @@ def judge(folder: Path, lines: Iterable[str]) -> list[Finding]:
     repository = Repository(folder.resolve(), None)
     env = {name: os.environ[name] for name in QUARANTINE if name in os.environ}
     try:
-        return _limits(repository, updates, env) or verifying.pushed(
+        return _limits(repository, updates, env) or pushing.pushed(
             repository, updates, env, int(time.time()), _pusher(repository)
         )
     finally:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from opsgit.operations import guarding
-from opsgit.operations.verifying import Verifier, pushed
+from opsgit.operations.pushing import pushed
+from opsgit.operations.verifying import Verifier
 from opsgit.storage.repository import Repository
 from tests.attacks.corpus import CORPUS
 from tests.attacks.forge import Forge

@@ -163,7 +163,7 @@ def own_words(op: str, record: Record, spot: tuple[Any, ...]) -> bool:
 @settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    max_examples=15 if QUICK else 150,
+    max_examples=15 if QUICK else 60,
 )
 @given(steps=STEPS, head=st.integers(0, len(LIKELY)), data=st.data())
 def test_honest_histories_pass_and_each_forgery_is_found(
