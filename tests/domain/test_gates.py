@@ -373,3 +373,112 @@ def test_every_code_is_raised_somewhere_and_each_exit_is_known() -> None:
     from opsgit.domain.codes import EXITS
 
     assert all(row.exit in EXITS for row in CODES.values())
+
+
+def review_world() -> World:
+    return in_review(["dev", "qa", "qa2", "ship"])
+
+
+def compromised() -> World:
+    world = World.peopled()
+    world.do("agent.compromise", "boss", "dev", since="a" * 40)
+    return world
+
+
+def imported() -> World:
+    world = World.peopled()
+    world.do("task.import", "boss", title="t", assigned="dev", imported={"status": "deployed"})
+    return world
+
+
+def quota() -> World:
+    world = World.peopled()
+    world.do("quota.set", "boss", "q", limit=3, period="hourly")
+    return world
+
+
+def alerted() -> World:
+    world = World.peopled()
+    world.do("alert.raise", "eye", "A-1", message="m")
+    return world
+
+
+# The small rules: state, operation, actor, target, arguments, note, code.
+SMALL: list[tuple[Any, str, str, str, dict[str, Any], str, str]] = [
+    (in_progress, "task.assign", "boss", "T-1", {"to": "dev"}, "", "NOTHING_CHANGES"),
+    (in_progress, "task.assign", "boss", "T-1", {"to": "qa"}, "", "RIGHT_MISSING"),
+    (in_progress, "task.assign", "boss", "T-1", {"to": "nobody"}, "", "NOT_FOUND"),
+    (in_progress, "task.edit", "boss", "T-1", {"status": "done"}, "", "BAD_VALUE"),
+    (in_progress, "task.edit", "boss", "T-1", {"priority": "urgent"}, "", "BAD_VALUE"),
+    (in_progress, "task.submit", "dev", "T-1", {"digest": DIGEST}, "", "DELIVERABLE_REQUIRED"),
+    (in_progress, "task.trim", "boss", "T-1", {"keep": 5}, "", "NOTHING_CHANGES"),
+    (in_progress, "task.comment", "dev", "T-1", {"text": "x" * 4001}, "", "BAD_TEXT"),
+    (in_progress, "task.comment", "dev", "T-1", {"text": "x"}, "untidy ", "BAD_TEXT"),
+    (in_progress, "task.comment", "dev", "T-1", {"text": "x"}, "a\x1bb", "BAD_TEXT"),
+    (in_progress, "task.comment", "nobody", "T-1", {"text": "x"}, "", "NOT_FOUND"),
+    (in_progress, "task.add", "boss", "T-1", {"title": "t"}, "", "ID_TAKEN"),
+    (in_progress, "task.add", "boss", "t-1", {"title": "t"}, "", "ID_TAKEN"),
+    (in_progress, "task.add", "boss", "../x", {"title": "t"}, "", "BAD_ID"),
+    (review_world, "review.request", "dev", "T-1", {"text": "again"}, "", "NOTHING_CHANGES"),
+    (review_world, "review.revise", "dev", "T-1", {"deliverable": "/d", "digest": DIGEST}, "", "NOTHING_CHANGES"),
+    (review_world, "review.reject", "qa", "T-1", {"round": 2}, "no", "STALE"),
+    (done, "task.deploy-abandon", "boss", "T-1", {}, "", "NO_DEPLOYMENT"),
+    (done, "task.deploy-start", "ship", "T-1", {"digest": DIGEST, "command": ("x",)}, "", "STALE"),
+    (imported, "task.rollback", "ship", "T-1", {"evidence": "attested"}, "", "NO_DEPLOYMENT"),
+    (World.peopled, "task.import", "boss", "T-1", {"title": "t", "imported": {"status": "dancing"}}, "", "BAD_VALUE"),
+    (World.peopled, "task.import", "boss", "T-1", {"title": "t", "imported": {"status": "assigned"}}, "", "BAD_VALUE"),
+    (World.peopled, "agent.edit", "boss", "dev", {"kind": "agent"}, "", "NOTHING_CHANGES"),
+    (World.peopled, "agent.edit", "boss", "dev", {"kind": "robot"}, "", "BAD_VALUE"),
+    (World.peopled, "agent.edit", "boss", "dev", {"role": "wizard"}, "", "UNKNOWN_ROLE"),
+    (World.peopled, "agent.retire-key", "dev", "dev", {"key": key_of("other")}, "", "NOT_FOUND"),
+    (World.peopled, "agent.compromise", "boss", "dev", {"since": "x"}, "", "BAD_VALUE"),
+    (World.peopled, "agent.ratify", "boss", "dev", {"commit": "a" * 40}, "", "NOTHING_CHANGES"),
+    (World.peopled, "agent.compromise", "boss", "boss", {"since": "a" * 40}, "", "LAST_ORCHESTRATOR"),
+    (compromised, "agent.compromise", "boss", "dev", {"since": "a" * 40}, "", "NOTHING_CHANGES"),
+    (compromised, "agent.ratify", "boss", "dev", {"commit": "x"}, "", "BAD_VALUE"),
+    (quota, "quota.set", "boss", "q", {"limit": 3, "period": "hourly"}, "", "NOTHING_CHANGES"),
+    (quota, "quota.set", "boss", "q", {"limit": 3, "period": "yearly"}, "", "BAD_VALUE"),
+    (quota, "quota.use", "dev", "none", {"amount": 1}, "", "NOT_FOUND"),
+    (alerted, "alert.raise", "eye", "a-1", {"message": "m"}, "", "ID_TAKEN"),
+    (alerted, "alert.raise", "eye", "A-2", {"message": "m", "severity": "huge"}, "", "BAD_VALUE"),
+    (alerted, "alert.raise", "eye", "A-2", {"message": "m", "task": "T-9"}, "", "NOT_FOUND"),
+    (World.peopled, "file.set", "boss", "", {"files": {}}, "", "NOTHING_CHANGES"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", SMALL, ids=lambda row: f"{row[1]}-{row[6]}")
+def test_the_small_rules(row: tuple[Any, str, str, str, dict[str, Any], str, str]) -> None:
+    state, op, actor, target, fields, note, expected = row
+    assert code(state().ask(op, actor, target, note, **fields)) == expected
+
+
+def test_a_resolved_alert_and_a_taken_address_stay() -> None:
+    world = alerted()
+    world.do("alert.resolve", "eye", "A-1")
+    assert code(world.ask("alert.resolve", "eye", "A-1")) == "NOTHING_CHANGES"
+    world.do("agent.edit", "boss", "dev", email="a@b.c")
+    assert code(world.ask("agent.edit", "boss", "dev2", email="a@b.c")) == "ID_TAKEN"
+    world.do("agent.remove", "boss", "dev2")
+    assert code(world.ask("agent.edit", "boss", "dev2", description="x")) == "AGENT_REMOVED"
+    assert (
+        code(world.ask("agent.rotate", "boss", "dev2", key=key_of("n"), proof="AAAA", proved=True)) == "AGENT_REMOVED"
+    )
+
+
+def test_a_pipeline_that_leaves_the_assignee_out_is_not_edited_in() -> None:
+    world = World.peopled()
+    world.do("task.add", "boss", title="t", assigned="dev")
+    assert code(world.ask("task.edit", "boss", pipeline=["dev2", "qa", "ship"])) == "NOT_IN_PIPELINE"
+
+
+def test_deliverables_lie_in_the_workspace() -> None:
+    world = in_progress()
+    world.files["ops.yaml"] = {**world.files["ops.yaml"], "workspace": "/w"}
+    for where, expected in (("/d", "DELIVERABLE_OUTSIDE"), ("../d", "DELIVERABLE_OUTSIDE"), ("d", None)):
+        assert code(world.ask("task.submit", "dev", deliverable=where, digest=DIGEST)) == expected
+
+
+def test_a_role_is_named_like_a_role() -> None:
+    world = World.peopled()
+    record = {**world.files["ops.yaml"], "roles": {"Bad Name": ["work"]}}
+    assert code(world.ask("project.set", "boss", "", record=record, content=b"x")) == "BAD_NAME"
