@@ -46,7 +46,7 @@ def _approved(case: Case, task: Task) -> Submission:
 def finish(case: Case, task: Task) -> Task:
     """Record how the deploy command ended: deployed on success, else failed and still done."""
     running = task.deployment
-    if running is None:
+    if running is None:  # doubled: `starter` has refused it before
         refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running", f"opsgit task show {task.id}")
     if case.request.get("started") != running.started:
         refuse(

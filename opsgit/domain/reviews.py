@@ -85,7 +85,7 @@ def _still_good(case: Case, task: Task) -> None:
         if not held or not policy.matches(task.pipeline[mark.stage], agent) or mark.by in task.contributors:
             refuse("STAGE_OPEN", f"the sign-off of {mark.by} on {task.id} no longer counts",
                    f'opsgit review reject {task.id} --reason "sign-off void"')  # fmt: skip
-        if mark.digest != _submission(task).digest:
+        if mark.digest != _submission(task).digest:  # doubled: revising voids every sign-off
             refuse("STAGE_OPEN", f"{mark.by} signed another digest of {task.id}", f"opsgit task show {task.id}")
 
 
@@ -113,6 +113,6 @@ def _review(task: Task) -> Review:
 
 
 def _submission(task: Task) -> Submission:
-    if task.submission is None:
+    if task.submission is None:  # doubled: in review there is one
         refuse("DELIVERABLE_REQUIRED", f"{task.id} was never submitted", f"opsgit task show {task.id}")
     return task.submission

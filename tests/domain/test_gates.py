@@ -251,7 +251,7 @@ def test_the_loser_of_a_claim_is_told_who_won() -> None:
 @pytest.mark.parametrize(
     "stages",
     [["dev"], ["dev", "ship"], ["qa", "qa2", "ship"], ["dev", "dev2", "ship"], ["dev", "qa", "qa2"], ["dev", "?", "ship"],
-     ["boss", "qa", "ship"], ["dev", "qa", "later"]],
+     ["boss", "qa", "ship"], ["dev", "qa", "later"], ["dev", "qa", "qa", "ship"], ["developer", *["reviewer"] * 30, "deployer"]],
 )  # fmt: skip
 def test_a_pipeline_grants_nothing(stages: list[str]) -> None:
     assert code(World.peopled().ask("task.add", "boss", title="t", pipeline=stages)) == "BAD_PIPELINE"
@@ -267,6 +267,7 @@ def test_a_pipeline_narrows_who_works_reviews_and_deploys() -> None:
     world.do("task.start", "dev")
     world.do("task.submit", "dev", deliverable="/d", digest=DIGEST)
     assert code(world.ask("review.approve", "qa2", round=1, digest=DIGEST)) == "NOT_IN_PIPELINE"
+    assert code(world.ask("review.reject", "qa2", note="no", round=1)) == "NOT_IN_PIPELINE"
     world.do("review.approve", "qa", round=1, digest=DIGEST)
     assert code(world.ask("task.deploy-start", "ship2", digest=DIGEST)) == "NOT_IN_PIPELINE"
 
@@ -482,3 +483,17 @@ def test_a_role_is_named_like_a_role() -> None:
     world = World.peopled()
     record = {**world.files["ops.yaml"], "roles": {"Bad Name": ["work"]}}
     assert code(world.ask("project.set", "boss", "", record=record, content=b"x")) == "BAD_NAME"
+
+
+def test_a_commit_without_what_its_operation_writes_has_no_request() -> None:
+    from opsgit.domain import rebuild
+    from opsgit.domain.codes import Refused
+    from opsgit.domain.message import Message
+
+    world = in_progress()
+    path = "tasks/t1/T-1.yaml"
+    for op in ("review.sign-off", "task.comment", "task.deploy-finish", "agent.add", "task.nonsense"):
+        said = Message("", "", op, "", "", None, ((path, ""),))
+        with pytest.raises(Refused) as caught:
+            rebuild.request(said, "dev", {path: None}, {path: world.files[path]})
+        assert caught.value.refusal.code == "CONTENT_MISMATCH"
