@@ -48,7 +48,7 @@ def test_html_has_no_markup_of_theirs(hostile: Desk) -> None:
     assert not re.search(r"<[^>]*\son\w+\s*=", text)
     assert not re.search(r'href="(?!https?:|mailto:)', text)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
-    assert "49" not in re.findall(r"\{\{ 7\*7 \}\}|49", text)[:1]
+    assert "{{ 7*7 }}" in text
 
 
 @pytest.mark.parametrize("words", HOSTILE)
