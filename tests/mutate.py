@@ -1,8 +1,8 @@
 """Turns the judge's rules off one by one, and demands that a test fails each time: `python tests/mutate.py`.
 
-A rule is a call of `refuse(...)` (or a raised refusal) that one of the doors can meet in a commit. Each is found in the
-source, replaced by nothing in a copy of the project, and the tests that are about it are run there. A rule whose
-removal no test notices is printed, and the exit is 1.
+A rule is a statement that refuses: a call of `refuse`, one of `wrong` (which notes a finding), a raised refusal. Each
+is found in the source, replaced by nothing in a copy of the project, and the tests that are about it are run there, in
+a virtual environment that has this copy. A rule whose removal no test notices is printed, and the exit is 1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
+import venv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +23,8 @@ TOP = Path(__file__).parent.parent
 # The judge: the rule book and what rebuilds, compares and chains. The command line's own checks are not in here.
 JUDGES = ("domain/tasks.py", "domain/reviews.py", "domain/deployments.py", "domain/agents.py", "domain/project.py", "domain/quotas.py",
           "domain/signals.py", "domain/imports.py", "domain/authority.py", "domain/policy.py", "domain/case.py", "domain/decide.py",
-          "domain/message.py", "domain/rebuild.py", "operations/replay.py", "operations/chain.py", "operations/verifying.py")  # fmt: skip
+          "domain/message.py", "domain/rebuild.py", "operations/replay.py", "operations/chain.py", "operations/verifying.py",
+          "operations/pushing.py", "storage/objects.py", "storage/reader.py", "storage/schema.py")  # fmt: skip
 # Tests by how soon they tell: the first that fails ends a mutant's life.
 BY_RULES = (["tests/domain/test_gates.py", "tests/domain/test_quotas.py"], ["tests/domain"])
 BY_DOORS = (
@@ -36,15 +39,20 @@ REST = (["tests/operations/test_replay.py", "tests/operations/test_measuring.py"
 def rules(path: Path) -> Iterator[tuple[int, int, str]]:
     """First line, last line and name of each statement that refuses."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Call)
-            and getattr(node.value.func, "id", "") == "refuse"
-        ):
-            code = ast.unparse(node.value.args[0])
+        code = _code(node)
+        if code:
             if "# doubled:" in path.read_text().split("\n")[node.lineno - 2]:
                 continue  # a rule that stands twice on purpose: the other one refuses first, and says so there
             yield node.lineno, node.end_lineno or node.lineno, f"{path.name}:{node.lineno} {code}"
+
+
+def _code(node: ast.AST) -> str:
+    """What a statement that refuses says first; nothing for any other."""
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        return ast.unparse(node.exc)
+    called = node.value if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else None
+    name = getattr(called.func, "id", getattr(called.func, "attr", "")) if called else ""
+    return ast.unparse(called.args[0]) if called and name in ("refuse", "wrong") else ""
 
 
 def without(source: str, first: int, last: int) -> str:
@@ -57,19 +65,31 @@ def survives(relative: str, first: int, last: int) -> bool:
     """Whether every test still passes with the rule turned off (with lines 0 to 0: with nothing turned off)."""
     with tempfile.TemporaryDirectory(prefix="opsgit-mutant-") as box:
         copy = Path(box) / "opsgit-copy"
-        shutil.copytree(
-            TOP, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".hypothesis", "__pycache__", "*.egg-info")
-        )
+        unwanted = shutil.ignore_patterns(".git", ".venv", ".hypothesis", "__pycache__", "*.egg-info")
+        shutil.copytree(TOP, copy, ignore=unwanted)
         file = copy / "opsgit" / relative
         if first:
             file.write_text(without(file.read_text(), first, last))
-        env = {**os.environ, "PYTHONPATH": str(copy), "HYPOTHESIS_PROFILE": "quick"}
+        python = _environment(Path(box) / "venv", copy)
         order = (*BY_RULES, *BY_DOORS, *REST) if relative.startswith("domain") else (*BY_DOORS, *BY_RULES, *REST)
-        for tests in order:
-            command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
-            if subprocess.run(command, cwd=copy, env=env, capture_output=True, check=False).returncode:
-                return False
-    return True
+        return all(_pass(python, copy, tests) for tests in order)
+
+
+def _environment(place: Path, copy: Path) -> Path:
+    """The python of a virtual environment with this copy of opsgit, so that a server's hook (`-I`) runs it too."""
+    venv.create(place, symlinks=True)
+    python = place / "bin/python"
+    folder = subprocess.check_output(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    )
+    Path(folder.strip(), "copy.pth").write_text(f"{copy}\n{sysconfig.get_path('purelib')}\n")
+    return python
+
+
+def _pass(python: Path, copy: Path, tests: list[str]) -> bool:
+    command = [python, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
+    env = {**os.environ, "HYPOTHESIS_PROFILE": "quick"}
+    return subprocess.run(command, cwd=copy, env=env, capture_output=True, check=False).returncode == 0
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ import click
 from opsgit.cli import voice
 from opsgit.cli.lazy import Lazy
 from opsgit.domain.codes import Refusal, Refused
-from opsgit.storage.index import Damaged
+from opsgit.storage.disk import Damaged
 from opsgit.version import VERSION
 
 # Where each command lives, and its line in the overview (so that `opsgit --help` imports none of them).

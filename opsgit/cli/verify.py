@@ -6,7 +6,7 @@ import click
 
 from opsgit.cli import voice
 from opsgit.cli.options import common
-from opsgit.operations import verifying
+from opsgit.operations import checking
 from opsgit.operations.session import Session
 
 FOUND = 10
@@ -24,11 +24,10 @@ def command(session: Session, as_json: bool, span: str | None, pin: str | None, 
     Exit 9: it could not look (shallow clone, missing objects, unknown rules). It never fetches. What was verified
     before is not judged again.
     """
-    since, until = _span(span)
     if pin is not None and (len(pin) < 7 or pin.strip("0123456789abcdef")):
         raise click.UsageError("--pin takes at least 7 hexadecimal digits", click.get_current_context())
-    verifier = verifying.Verifier(session.repository, (lambda _: None) if as_json else voice.say)
-    found = verifier.run(pin, require_pin, since, until)
+    say = (lambda _: None) if as_json else voice.say
+    found = checking.verify(session.repository, say, pin, require_pin, _span(span))
     session.notices += found.notices
     if as_json:
         voice.data("verify", findings=[vars(one) for one in found.findings], judged=found.judged, refs=found.refs,
@@ -42,9 +41,9 @@ def command(session: Session, as_json: bool, span: str | None, pin: str | None, 
     return FOUND if found.findings else 0
 
 
-def _span(span: str | None) -> tuple[str | None, str | None]:
+def _span(span: str | None) -> tuple[str, str] | None:
     if span is None:
-        return None, None
+        return None
     since, dots, until = span.partition("..")
     if not (since and dots and until):
         raise click.UsageError("--range takes A..B", click.get_current_context())

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from opsgit.domain import agents, message, names, policy
-from opsgit.domain.codes import Refusal, Refused, refuse
+from opsgit.domain.codes import Refused, refuse
+from opsgit.domain.findings import Finding
 from opsgit.domain.lifecycle import TASK_ROWS
 from opsgit.domain.model import Agent, Task
 from opsgit.domain.request import Change, Edit, Request, Snapshot
@@ -16,18 +17,8 @@ from opsgit.storage import sshsig
 from opsgit.storage.ledger import digests
 from opsgit.storage.objects import FILE, Commit, Entry
 
-MOST = 100  # findings: enough to see what happened
+MOST = 100
 FOUNDED = frozenset({"ops.yaml", ".gitattributes", ".gitignore", "README.md"})
-
-
-@dataclass(frozen=True, repr=False)
-class Finding:
-    """One thing that is wrong in history: its code, the commit, the path where there is one, and why."""
-
-    code: str
-    commit: str
-    message: str
-    path: str = ""
 
 
 class Positions:
@@ -78,7 +69,13 @@ class Chain:
         for one in refused.refusals:
             if one.exit == 9 or one.exit == 1:
                 raise refused
-            self.findings.append(_finding(one, commit_id))
+            self.wrong(one.code, commit_id, one.message, one.where)
+
+    def wrong(self, code: str, commit_id: str, why: str, path: str = "") -> None:
+        """Note a finding, once; the first hundred are enough to see what happened."""
+        found = Finding(code, commit_id, why, path)
+        if len(self.findings) < MOST and found not in self.findings:
+            self.findings.append(found)
 
     def ledger(self, commit_id: str) -> None:
         """Judge one ledger commit whose first parent was looked at before."""
@@ -192,10 +189,6 @@ class Chain:
             self.judged += len(self.branch(tip, submitted, ledger_tip, task_id))
         except Refused as refused:
             self.find(refused, tip)
-
-
-def _finding(one: Refusal, commit_id: str) -> Finding:
-    return Finding(one.code, commit_id, one.message, one.where)
 
 
 def _still_counts(change: Change, now: Snapshot) -> None:

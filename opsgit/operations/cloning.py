@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from opsgit.domain.codes import Refused, refuse
-from opsgit.operations import founding, verifying
+from opsgit.domain.findings import Verification
+from opsgit.operations import checking, founding
 from opsgit.operations.session import Session
 from opsgit.storage import git
 from opsgit.storage.repository import Repository
 
 
-def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[Repository, verifying.Verdict]:
+def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[Repository, Verification]:
     """Clone a state repository, verify it, and set up the clone (as an agent where one is named).
 
     :raises Refused: with every finding when the ledger does not hold; the clone stays, to be looked at.
@@ -20,9 +21,9 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
         refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", "choose a new folder")
     git.clone(url, folder)
     repository = Repository((folder / ".git").resolve(), folder.resolve())
-    verdict = verifying.Verifier(repository).run(pin)
-    if verdict.findings:
-        first = verdict.findings[0]
+    found = checking.verify(repository, pinned=pin)
+    if found.findings:
+        first = found.findings[0]
         refuse(
             first.code,
             f"what was cloned does not hold: {first.commit[:10]}: {first.message}",
@@ -33,7 +34,7 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
         git.configure(repository.folder, {"opsgit.agent": agent})
     else:
         founding.trust_signers(repository)
-    return repository, verdict
+    return repository, found
 
 
 def checkout(session: Session, name: str, folder: Path) -> Path:
@@ -43,7 +44,7 @@ def checkout(session: Session, name: str, folder: Path) -> Path:
         url = session.repository.git.run("config", "--local", "--get", "remote.origin.url").decode().strip()
     except Refused:  # no remote: this repository is the shared one
         url = str(session.repository.top or session.repository.folder)
-    repository, verdict = clone(url, folder, name, None)
-    session.notices += verdict.notices
+    repository, found = clone(url, folder, name, None)
+    session.notices += found.notices
     repository.close()
     return folder.resolve()

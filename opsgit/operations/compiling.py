@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from opsgit.domain.waiting import waits_for
 from opsgit.operations.listing import synced
 from opsgit.operations.past import shown
 from opsgit.operations.session import Session
+from opsgit.storage.disk import put
 from opsgit.storage.index import Index
 
 SMALL = 200  # tasks: up to here state.json is written anew after every operation
@@ -134,11 +134,5 @@ def dumped(compiled: dict[str, Any]) -> str:
 
 def _write(session: Session, name: str, text: str) -> Path:
     folder = session.repository.top or session.repository.own
-    part = folder / f".{name}.{os.getpid()}.part"
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, folder / name)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    put(folder / name, text.encode())
     return folder / name

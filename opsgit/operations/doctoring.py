@@ -12,7 +12,7 @@ from opsgit.domain.codes import Refused
 from opsgit.operations import founding, hooking
 from opsgit.operations.session import Session
 from opsgit.storage import checkout
-from opsgit.storage.pins import Pin, place
+from opsgit.storage.pins import Pin
 from opsgit.version import VERSION
 
 AHEAD = 300
@@ -117,7 +117,7 @@ def _hooks(session: Session) -> Iterator[Symptom]:
 
 
 def _pins(session: Session) -> Iterator[Symptom]:
-    pin = Pin.load(place(str(session.repository.folder.resolve())))
+    pin = Pin.of_clone(session.repository.folder)
     if pin.genesis:
         yield Symptom("pins", "ok", f"genesis {pin.genesis[:10]}, {len(pin.tips)} refs verified")
     else:

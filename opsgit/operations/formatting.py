@@ -10,6 +10,7 @@ from opsgit.domain import names
 from opsgit.domain.codes import Refusal, Refused, refuse
 from opsgit.operations.session import Session
 from opsgit.storage import reader, yaml_codec
+from opsgit.storage.disk import put
 
 FOLDERS = ("tasks", "agents", "quotas", "metrics", "alerts")
 
@@ -36,7 +37,7 @@ def fmt(session: Session, files: Iterable[Path], check: bool) -> tuple[list[str]
         if made != content:
             changed.append(path)
             if not check:
-                _replace(file, made)
+                put(file, made)
     return changed, faults
 
 
@@ -58,9 +59,3 @@ def _formed(content: bytes, path: str) -> bytes:
         raise Refused(Refusal("SCHEMA", f"{path}: holds {named!r}, whose file is {names.path_of(place.kind, named)}",
                               f"git mv {path} {names.path_of(place.kind, named)}", path))  # fmt: skip
     return yaml_codec.canonical(place.kind, record)
-
-
-def _replace(file: Path, content: bytes) -> None:
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    part.write_bytes(content)
-    os.replace(part, file)

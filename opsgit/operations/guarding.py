@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from opsgit.domain.codes import refuse
+from opsgit.domain.findings import Finding
 from opsgit.operations import pushing
-from opsgit.operations.chain import Finding
 from opsgit.storage import git
 from opsgit.storage.repository import Repository
 

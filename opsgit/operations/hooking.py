@@ -21,7 +21,7 @@ from opsgit.domain.request import Change, Request, Snapshot
 from opsgit.domain.text import tidy
 from opsgit.operations.replay import Judge
 from opsgit.storage.ledger import content_of, digests
-from opsgit.storage.objects import EXECUTABLE, FILE, Objects, Pair
+from opsgit.storage.objects import Objects, Pair
 from opsgit.storage.repository import Repository
 
 NAMES = ("pre-commit", "prepare-commit-msg", "commit-msg", "pre-merge-commit")
@@ -225,12 +225,8 @@ class _Edit:
         before: dict[str, Record | None] = {}
         after: dict[str, Any] = {}
         for path, (_, entry) in pairs.items():
-            kind = names.place(path).kind
-            if entry and entry.mode != FILE and not (entry.mode == EXECUTABLE and path.startswith("gates/")):
-                refuse("WRONG_FILE", f"{path} is no plain file", f"git rm --cached {path}", path)
-            content = self.objects.need(entry.id, "blob").content if entry else None
-            before[path] = None if kind == "house" else self.state.record(path)
-            after[path] = self._parsed(path, kind, content)
+            after[path] = self.judge.content(path, entry, canonical=False)
+            before[path] = None if names.is_house(path) else self.state.record(path)
         if all(map(names.is_house, after)):
             op = "file.set"
         elif len(after) > 1:
@@ -240,14 +236,6 @@ class _Edit:
             op = self._operation(path, before[path], after[path])
         claim = Message("", note, op, "", "", None, ())
         return replace(rebuild.request(claim, actor, before, after), note=note)
-
-    def _parsed(self, path: str, kind: str, content: bytes | None) -> Any:
-        from opsgit.storage.reader import checked_record
-
-        if kind == "house" or content is None:
-            return content
-        record = checked_record(content, path)
-        return (record, content) if kind == "project" else record
 
     def _operation(self, path: str, old: Record | None, new: Any) -> str:
         kind, name = names.place(path)
@@ -272,9 +260,7 @@ class _Edit:
         for edit in change.edits:
             if edit.record is None or edit.path == names.PROJECT:
                 continue
-            entry = pairs[edit.path][1]
-            assert entry
-            mine = self._parsed(edit.path, "", self.objects.need(entry.id, "blob").content)
+            mine = self.judge.content(edit.path, pairs[edit.path][1], canonical=False)
             if _plain(mine) != _plain(edit.record):
                 odd = sorted(k for k in {*mine, *edit.record} if _plain(mine.get(k)) != _plain(edit.record.get(k)))
                 refuse("HAND_MADE", f"{edit.path}: {change.request.op} does not write {', '.join(odd)} like that",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsgit.domain import message, names
 from opsgit.domain.codes import Refused, refuse
-from opsgit.operations.chain import Finding
+from opsgit.domain.findings import Finding
 from opsgit.operations.verifying import AHEAD, Verifier, raw_parents
 from opsgit.storage.repository import Repository
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names
 from opsgit.domain.codes import Refused, refuse
+from opsgit.storage.disk import put
 from opsgit.storage.repository import Repository
 
 if TYPE_CHECKING:  # what only writes need is imported when something is written: lists start twice as fast
@@ -103,9 +104,7 @@ class Session:
         """Remember, in the git folder, how far the ledger was judged here."""
         if os.access(self.repository.folder, os.W_OK):
             self.repository.own.mkdir(exist_ok=True)
-            part = self.repository.own / f"verified.{os.getpid()}"
-            part.write_text(tip + "\n")
-            os.replace(part, self.repository.own / "verified")
+            put(self.repository.own / "verified", f"{tip}\n".encode())
 
     def _mend(self, shown: Checkout, tip: str) -> None:
         """Mend the checkout; it is only a view, so that it cannot be mended is told and stops nothing."""

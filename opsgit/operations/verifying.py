@@ -8,30 +8,19 @@ from dataclasses import dataclass, field
 
 from opsgit.domain import names
 from opsgit.domain.codes import Refused, refuse
+from opsgit.domain.findings import Finding, Verification
 from opsgit.domain.model import Agent, Key
-from opsgit.operations.chain import MOST, Chain, Finding
+from opsgit.operations.chain import Chain
 from opsgit.operations.replay import Judge
 from opsgit.storage import sshsig
 from opsgit.storage.index import Index
 from opsgit.storage.objects import Objects
-from opsgit.storage.pins import Pin, place
+from opsgit.storage.pins import REMOTES, Pin, fingerprint
 from opsgit.storage.repository import Repository
 
-REMOTES = "refs/remotes/"
 REVIEWS = re.compile(r"refs/(heads|remotes/[^/]+)/review/")
 AHEAD = 300
 Say = Callable[[str], None]
-
-
-@dataclass(eq=False, repr=False)
-class Verdict:
-    """What verify found: findings oldest first, how many commits were judged, what was looked at, what to say."""
-
-    findings: list[Finding] = field(default_factory=list)
-    judged: int = 0
-    refs: dict[str, str] = field(default_factory=dict)
-    genesis: str = ""
-    notices: list[str] = field(default_factory=list)
 
 
 @dataclass(eq=False, repr=False)
@@ -46,8 +35,8 @@ class Verifier:
         self.repository.git.extra.update(self.env)
         self.objects = Objects(self.repository.git, self._width())
         self.chain = Chain(Judge(self.objects, Index(None)))
-        self.pin = Pin.load(place(str(self.repository.folder.resolve())))
-        self.verdict = Verdict()
+        self.pin = Pin.of_clone(self.repository.folder)
+        self.verdict = Verification()
 
     def _width(self) -> int:
         """The length of ids here: 40 (SHA-1) or 64 (SHA-256)."""
@@ -56,7 +45,7 @@ class Verifier:
 
     def run(
         self, pinned: str | None = None, required: bool = False, since: str | None = None, until: str | None = None
-    ) -> Verdict:
+    ) -> Verification:
         """Verify main, the remotes' main and the open review branches (or a range of main).
 
         :param pinned: the genesis id that the caller trusts.
@@ -65,21 +54,22 @@ class Verifier:
         :param until: judge main only up to here.
         """
         self._complete()
+        seen = fingerprint(self.repository.folder)  # before any ref is read: what changes meanwhile is looked at again
         ledgers, reviews = self._refs(until)
         self._pins(pinned, required, ledgers)
         self._published_tips(ledgers)
-        for ref, tip in ledgers.items():
-            self._ledger(ref, tip, since)
+        longer = {ref: self._ledger(ref, tip, since) for ref, tip in ledgers.items()}
         for ref, tip in reviews.items() if not since else ():
-            place_, _, task_id = ref.rpartition("review/")
-            if f"{place_}main" in ledgers:
-                self.chain.open_branch(task_id, tip, ledgers[f"{place_}main"])
+            place, _, task_id = ref.rpartition("review/")
+            seen_before = longer.get(f"{place}main") and self.pin.refs.get(ref) == tip
+            if f"{place}main" in ledgers and not seen_before:
+                self.chain.open_branch(task_id, tip, ledgers[f"{place}main"])
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
-        self.verdict.findings += self.chain.findings[:MOST]
-        self.verdict.judged, self.verdict.refs = self.chain.judged, {**ledgers, **reviews}
+        self.verdict.findings, self.verdict.judged = self.chain.findings, self.chain.judged
+        self.verdict.refs = {**ledgers, **reviews}
         if not self.verdict.findings and until is None:
-            self._remember(ledgers)
+            self._remember(ledgers, seen)
         return self.verdict
 
     def _complete(self) -> None:
@@ -109,8 +99,8 @@ class Verifier:
             refuse("NOT_FOUND", f"there is no commit {name}", "git log --oneline main")
         return found.id
 
-    def _ledger(self, ref: str, tip: str, since: str | None) -> None:
-        """Judge a ledger from what is verified already."""
+    def _ledger(self, ref: str, tip: str, since: str | None) -> bool:
+        """Judge a ledger from what is verified already; says whether it goes on from there."""
         known = self.pin.tips.get(ref)
         start = self._commit(since) if since else known
         if since and (not known or start not in self.first_parents(known, None)):
@@ -118,7 +108,7 @@ class Verifier:
         chain = self.first_parents(tip, start)
         if start and start not in chain and self._published(ref):
             why = f"{ref} no longer holds {start[:10]}, which was verified here"
-            self.verdict.findings.append(Finding("REWOUND", start, why))
+            self.chain.wrong("REWOUND", start, why)
             start = None
             chain = self.first_parents(tip, None)
         if start and start not in chain:
@@ -130,11 +120,12 @@ class Verifier:
                 self.chain.ledger(commit)
             if number % 1000 == 999:
                 self.say(f"{number + 1} of {len(fresh)} commits of {ref} judged")
+        return start in chain
 
     def _published_tips(self, ledgers: dict[str, str]) -> None:
         """What was verified of a remote's URL, in whatever clone, must still be in what that remote shows."""
         for remote, url in self._remotes():
-            known, ref = Pin.load(place(f"url {url}")).tips.get(names.MAIN), f"{REMOTES}{remote}/main"
+            known, ref = Pin.of_url(url).tips.get(names.MAIN), f"{REMOTES}{remote}/main"
             if (
                 known
                 and ref in ledgers
@@ -142,7 +133,7 @@ class Verifier:
                 and known not in self.first_parents(ledgers[ref], known)
             ):
                 why = f"{ref} no longer holds {known[:10]}, which was verified from {url}"
-                self.verdict.findings.append(Finding("REWOUND", known, why))
+                self.chain.wrong("REWOUND", known, why)
 
     def _published(self, ref: str) -> bool:
         """Whether others have seen this ref: a remote's, or that of a repository that has no remote."""
@@ -192,7 +183,7 @@ class Verifier:
             for source, wanted in trusted.items():
                 if wanted and not genesis.startswith(wanted):
                     why = f"{ref} begins with {genesis[:10]}, but {source} says {wanted[:10]}"
-                    self.verdict.findings.append(Finding("PIN_MISMATCH", genesis, why))
+                    self.chain.wrong("PIN_MISMATCH", genesis, why)
         if not any(trusted.values()):
             self.verdict.notices.append(
                 f"first use: the ledger that begins with {self.verdict.genesis} is trusted from now on; "
@@ -207,7 +198,7 @@ class Verifier:
 
     def _urls(self) -> Iterator[tuple[str, str | None]]:
         for _, url in self._remotes():
-            yield f"the URL {url}", Pin.load(place(f"url {url}")).genesis
+            yield f"the URL {url}", Pin.of_url(url).genesis
 
     def _remotes(self) -> list[tuple[str, str]]:
         """Name and URL of each remote in the clone's own configuration."""
@@ -215,18 +206,17 @@ class Verifier:
         pairs = (line.split(" ", 1) for line in done.stdout.decode(errors="replace").splitlines() if " " in line)
         return [(key.removeprefix("remote.").removesuffix(".url"), url) for key, url in pairs]
 
-    def _remember(self, ledgers: dict[str, str]) -> None:
+    def _remember(self, ledgers: dict[str, str], seen: str) -> None:
         """Pin what was found good, for this clone and its remotes' URLs."""
-        tips = {**self.pin.tips, **ledgers}
-        if (self.pin.tips, self.pin.genesis) != (tips, self.verdict.genesis):
-            self.pin.genesis, self.pin.tips = self.verdict.genesis, tips
-            self.pin.repository = self.pin.repository or ""
-            self.pin.save()
-        for remote, url in self._remotes():
-            known, tip = Pin.load(place(f"url {url}")), ledgers.get(f"{REMOTES}{remote}/main")
+        tips, remotes = {**self.pin.tips, **ledgers}, dict(self._remotes())
+        genesis, refs = self.verdict.genesis, self.verdict.refs
+        now = Pin(self.pin.path, genesis, tips, remotes, refs, seen)
+        if vars(now) != vars(self.pin):
+            now.save()
+        for remote, url in remotes.items():
+            known, tip = Pin.of_url(url), ledgers.get(f"{REMOTES}{remote}/main")
             if tip and known.tips.get(names.MAIN) != tip:
-                known.genesis, known.repository = known.genesis or self.verdict.genesis, ""
-                known.tips = {names.MAIN: tip}
+                known.genesis, known.tips = known.genesis or self.verdict.genesis, {names.MAIN: tip}
                 known.save()
 
     def sweep(self, tip: str, *span: str) -> None:
@@ -252,8 +242,7 @@ class Verifier:
             mine = f"\nauthor {agent.name} <".encode() in head and commit_id not in key.ratified
             if mine and self._signed_by(commit_id, key.key):
                 why = f"signed by a key of {agent.name} that was compromised after {(key.since or '')[:10]}"
-                finding = Finding("COMPROMISED_KEY", commit_id, why)
-                self.chain.findings += [finding] if finding not in self.chain.findings else []
+                self.chain.wrong("COMPROMISED_KEY", commit_id, why)
 
     def _signed_by(self, commit_id: str, key: str) -> bool:
         """Whether a commit carries a good signature of a key; one in another form carries none."""

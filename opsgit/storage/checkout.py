@@ -9,6 +9,7 @@ from pathlib import Path
 
 from opsgit.domain import names
 from opsgit.domain.codes import Refusal, Refused
+from opsgit.storage.disk import put
 from opsgit.storage.objects import EXECUTABLE, Entry, Objects, Pair
 from opsgit.storage.repository import Repository
 
@@ -77,14 +78,7 @@ class Checkout:
             where.unlink()
             return
         where.parent.mkdir(parents=True, exist_ok=True)
-        part = where.with_name(f".{where.name}.{os.getpid()}.part")
-        try:
-            part.write_bytes(self.objects.need(entry.id, "blob").content)
-            part.chmod(0o755 if entry.mode == EXECUTABLE else 0o644)
-            os.replace(part, where)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        put(where, self.objects.need(entry.id, "blob").content, mode=0o777 if entry.mode == EXECUTABLE else 0o666)
 
     def _refresh_index(self, files: Mapping[str, Entry | None]) -> None:
         lines = [
@@ -98,9 +92,7 @@ class Checkout:
 
     def _write_mark(self, tip: str) -> None:
         self.repository.own.mkdir(exist_ok=True)
-        part = self.mark.with_name(f"checkout.{os.getpid()}")
-        part.write_text(tip + "\n")
-        os.replace(part, self.mark)
+        put(self.mark, f"{tip}\n".encode())
 
 
 def of(repository: Repository, objects: Objects) -> Checkout | None:

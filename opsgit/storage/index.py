@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names
+from opsgit.storage.disk import Damaged
 
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
@@ -35,10 +36,6 @@ _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 Entry = dict[str, Any]  # one operation: commit, at (seconds), by, op, path, what, and status, note ... where there are
 Row = tuple[str, str, str, str, str | None, int | None, str | None, str | None]
-
-
-class Damaged(Exception):  # noqa: N818 - it is a state of a cache, not an error of ours
-    """The index could not be read; it is gone now, and asking again builds it anew."""
 
 
 class Index:

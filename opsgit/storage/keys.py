@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from opsgit.domain.codes import refuse
 from opsgit.storage import sshsig
+from opsgit.storage.disk import sync_folder
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -120,12 +121,3 @@ def _sign_with_keygen(path: Path, message: bytes, namespace: str) -> str:
         refuse("KEY_UNFIT", f"ssh-keygen could not sign with {path}: {done.stderr.decode(errors='replace').strip()}",
                "ssh-add the key, or run from a terminal that can ask for its passphrase")  # fmt: skip
     return done.stdout.decode()
-
-
-def sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

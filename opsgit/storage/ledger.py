@@ -17,7 +17,7 @@ from opsgit.domain.records import Record
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.words import IN_REVIEW
 from opsgit.storage import checkout, log, schema, sshsig, yaml_codec
-from opsgit.storage.index import Damaged
+from opsgit.storage.disk import Damaged
 from opsgit.storage.keys import KeyStore
 from opsgit.storage.objects import FILE, Commit, Entry, Objects, parse_commit, signed_commit, unsigned_commit
 from opsgit.storage.repository import Repository

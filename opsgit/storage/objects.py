@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from opsgit.domain.codes import refuse
+from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.git import Git, Object, object_id
-from opsgit.storage.keys import sync_folder
 
 FILE, EXECUTABLE, FOLDER = "100644", "100755", "40000"
 
@@ -157,16 +157,8 @@ def _write_loose(path: Path, framed: bytes) -> set[Path]:
     if not path.parent.exists():
         path.parent.mkdir(exist_ok=True)
         folders.add(path.parent.parent)
-    part = path.with_name(f"tmp_obj_{os.getpid()}_{path.name[:12]}")
-    try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o444), "wb") as file:
-            file.write(zlib.compress(framed, 1))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    aside = f"tmp_obj_{os.getpid()}_{path.name[:12]}"  # git's own name for one: `git gc` sweeps it away
+    put(path, zlib.compress(framed, 1), mode=0o444, durable=True, aside=aside)
     return folders
 
 

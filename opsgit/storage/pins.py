@@ -5,12 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from opsgit.domain import names
 from opsgit.domain.codes import refuse
-from opsgit.storage.keys import sync_folder
+from opsgit.storage.disk import put, sync_folder
+
+REMOTES = "refs/remotes/"
+# What a clone's refs are kept in, and what makes them or the objects come from elsewhere too.
+REFS = ("refs", "reftable")
+LONE = ("HEAD", "config", "packed-refs")
+ELSEWHERE = ("shallow", "objects/info/alternates", "worktrees")
 
 
 def state_home() -> Path:
@@ -18,39 +26,77 @@ def state_home() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
 
 
-def place(what: str, folder: Path | None = None) -> Path:
-    """The file of the pin for a clone (its git folder) or a remote URL."""
-    return (folder or state_home() / "opsgit" / "pins") / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.json"
-
-
 @dataclass(eq=False, repr=False)
 class Pin:
-    """The root of trust of one clone or URL: genesis, and the last verified tip of each ref."""
+    """The root of trust of one clone or URL.
+
+    `genesis` is its first commit, `tips` the last verified tip of each ledger. Of a clone also: `remotes`, the URL of
+    each remote, `refs`, all that was verified, and `seen`, the fingerprint of the clone when nothing was wrong with it.
+    """
 
     path: Path
     genesis: str | None = None
-    repository: str | None = None
     tips: dict[str, str] = field(default_factory=dict)
+    remotes: dict[str, str] = field(default_factory=dict)
+    refs: dict[str, str] = field(default_factory=dict)
+    seen: str = ""
 
     @classmethod
-    def load(cls, path: Path) -> Pin:
-        """The pin of a file, empty when there is none; a damaged one is an error, never a fresh start."""
+    def of_clone(cls, folder: Path) -> Pin:
+        """The pin of a clone, named by its git folder."""
+        return cls._of(str(folder.resolve()))
+
+    @classmethod
+    def of_url(cls, url: str) -> Pin:
+        """The pin of a remote's URL, which all clones of this machine's user share."""
+        return cls._of(f"url {url}")
+
+    @classmethod
+    def _of(cls, what: str) -> Pin:
+        """The pin of something, empty when there is none; a damaged one is an error, never a fresh start."""
+        path = state_home() / "opsgit" / "pins" / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.json"
         if not path.exists():
             return cls(path)
         try:
-            found: dict[str, Any] = json.loads(path.read_text())
-            return cls(path, str(found["genesis"]), str(found["repository"]), dict(found["tips"]))
-        except (ValueError, KeyError, TypeError) as error:
+            found: dict[str, Any] = json.loads(path.read_bytes())
+            named = {name: dict(found.get(name, {})) for name in ("tips", "remotes", "refs")}
+            return cls(path, str(found["genesis"]), seen=str(found.get("seen", "")), **named)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             refuse("NO_PIN", f"the pin {path} is damaged: {error}", "restore it, or remove it and trust anew")
 
     def save(self) -> None:
         """Write the pin, mode 0600, synced."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self.path.with_suffix(f".{os.getpid()}")
-        document = {"genesis": self.genesis, "repository": self.repository, "tips": self.tips}
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, self.path)
+        document = {name: value for name, value in vars(self).items() if name != "path"}
+        put(self.path, json.dumps(document).encode(), mode=0o600, durable=True)
         sync_folder(self.path.parent)
+
+    def settled(self, folder: Path) -> bool:
+        """Whether nothing has changed since all was found good: in the clone, and in what its URLs are known by."""
+        if not self.seen or self.seen != fingerprint(folder):
+            return False
+        known = ((self.of_url(url), self.refs.get(f"{REMOTES}{name}/main")) for name, url in self.remotes.items())
+        return all((pin.genesis, pin.tips.get(names.MAIN)) == (self.genesis, tip) for pin, tip in known if tip)
+
+
+def fingerprint(folder: Path) -> str:
+    """A digest of a clone's refs and configuration, from its files alone; empty where those do not tell all."""
+    if any((folder / name).exists() for name in ELSEWHERE):
+        return ""
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        if path is None:
+            return ""
+        content = path.read_bytes()
+        digest.update(b"%s\0%d\0%s" % (os.fsencode(path), len(content), content))
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path | None]:
+    """The files that hold refs and configuration; None for a linked folder, whose content is anywhere."""
+    for place in REFS:
+        for here, folders, files in os.walk(folder / place):
+            folders.sort()
+            yield from (None for name in folders if os.path.islink(os.path.join(here, name)))
+            yield from (Path(here, name) for name in sorted(files))
+    yield from (folder / name for name in LONE if (folder / name).exists())

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from opsgit.domain import names
 from opsgit.domain.codes import refuse
 from opsgit.storage.git import Git
-from opsgit.storage.index import Index
 
 if TYPE_CHECKING:
     from opsgit.domain.model import Project
     from opsgit.domain.request import Reader
+    from opsgit.storage.index import Index
     from opsgit.storage.keys import KeyStore
     from opsgit.storage.objects import Objects
     from opsgit.storage.reader import TreeReader
@@ -61,6 +61,8 @@ class Repository:
     @cached_property
     def index(self) -> Index:
         """The cache of what was parsed."""
+        from opsgit.storage.index import Index
+
         return Index(self.own)
 
     def reader(self, objects: Objects, commit: str) -> TreeReader:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opsgit.cli.main import main
-from opsgit.operations import cloning
+from opsgit.operations import cloning, verifying
 from opsgit.operations.session import Session
 from tests.attacks.corpus import title
 from tests.attacks.forge import Forge
@@ -73,6 +73,80 @@ def test_a_damaged_pin_is_no_fresh_start(forge: Forge) -> None:
     for pin in pins:
         pin.write_text("{")
     assert verify(forge.path) == 9
+
+
+def judging(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Fills with what `verify` builds a judge for."""
+    made: list[object] = []
+    plain = verifying.Verifier
+    monkeypatch.setattr(verifying, "Verifier", lambda *words: made.append(words) or plain(*words))
+    return made
+
+
+def test_while_nothing_changes_the_pin_answers(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import json
+
+    assert verify(forge.path, "--json") == 0
+    first = json.loads(capsys.readouterr().out)
+    asked = judging(monkeypatch)
+    assert verify(forge.path, "--json", "--require-pin", "--pin", first["genesis"][:9]) == 0
+    assert json.loads(capsys.readouterr().out) == {**first, "judged": 0}
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tag", "v1", "main~1"),
+        ("update-ref", "refs/elsewhere/x", "main~1"),
+        ("pack-refs", "--all"),
+        ("checkout", "-q", "--detach", "main~1"),
+        ("remote", "add", "hub", "https://example.org/hub.git"),
+        ("worktree", "add", "-q", "--detach", "../other", "main~1"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_whatever_could_change_the_answer_is_looked_at(
+    forge: Forge, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert verify(forge.path) == 0
+    git(forge.path, *words)
+    asked = judging(monkeypatch)
+    assert verify(forge.path) == 0
+    assert asked
+
+
+@pytest.mark.parametrize("place", ["objects/info/alternates", "refs/heads/linked"])
+def test_what_lies_elsewhere_is_looked_at_each_time(
+    forge: Forge, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "elsewhere"
+    there.mkdir()
+    if place.startswith("refs"):
+        (forge.path / ".git" / place).symlink_to(there)
+    else:
+        (forge.path / ".git" / place).write_text(f"{there}\n")
+    asked = judging(monkeypatch)
+    assert verify(forge.path) == verify(forge.path) == 0
+    assert len(asked) == 2
+
+
+def test_a_url_that_went_on_elsewhere_is_looked_at(
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two clones of one URL: what the second has verified, the first must not be shown without."""
+    hub = tmp_path / "hub.git"
+    git(tmp_path, "clone", "-q", "--bare", str(forge.path), str(hub))
+    for name in ("one", "two"):
+        cloning.clone(str(hub), tmp_path / name, None, None)[0].close()
+    assert verify(tmp_path / "one") == 0
+    title(forge)
+    git(forge.path, "push", "-q", str(hub), "main")
+    git(tmp_path / "two", "fetch", "-q")
+    assert verify(tmp_path / "two") == 0
+    assert codes(tmp_path / "one", capsys) == ["REWOUND"]
 
 
 def test_replacements_and_grafts_change_nothing(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,9 +224,9 @@ def test_nothing_new_is_instant_and_new_commits_alone_are_judged(
 
     everything = judged()
     assert everything > 30
-    again = judged()
+    assert judged() == 0
     title(forge)
-    assert judged() == again + 1
+    assert judged() == 1
 
 
 def test_a_ratified_commit_of_a_compromised_key_is_no_finding(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
