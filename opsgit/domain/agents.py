@@ -88,8 +88,6 @@ def edit(case: Case, agent: Agent) -> Agent:
         after = replace(after, kind=_kind(str(changes["kind"])))
     if "email" in changes:
         after = replace(after, email=_email(case, agent.name))
-    if after == agent:
-        refuse("NOTHING_CHANGES", f"{agent.name} is like that already", f"opsgit agent show {agent.name}")
     return after
 
 
@@ -150,10 +148,7 @@ def compromise(case: Case, agent: Agent) -> Agent:
     since = _commit(case, "since")
     if agent.active_keys:
         _others_orchestrate(case, agent)
-    spoiled = tuple(replace(k, state="compromised", since=since) for k in agent.keys)
-    if spoiled == agent.keys:
-        refuse("NOTHING_CHANGES", f"the keys of {agent.name} are compromised since then already", "opsgit verify")
-    return replace(agent, keys=spoiled)
+    return replace(agent, keys=tuple(replace(k, state="compromised", since=since) for k in agent.keys))
 
 
 def ratify(case: Case, agent: Agent) -> Agent:

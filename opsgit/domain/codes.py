@@ -60,6 +60,7 @@ CODES: dict[str, Code] = {
     "SELF_REVIEW": Code(5, "a contributor may not judge the task"),
     "ALREADY_SIGNED_OFF": Code(5, "one agent signs off one stage of a round"),
     "STAGE_OPEN": Code(5, "an earlier review stage has not signed off this round"),
+    "WORDS_VOID": Code(5, "an approval over words of somebody who was removed, or lost the right or the key since"),
     "STAGES_DONE": Code(5, "no review stage is open: the last one gives the verdict, not a sign-off"),
     "REASON_REQUIRED": Code(5, "rejecting and reopening need a reason"),
     "DELIVERABLE_REQUIRED": Code(5, "a review needs a deliverable"),

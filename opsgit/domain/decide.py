@@ -103,7 +103,11 @@ def _decide(snapshot: Snapshot, request: Request, now: int) -> Change:
         refuse("AGENT_REMOVED", f"agent {actor.name} was removed", "opsgit whoami")
     case = Case(snapshot, request, actor, times.text(now))
     row = lifecycle.TASK_ROWS.get(request.op)
-    return _on_task(case, row) if row else _on_others(case)
+    change = _on_task(case, row) if row else _on_others(case)
+    if all(edit.record is not None and edit.record == snapshot.record(edit.path) for edit in change.edits):
+        place = names.place(change.edits[0].path)
+        refuse("NOTHING_CHANGES", f"{place.kind} {place.name} is like that already", f"opsgit {place.kind} list")
+    return change
 
 
 def _on_task(case: Case, row: Row) -> Change:

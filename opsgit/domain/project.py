@@ -10,7 +10,7 @@ from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Project
 from opsgit.domain.records import Record, from_record
-from opsgit.domain.request import Edit
+from opsgit.domain.request import Edit, HouseFile
 from opsgit.domain.words import ORCHESTRATE
 
 FIXED = ("name", "repository", "rules", "created")
@@ -60,11 +60,13 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
 
 
 def set_files(case: Case) -> tuple[tuple[Edit, ...], str]:
-    """Write house files: `files` maps each path to its bytes, or to None to remove it."""
-    files: Mapping[str, bytes | None] = case.request.get("files") or {}
-    if not files:
-        refuse("NOTHING_CHANGES", "no file is named", "opsgit file set --help")
-    for path in files:
-        if not names.is_house(path):
+    """Write house files: `files` maps each path to what it becomes, or to None to remove it."""
+    given: Mapping[str, HouseFile | None] = case.request.get("files") or {}
+    for path, file in given.items():
+        if not names.is_house(path) or (file and file.executable and not path.startswith("gates/")):
             refuse("WRONG_FILE", f"{path} is not one of the files around the ledger", "opsgit help format", path)
-    return tuple(Edit(path, content=files[path]) for path in sorted(files)), f"files: {', '.join(sorted(files))}"
+    files = {path: given[path] for path in sorted(given) if given[path] != case.snapshot.reader.house(path)}
+    if not files:
+        refuse("NOTHING_CHANGES", f"like that already: {', '.join(given) or 'no file is named'}", "opsgit help format")
+    edits = (Edit(path, None, *(file or (None,))) for path, file in files.items())
+    return tuple(edits), f"files: {', '.join(files)}"

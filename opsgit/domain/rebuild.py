@@ -25,7 +25,7 @@ def request(message: Message, actor: str, before: Mapping[str, Record | None], a
 
     :param before: the checked record of each changed path in the parent, None for a new file.
     :param after: the checked record of each changed path; for ops.yaml a pair of record and bytes, for a house
-        file its bytes; None for a removed one.
+        file a `HouseFile`; None for a removed one.
     :raises Refused: `CONTENT_MISMATCH` when the operation could not have changed those paths like that.
     """
     if message.op == "file.set":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from opsgit.domain import names
 from opsgit.domain.codes import refuse
@@ -14,11 +14,21 @@ from opsgit.domain.records import KINDS, Record, from_record
 Found = TypeVar("Found")
 
 
+class HouseFile(NamedTuple):
+    """A file that is no record: schemas, README, CI files, gates (these alone may be executable)."""
+
+    content: bytes
+    executable: bool = False
+
+
 class Reader(Protocol):
     """The state at one commit, as the floors above hand it in."""
 
     def record(self, path: str) -> Record | None:
         """The checked mapping of the file at `path`, or None when there is none."""
+
+    def house(self, path: str) -> HouseFile | None:
+        """The house file at `path`, or None when there is none."""
 
     def names(self, folder: str) -> Sequence[str]:
         """The file names directly in a folder; empty when there is no such folder."""
@@ -27,12 +37,24 @@ class Reader(Protocol):
         """The id of the ledger commit that last deployed a task."""
 
 
+class Said(NamedTuple):
+    """An operation on a review branch: which, by whom, and the agent's key that signed it (empty: none of its keys)."""
+
+    op: str
+    by: str
+    key: str
+
+
 @dataclass(frozen=True, repr=False)
 class Snapshot:
-    """A state that a request is judged by; `over` replaces files (the review branch's version of a task)."""
+    """A state that a request is judged by.
+
+    `over` replaces files (the review branch's version of a task), `said` gives the operations on that branch.
+    """
 
     reader: Reader
     over: Mapping[str, Record] = field(default_factory=dict)
+    said: Callable[[], Sequence[Said]] = tuple
 
     def record(self, path: str) -> Record | None:
         """The mapping at a path, or None."""
@@ -117,6 +139,7 @@ class Edit(Value):
     path: str
     record: Record | None = None
     content: bytes | None = None
+    executable: bool = False
 
 
 @dataclass(frozen=True, repr=False)

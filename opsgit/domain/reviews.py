@@ -8,7 +8,9 @@ from opsgit.domain import policy, text
 from opsgit.domain.authority import open_stage, own_stage
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
+from opsgit.domain.lifecycle import TASK_ROWS
 from opsgit.domain.model import Comment, Review, SignOff, Submission, Task, Verdict
+from opsgit.domain.request import Said
 from opsgit.domain.tasks import appended, contributed, not_rejected, submitted
 from opsgit.domain.words import DONE, IN_PROGRESS, REJECTED, REVIEW
 
@@ -73,6 +75,7 @@ def seen(case: Case, task: Task) -> Submission:
 def approve(case: Case, task: Task) -> Task:
     """Sign the last stage: done."""
     _still_good(case, task)
+    _all_stands(case, task)
     after = _signed(case, task, len(task.pipeline) - 2)
     return _judged(case, after, "approved", DONE)
 
@@ -87,6 +90,29 @@ def _still_good(case: Case, task: Task) -> None:
                    f'opsgit review reject {task.id} --reason "sign-off void"')  # fmt: skip
         if mark.digest != _submission(task).digest:  # doubled: revising voids every sign-off
             refuse("STAGE_OPEN", f"{mark.by} signed another digest of {task.id}", f"opsgit task show {task.id}")
+
+
+def _all_stands(case: Case, task: Task) -> None:
+    """What was said on the branch was judged by the state of then; what is approved stands on it now.
+
+    An end that grants nothing (rejected, withdrawn, cancelled) takes the words as they were given.
+    """
+    for said in case.snapshot.said():
+        lost = _lost(case, said)
+        if lost:
+            refuse("WORDS_VOID", f"{said.by} {lost} since its {said.op} in the review of {task.id}",
+                   f"opsgit review withdraw {task.id}, or review reject, then a new round")  # fmt: skip
+
+
+def _lost(case: Case, said: Said) -> str:
+    """What somebody has no more of what those words needed; empty when they stand."""
+    agent, row = case.snapshot.agent(said.by), TASK_ROWS.get(said.op)
+    needed = {who.right for who in row.who} if row else set()
+    if agent.status != "active":
+        return "was removed"
+    if None not in needed and not needed & policy.rights(case.project, agent):
+        return "lost the right to it"
+    return "" if said.key in agent.active_keys else "changed keys"
 
 
 def reject(case: Case, task: Task) -> Task:

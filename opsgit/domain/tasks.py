@@ -233,7 +233,7 @@ def edit(case: Case, task: Task) -> Task:
         refuse("ILLEGAL_TRANSITION", f"pipeline and depends_on are fixed once {task.id} was started",
                f'opsgit task release {task.id}')  # fmt: skip
     after = replace(task, **{name: _edited(case, task, name) for name in changes})
-    if after == task:
+    if after == task:  # who edits becomes a contributor, but not for nothing
         refuse("NOTHING_CHANGES", f"{task.id} is like that already", f"opsgit task show {task.id}")
     if after.assigned and not policy.matches(after.pipeline[0], case.snapshot.agent(after.assigned)):
         refuse("NOT_IN_PIPELINE", f"{after.assigned} has the task, and the new pipeline begins with "

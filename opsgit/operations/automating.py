@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opsgit.domain.request import HouseFile
 from opsgit.operations.session import Session, orchestrator
 from opsgit.storage.ledger import Written
 
@@ -60,7 +61,8 @@ FORGES = {
 def init(session: Session, forge: str) -> list[Written]:
     """Commit the CI job of a forge, pinned to this ledger's genesis."""
     path, _, _ = FORGES[forge]
-    return session.write(session.request("file.set", "", orchestrator, files={path: job(session, forge).encode()}))
+    files = {path: HouseFile(job(session, forge).encode())}
+    return session.write(session.request("file.set", "", orchestrator, files=files))
 
 
 def commands(session: Session) -> list[str]:

@@ -15,9 +15,10 @@ from opsgit.domain.decide import decide
 from opsgit.domain.message import Message
 from opsgit.domain.model import Agent
 from opsgit.domain.records import Record
-from opsgit.domain.request import Change, Request, Snapshot
+from opsgit.domain.request import Change, HouseFile, Request, Snapshot
 from opsgit.domain.words import IN_REVIEW
 from opsgit.storage import reader, sshsig, yaml_codec
+from opsgit.storage.branch import said as said_on
 from opsgit.storage.index import Index
 from opsgit.storage.ledger import content_of, digests
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
@@ -85,7 +86,7 @@ class Judge:
             # doubled: Chain.branch ends at the submission since which nothing touched the file
             refuse("BAD_MERGE", f"{path} is not in review on the ledger", HINT, path)
         over = TreeReader(self.objects, self.index, branch).record(path)
-        return Snapshot(plain.reader, {path: over}) if over else plain
+        return Snapshot(plain.reader, {path: over}, lambda: said_on(self.objects, branch, plain)) if over else plain
 
     def _request(self, said: Message, agent: Agent, snapshot: Snapshot, pairs: Mapping[str, Pair]) -> Request:
         before: dict[str, Record | None] = {}
@@ -113,7 +114,7 @@ class Judge:
             return None
         content = self.objects.need(entry.id, "blob").content
         if kind == "house":
-            return content
+            return HouseFile(content, entry.mode == EXECUTABLE)
         record = reader.checked_record(content, path)
         if kind == "project":
             return record, content
@@ -131,11 +132,14 @@ class Judge:
         """Refuse files that are not, to the byte, what the rule book made of the request."""
         for edit in change.edits:
             entry = pairs.get(edit.path, (None, None))[1]
-            if (self.objects.need(entry.id, "blob").content if entry else None) != content_of(edit):
+            if self._held(entry) != (content_of(edit), edit.executable):
                 refuse("CONTENT_MISMATCH", f"{edit.path} is not what {said.op} writes", HINT, edit.path)
         if set(pairs) != {edit.path for edit in change.edits}:
             # doubled: rebuild.request takes one file, and for file.set all that changed
             refuse("CONTENT_MISMATCH", f"{said.op} does not touch {sorted(pairs)}", HINT)
+
+    def _held(self, entry: Entry | None) -> tuple[bytes | None, bool]:
+        return (self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE) if entry else (None, False)
 
 
 def signer(commit: Commit, snapshot: Snapshot) -> Agent:

@@ -17,9 +17,19 @@ from opsgit.domain.records import Record
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.words import IN_REVIEW
 from opsgit.storage import checkout, log, schema, sshsig, yaml_codec
+from opsgit.storage.branch import said
 from opsgit.storage.disk import Damaged
 from opsgit.storage.keys import KeyStore
-from opsgit.storage.objects import FILE, Commit, Entry, Objects, parse_commit, signed_commit, unsigned_commit
+from opsgit.storage.objects import (
+    EXECUTABLE,
+    FILE,
+    Commit,
+    Entry,
+    Objects,
+    parse_commit,
+    signed_commit,
+    unsigned_commit,
+)
 from opsgit.storage.repository import Repository
 
 AHEAD = 300  # seconds that the last commit may lie ahead of this machine's clock
@@ -64,7 +74,7 @@ class Transaction:
             return Snapshot(reader)
         path = names.task_path(task_id)
         over = self.repository.reader(self.objects, branch).record(path)
-        return Snapshot(reader, {path: over} if over else {})
+        return Snapshot(reader, {path: over} if over else {}, lambda: said(self.objects, branch, Snapshot(reader)))
 
     def reviewed(self, task_id: str) -> str | None:
         """The tip of the review branch of a task that is in review, or None."""
@@ -143,7 +153,7 @@ class Transaction:
         if edit.record is not None:
             self.records[blob] = edit.record
             self.repository.index.keep([(blob, edit.record)])
-        return Entry(FILE, blob)
+        return Entry(EXECUTABLE if edit.executable else FILE, blob)
 
     def _commit(self, change: Change, tree: str, parents: tuple[str, ...], ref: str, ledger: str | None) -> Written:
         snapshot = Snapshot(self.repository.reader(self.objects, self.tip))

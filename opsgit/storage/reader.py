@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from opsgit.domain import names
 from opsgit.domain.codes import refuse
 from opsgit.domain.records import Record
+from opsgit.domain.request import HouseFile
 from opsgit.storage import log, schema, yaml_codec
 from opsgit.storage.index import Index
-from opsgit.storage.objects import FILE, FOLDER, Objects
+from opsgit.storage.objects import EXECUTABLE, FILE, FOLDER, Objects
 
 RULES = 1
 
@@ -54,6 +55,11 @@ class TreeReader:
         if entry.mode != FILE:
             refuse("WRONG_FILE", f"{path} is not a plain file", "git rm it", path)
         return read_record(self.objects, self.index, path, entry.id)
+
+    def house(self, path: str) -> HouseFile | None:
+        """The house file at a path, or None."""
+        entry = self.objects.entry(self.root, path)
+        return HouseFile(self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE) if entry else None
 
     def names(self, folder: str) -> Sequence[str]:
         """The names in a folder."""

@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from opsgit.cli.main import main
-from opsgit.operations import cloning, verifying
+from opsgit.domain import names
+from opsgit.domain.request import Edit
+from opsgit.operations import cloning, pushing, verifying
 from opsgit.operations.session import Session
+from opsgit.storage import yaml_codec
+from opsgit.storage.repository import Repository
 from tests.attacks.corpus import title
 from tests.attacks.forge import Forge
 from tests.conftest import git
@@ -274,6 +280,10 @@ HONEST: dict[str, list[Words]] = {
     "quota": [["quota", "use", "q", "2", "--as", "dev"], ["quota", "set", "q", "--limit", "9", "--as", "boss2"]],
     "signals": [["metric", "set", "m", "2.5", "--as", "eye"], ["alert", "resolve", "A-1", "--as", "eye2"]],
     "ci": [["ci", "init", "github", "--as", "boss2"], ["ci", "init", "gitlab", "--as", "boss2"]],
+    "rejected after a commenter was removed": [["review", "comment", "T-1", "--text", "x", "--as", "dev2"], ["agent", "remove", "dev2", "--as", "boss2"],
+        ["review", "reject", "T-1", "--as", "qa", "--reason", "void"], ["task", "start", "T-1"]],
+    "withdrawn after a rotation": [["agent", "rotate", "dev"], ["review", "withdraw", "T-1"]],
+    "cancelled after the author lost the right": [["agent", "edit", "dev", "--role", "observer", "--as", "boss2"], ["task", "cancel", "T-1", "--as", "boss2"]],
     "trim": [["task", "trim", "T-4", "--keep", "0", "--as", "boss2"]],
 }  # fmt: skip
 
@@ -289,6 +299,81 @@ def test_an_honest_history_passes_and_a_server_takes_it(
         assert code == (5 if name == "failed deploy" and words[0] == "task" else 0), words
     assert verify(forge.path) == 0
     assert judged(Forge(forge.path), honest[0], tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        ["agent", "rotate", "dev"],
+        ["agent", "edit", "dev", "--role", "observer", "--as", "boss2"],
+        ["agent", "remove", "dev", "--as", "boss2"],
+    ],
+    ids=lambda words: words[1],
+)
+def test_the_command_line_refuses_the_approval_that_verify_would(
+    forge: Forge, loss: Words, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-C", str(forge.path), *loss]) == 0
+    before = forge.tip()
+    assert main(["-C", str(forge.path), "review", "approve", "T-1", "--as", "qa"]) == 5
+    assert "WORDS_VOID" in capsys.readouterr().err
+    assert forge.tip() == before
+    assert verify(forge.path) == 0
+
+
+def refounded(forge: Forge, changes: Mapping[str, Any], op: str = "project.init") -> str:
+    """The genesis once more with other files, signed by the founder, as the whole ledger; returns its id."""
+    root = git(forge.path, "rev-list", "--max-parents=0", "main").strip()
+    tree = forge.files(changes, root)
+    forge.objects.write()
+    edits = tuple(
+        Edit(path, content=git(forge.path, "cat-file", "blob", f"{tree}:{path}").encode())
+        for path in git(forge.path, "ls-tree", "-r", "--name-only", tree).splitlines()
+    )
+    text = forge.text(op, "orchestrator", "", "project: founded", edits, names.MAIN, None, "", "")
+    for ref in git(forge.path, "for-each-ref", "--format=%(refname)", "refs/heads/review").splitlines():
+        git(forge.path, "update-ref", "-d", ref)
+    return forge.commit(tree, (), text, "orchestrator", at=forge.time(root))
+
+
+def founder(forge: Forge, **fields: Any) -> dict[str, bytes]:
+    root = git(forge.path, "rev-list", "--max-parents=0", "main").strip()
+    path = "agents/orchestrator.yaml"
+    return {path: yaml_codec.emit("agent", {**forge.record(path, root), **fields})}
+
+
+FOUNDINGS: dict[str, Callable[[Forge], str]] = {
+    "a task": lambda f: refounded(f, {"tasks/t7/T-7.yaml": yaml_codec.emit("task", f.record("tasks/t7/T-7.yaml"))}),
+    "a quota": lambda f: refounded(f, {"quotas/q.yaml": yaml_codec.emit("quota", f.record("quotas/q.yaml"))}),
+    "two agents": lambda f: refounded(f, {"agents/dev.yaml": yaml_codec.emit("agent", f.record("agents/dev.yaml"))}),
+    "no README": lambda f: refounded(f, {"README.md": None}),
+    "an executable gate": lambda f: refounded(f, {"gates/x": ("100755", b"#!/bin/sh\n")}),
+    "another operation": lambda f: refounded(f, {}, "project.set"),
+    "a founder who is a developer": lambda f: refounded(f, founder(f, role="developer")),
+    "a founder without a proof": lambda f: refounded(
+        f, founder(f, keys=[{**f.record("agents/orchestrator.yaml")["keys"][0], "proof": "AAAA"}])
+    ),
+}
+
+
+def test_the_genesis_made_again_as_it_was_passes(forge: Forge) -> None:
+    refounded(forge, {})
+    assert verify(forge.path) == 0
+
+
+@pytest.mark.parametrize("name", FOUNDINGS)
+def test_a_project_is_founded_by_one_orchestrator_with_the_files_of_init(
+    name: str, forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tip = FOUNDINGS[name](forge)
+    assert codes(forge.path, capsys)[0] == "BAD_GENESIS"
+    git(tmp_path, "init", "-q", "--bare", "server.git")
+    git(forge.path, "push", "-q", str(tmp_path / "server.git"), "main:refs/heads/incoming")
+    git(tmp_path / "server.git", "update-ref", "-d", "refs/heads/incoming")
+    server = Repository(tmp_path / "server.git", None)
+    found = pushing.pushed(server, [("0" * 40, tip, names.MAIN)], {}, forge.time(tip) + 1, None)
+    server.close()
+    assert [one.code for one in found] == ["BAD_GENESIS"]
 
 
 def test_there_are_enough_honest_ones() -> None:

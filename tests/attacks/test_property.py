@@ -16,7 +16,8 @@ from opsgit.domain import message
 from opsgit.domain.codes import Refused
 from opsgit.domain.records import Record
 from opsgit.domain.request import Request
-from opsgit.operations import founding
+from opsgit.operations import founding, people
+from opsgit.operations.session import Session
 from opsgit.operations.verifying import Verifier
 from opsgit.storage import sshsig
 from opsgit.storage.ledger import Transaction
@@ -32,12 +33,13 @@ STEPS = st.lists(
         st.sampled_from(["task.add", "task.assign", "task.claim", "task.start", "task.progress", "task.comment", "task.submit", "task.edit",
                          "task.release", "task.cancel", "review.comment", "review.sign-off", "review.approve", "review.reject",
                          "review.withdraw", "review.revise", "task.deploy-start", "task.deploy-finish", "quota.use", "alert.raise",
-                         "metric.set", "task.trim"]),
-        st.sampled_from([*sorted(AGENTS), "orchestrator"]),
-        st.sampled_from(["A-1", "B-1"]),
-        st.sampled_from([DIGEST, OTHER]),
-        st.integers(1, 2),
+                         "metric.set", "task.trim", "agent.edit", "agent.remove", "agent.rotate"]),
+        st.sampled_from([""] * len(AGENTS) * 2 + [*sorted(AGENTS), "orchestrator"]),  # mostly whoever may
+        st.sampled_from(["A-1", "A-1", "A-1", "B-1"]),
+        st.sampled_from([DIGEST, DIGEST, DIGEST, OTHER]),
+        st.sampled_from([1, 1, 1, 2]),
         st.sampled_from(["", "note", "two\n\nOpsgit-Op: x"]),
+        st.sampled_from(sorted(AGENTS)),
     ),
     max_size=25,
 )  # fmt: skip
@@ -79,14 +81,40 @@ def fields(op: str, digest: str, number: int, task: Any) -> dict[str, Any]:
 WANTED = {"task.add": ("title", "assigned"), "task.edit": ("title",)}
 
 
+DEV = ("task.start", "task.progress", "task.submit", "review.withdraw", "review.revise", "quota.use")
+
+
+def natural(op: str) -> str:
+    """Who is likely to be let do an operation."""
+    special = {"task.claim": "dev2", "task.comment": "eye", "metric.set": "eye", "review.comment": "dev2"}
+    if op in special or op in DEV:
+        return special.get(op, "dev")
+    return "qa" if op.startswith("review") else "ship" if op.startswith("task.deploy") else "orchestrator"
+
+
+def change_agent(repository: Repository, op: str, actor: str, name: str, number: int) -> None:
+    session = Session(repository, (("test", actor),))
+    if op == "agent.rotate":
+        people.rotate(session, name)
+    elif op == "agent.remove":
+        people.remove(session, name)
+    else:
+        people.edit(session, name, role=["observer", "reviewer"][number - 1])
+
+
 def play(path: Path, steps: list[Any]) -> int:
     """Perform what is legal of the steps, each published; how many were."""
     repository = Repository((path / ".git").resolve(), path)
     done = 0
-    for op, actor, target, digest, number, note in steps:
+    for op, by, target, digest, number, note, agent in steps:
+        actor = by or natural(op)
         name = "q" if op.startswith("quota") else "m" if op.startswith("metric") else target
         transaction = Transaction(repository)
         try:
+            if op.startswith("agent"):
+                change_agent(repository, op, actor, agent, number)
+                done += 1
+                continue
             snapshot = transaction.snapshot(name if op.startswith(("task", "review")) else None)
             task = snapshot.task(name) if op.startswith(("task", "review")) and op != "task.add" else None
             given_ = {
@@ -147,7 +175,7 @@ def forged(record: Record, spot: tuple[Any, ...]) -> Record | None:
 OWN: dict[str, tuple[str, ...]] = {
     "task.add": ("title", "priority"), "task.edit": ("title", "priority"), "task.submit": ("deliverable", "digest"), "metric.set": ("value",),
     "alert.raise": ("message", "severity"), "quota.use": ("used",), "quota.set": ("limit", "period"), "task.progress": ("note",),
-    "task.deploy-start": ("ref",), "task.deploy-finish": ("evidence",),
+    "agent.edit": ("role",), "task.deploy-start": ("ref",), "task.deploy-finish": ("evidence",),
 }  # fmt: skip
 
 
@@ -170,9 +198,9 @@ def test_honest_histories_pass_and_each_forgery_is_found(
     founded: Path, tmp_path_factory: pytest.TempPathFactory, steps: list[Any], head: int, data: st.DataObject
 ) -> None:
     box = tmp_path_factory.mktemp("example")
-    os.environ.update(XDG_DATA_HOME=str(founded / "data"), XDG_STATE_HOME=str(box / "pins"))
+    os.environ.update(XDG_DATA_HOME=str(copied(founded / "data", box / "data")), XDG_STATE_HOME=str(box / "pins"))
     path = copied(founded / "state", box / "state")
-    begin = [(op, by, "A-1", DIGEST, 1, "") for op, by in LIKELY[:head]]
+    begin = [(op, by, "A-1", DIGEST, 1, "", by) for op, by in LIKELY[:head]]
     play(path, begin + steps)
     assert codes(path) == []
     merges = git(path, "rev-list", "--first-parent", "--max-parents=1", "main").split()[:-1]

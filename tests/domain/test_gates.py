@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opsgit.domain.codes import CODES, Refusal
-from opsgit.domain.request import Change
+from opsgit.domain.request import Change, HouseFile, Said
 from tests.domain.world import AT, DIGEST, OTHER_DIGEST, World, agent_record, key_of
 
 
@@ -112,6 +112,33 @@ def test_a_sign_off_of_a_removed_reviewer_does_not_count() -> None:
     world.do("review.sign-off", "qa", round=1, digest=DIGEST)
     world.do("agent.remove", "boss", "qa")
     assert code(world.ask("review.approve", "qa2", round=1, digest=DIGEST)) == "STAGE_OPEN"
+
+
+LOSSES = {
+    "removed": lambda world: world.do("agent.remove", "boss", "qa2"),
+    "without its right": lambda world: world.files.update({"agents/dev.yaml": agent_record("dev", "observer")}),
+    "with another key": lambda world: world.said.update(
+        {path: tuple(one._replace(key="ssh-ed25519 OLD") for one in said) for path, said in world.said.items()}
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_approval_stands_on_words_that_still_stand_and_other_ends_take_them_as_they_are(loss: str) -> None:
+    world = in_review()
+    world.do("review.comment", "qa2", text="hm")
+    LOSSES[loss](world)
+    assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == "WORDS_VOID"
+    assert isinstance(world.ask("review.reject", "qa", note="words void", round=1), Change)
+    assert isinstance(world.ask("task.cancel", "boss"), Change)
+    if loss != "without its right":
+        assert isinstance(world.ask("review.withdraw", "dev"), Change)
+
+
+def test_what_no_review_branch_has_never_stands() -> None:
+    world = in_review()
+    world.said = {path: (*said, Said("task.levitate", "dev", said[0].key)) for path, said in world.said.items()}
+    assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == "WORDS_VOID"
 
 
 def test_revising_voids_the_sign_offs_and_keeps_the_round() -> None:
@@ -367,7 +394,38 @@ class TestProject:
 
 @pytest.mark.parametrize("path", ["tasks/t1/T-1.yaml", "ops.yaml", "x", "gates/../x", "gates/.git/x", "schema//x"])
 def test_file_set_writes_house_files_alone(path: str) -> None:
-    assert code(World.peopled().ask("file.set", "boss", "", files={path: b"x"})) == "WRONG_FILE"
+    assert code(World.peopled().ask("file.set", "boss", "", files={path: HouseFile(b"x")})) == "WRONG_FILE"
+
+
+def test_only_gates_are_executable_and_what_is_there_already_is_not_written() -> None:
+    world, gate = World.peopled(), HouseFile(b"x", executable=True)
+    assert code(world.ask("file.set", "boss", "", files={"README.md": gate})) == "WRONG_FILE"
+    world.gates["gates/deploy"] = gate
+    assert code(world.ask("file.set", "boss", "", files={"gates/deploy": gate, "gates/no": None})) == "NOTHING_CHANGES"
+    both = {"gates/deploy": gate, "gates/more": gate}
+    written = world.ask("file.set", "boss", "", files=both)
+    assert isinstance(written, Change) and [edit.path for edit in written.edits] == ["gates/more"]
+    plain = world.ask("file.set", "boss", "", files={"gates/deploy": HouseFile(b"x")})
+    assert isinstance(plain, Change) and [edit.executable for edit in plain.edits] == [False]
+
+
+@pytest.mark.parametrize(
+    ("op", "actor", "target", "fields"),
+    [
+        ("metric.set", "eye", "m", {"value": 1}),
+        ("task.progress", "dev", "T-1", {"text": "half"}),
+        ("quota.set", "boss", "q", {"limit": 3}),
+        ("agent.edit", "boss", "dev", {"description": "x"}),
+        ("agent.compromise", "boss", "dev", {"since": "1" * 40}),
+        ("task.edit", "boss", "T-1", {"title": "other"}),
+    ],
+)
+def test_the_same_once_more_in_the_same_second_is_no_operation(op: str, actor: str, target: str, fields: Any) -> None:
+    """An empty commit could never be judged: nothing in it says what was done."""
+    world = in_progress()
+    world.do(op, actor, target, **fields)
+    world.now -= 1
+    assert code(world.ask(op, actor, target, **fields)) == "NOTHING_CHANGES"
 
 
 def test_every_code_is_raised_somewhere_and_each_exit_is_known() -> None:

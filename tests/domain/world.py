@@ -11,7 +11,7 @@ from opsgit.domain.codes import Refusal
 from opsgit.domain.decide import decide
 from opsgit.domain.model import Agent, Key, Task
 from opsgit.domain.records import Record, from_record, to_record
-from opsgit.domain.request import Change, Request, Snapshot
+from opsgit.domain.request import Change, HouseFile, Request, Said, Snapshot
 
 START = 1_700_000_000
 AT = "2023-11-14T22:13:20Z"
@@ -39,6 +39,8 @@ class World:
 
     files: dict[str, Record] = field(default_factory=dict)
     branch: dict[str, Record] = field(default_factory=dict)
+    gates: dict[str, HouseFile] = field(default_factory=dict)
+    said: dict[str, tuple[Said, ...]] = field(default_factory=dict)
     deployed: dict[str, str] = field(default_factory=dict)
     now: int = START
     count: int = 0
@@ -52,6 +54,9 @@ class World:
     def record(self, path: str) -> Record | None:
         return self.files.get(path)
 
+    def house(self, path: str) -> HouseFile | None:
+        return self.gates.get(path)
+
     def names(self, folder: str) -> Sequence[str]:
         return [path.rpartition("/")[2] for path in self.files if path.rpartition("/")[0] == folder]
 
@@ -60,7 +65,9 @@ class World:
 
     def snapshot(self, target: str = "") -> Snapshot:
         path = names.task_path(target) if names.ID.match(target) else ""
-        return Snapshot(self, {path: self.branch[path]} if path in self.branch else {})
+        if path not in self.branch:
+            return Snapshot(self)
+        return Snapshot(self, {path: self.branch[path]}, lambda: self.said.get(path, ()))
 
     def ask(self, op: str, actor: str, target: str = "T-1", note: str = "", **fields: Any) -> Change | Refusal:
         """Decide without applying. A deployment is of the command and the start that are there, unless told."""
@@ -84,13 +91,18 @@ class World:
             assert edit.record is not None
             if change.on == "branch":
                 self.branch[edit.path] = edit.record
+                self.said[edit.path] = (*self.said.get(edit.path, ()), self._said(change.request))
             else:
+                self.said.pop(edit.path, None)
                 self.files[edit.path] = edit.record
                 self.branch.pop(edit.path, None)
                 if change.after == "review":
                     self.branch[edit.path] = edit.record
         if change.after == "deployed" and change.before == "done":
             self.deployed[change.request.target] = f"{self.count:040x}"
+
+    def _said(self, request: Request) -> Said:
+        return Said(request.op, request.actor, self.snapshot().agent(request.actor).active_keys[0])
 
     def task(self, task_id: str = "T-1") -> Task:
         return self.snapshot(task_id).task(task_id)

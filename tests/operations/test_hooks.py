@@ -67,6 +67,20 @@ def test_the_policy_and_house_files_are_edited_by_hand(task: Desk) -> None:
     task.ok("verify")
 
 
+def test_a_gate_is_added_made_executable_and_removed_by_hand(task: Desk) -> None:
+    gate = task.path / "gates/deploy.sh"
+    gate.parent.mkdir()
+    gate.write_text("#!/bin/sh\n")
+    git(task.path, "add", "gates")
+    assert commit(task.path, "-m", "a gate").returncode == 0
+    gate.chmod(0o755)
+    assert commit(task.path, "-am", "it runs").returncode == 0
+    task.ok("verify")
+    git(task.path, "rm", "-q", "gates/deploy.sh")
+    assert commit(task.path, "-m", "no gate").returncode == 0
+    task.ok("verify")
+
+
 REFUSED = {
     "done by hand": ("status: assigned", "status: done", "HAND_MADE"),
     "in review by hand": ("status: assigned", "status: review", "HAND_MADE"),
