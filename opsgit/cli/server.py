@@ -49,9 +49,10 @@ def _tell(folder: Path, as_json: bool) -> None:
 
 
 @command.command("judge", hidden=True, epilog="\b\nExample:\n  opsgit server judge < updates")
-def judge() -> int:
-    """What the pre-receive hook calls, with git's updates on standard input."""
-    findings = guarding.judge(Path(os.environ.get("GIT_DIR", ".")), sys.stdin)
+@click.argument("receiver", type=int, required=False)
+def judge(receiver: int | None) -> int:
+    """What the pre-receive hook calls, with git's updates on standard input and the process that receives them."""
+    findings = guarding.judge(Path(os.environ.get("GIT_DIR", ".")), sys.stdin, receiver)
     for one in findings:
         voice.say(f"{one.code}: {one.commit[:10]}: {one.path + ': ' if one.path else ''}{one.message}")
     if findings:

@@ -144,11 +144,15 @@ COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
 def compromise(case: Case, agent: Agent) -> Agent:
-    """Mark every key of an agent as compromised since a commit; its later commits are findings until ratified."""
+    """Mark every key of an agent as compromised since a commit; its later commits are findings until ratified.
+
+    A cut-off stays when another is named: what one of them makes a finding is not taken back by the next.
+    """
     since = _commit(case, "since")
     if agent.active_keys:
         _others_orchestrate(case, agent)
-    return replace(agent, keys=tuple(replace(k, state="compromised", since=since) for k in agent.keys))
+    spoiled = (replace(k, state="compromised", since=tuple(dict.fromkeys((*k.since, since)))) for k in agent.keys)
+    return replace(agent, keys=tuple(spoiled))
 
 
 def ratify(case: Case, agent: Agent) -> Agent:

@@ -165,14 +165,15 @@ class Task(Value):
 class Key(Value):
     """A public key (`ssh-ed25519 AAAA...`), its state (active, retired, compromised), its proof of possession.
 
-    A compromised key counts up to the commit `since`; later ones that an orchestrator took over are `ratified`.
+    A compromised key counts up to the commits `since` (each that was ever named); what an orchestrator took over of the
+    later ones is `ratified`.
     """
 
     key: str
     state: str
     added: str
     proof: str
-    since: str | None = None
+    since: tuple[str, ...] = ()
     ratified: tuple[str, ...] = ()
 
 

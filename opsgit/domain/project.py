@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opsgit.domain import names, policy
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
-from opsgit.domain.model import Project
+from opsgit.domain.model import Agent, Project
 from opsgit.domain.records import Record, from_record
 from opsgit.domain.request import Edit, HouseFile
 from opsgit.domain.words import ORCHESTRATE
@@ -32,7 +32,7 @@ def set_policy(case: Case) -> tuple[Edit, str]:
 
 
 def _check(case: Case, after: Project) -> None:
-    policy.check_roles(after)
+    check_policy(after, case.snapshot.find_agent)
     for role, held in case.project.roles.items():
         if role not in after.roles:
             refuse("IDENTITY_FIXED", f"role {role} cannot be taken away: a name never returns",
@@ -40,11 +40,16 @@ def _check(case: Case, after: Project) -> None:
         if (ORCHESTRATE in held) != (ORCHESTRATE in after.roles[role]):
             refuse("EXCLUSIVE_ROLES", f"role {role} cannot begin or cease to orchestrate",
                    "define another role", f"roles.{role}")  # fmt: skip
-    for role in set(after.roles) - set(case.project.roles):
-        if case.snapshot.find_agent(role):
+
+
+def check_policy(project: Project, find_agent: Callable[[str], Agent | None]) -> None:
+    """Refuse roles and a default pipeline that no project can have."""
+    policy.check_roles(project)
+    for role in project.roles:
+        if find_agent(role):
             refuse("ID_TAKEN", f"{role} is an agent; agents and roles share one name space", "choose another name")
-    if after.pipeline:
-        policy.typed_pipeline(after, after.pipeline, case.snapshot.find_agent)
+    if project.pipeline:
+        policy.typed_pipeline(project, project.pipeline, find_agent)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -154,7 +154,7 @@ FIELDS: dict[str, Callable[[Record | None, Record], Fields]] = {
     "agent.remove": _pick(),
     "agent.rotate": _new_key,
     "agent.retire-key": _retired,
-    "agent.compromise": lambda _, new: {"since": new["keys"][-1]["since"]},
+    "agent.compromise": lambda _, new: {"since": new["keys"][-1]["since"][-1]},
     "agent.ratify": _ratified,
     "quota.set": _pick("limit", "period", "agents"),
     "quota.use": _used,

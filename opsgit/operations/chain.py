@@ -9,6 +9,7 @@ from opsgit.domain import message, names, policy
 from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Agent, Task
+from opsgit.domain.project import check_policy
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.words import IN_REVIEW, ORCHESTRATE
 from opsgit.operations.replay import HINT, Judge, signer
@@ -85,8 +86,6 @@ class Chain:
             if not commit.parents:
                 self._genesis(commit)
             else:
-                if commit.parents[0] not in self.position:
-                    refuse("BAD_MERGE", "the first parent is not the ledger", HINT)
                 self._with_branch(commit, self.judge.judge(commit_id))
         except Refused as refused:
             self.find(refused, commit_id)
@@ -95,55 +94,68 @@ class Chain:
     def _with_branch(self, commit: Commit, change: Change) -> None:
         if change.on == "branch":
             refuse("WRONG_REF", "a commit of a review branch stands on the ledger", HINT)
-        if change.on != "merge":
-            return
-        submitted = self.submission(commit.parents[0], change.request.target)
-        self.branch(commit.parents[1], submitted, commit.parents[0], change.request.target)
+        if change.on == "merge":
+            self.branch(commit.parents[1], commit.parents[0], change.request.target)
 
-    def submission(self, tip: str, task_id: str) -> str:
-        """The ledger commit that brought the task to review; nothing touched its file since."""
-        path = names.task_path(task_id)
+    def fork(self, tip: str) -> str:
+        """Where a review branch leaves the ledger: the first commit, from its tip down, that is not of a branch."""
+        return self._walk(tip)[1]
+
+    def _walk(self, tip: str) -> tuple[list[tuple[str, Commit, str]], str]:
+        """The commits of a branch from its tip down, each with the ledger commit that it names, and the fork."""
+        found: list[tuple[str, Commit, str]] = []
         here = tip
         while True:
             commit = self.judge.commit(here)
-            mine = self.judge.objects.entry(commit.tree, path)
-            before = (
-                self.judge.objects.entry(self.judge.objects.root(commit.parents[0]), path) if commit.parents else None
-            )
-            if mine != before or not commit.parents:
-                return here
+            ledger = message.parse(commit.message).ledger
+            if ledger is None:
+                return found, here
+            if len(commit.parents) != 1:
+                refuse("BAD_MERGE", f"{here[:10]} is no commit of a review branch: it has one parent", HINT)
+            found.append((here, commit, ledger))
             here = commit.parents[0]
 
-    def branch(self, tip: str, submitted: str, ledger_tip: str, task_id: str) -> list[tuple[Commit, Change]]:
+    def branch(self, tip: str, ledger_tip: str, task_id: str) -> list[tuple[Commit, Change]]:
         """Judge a review branch down to its submission: single parents, this task alone, ledgers never backwards.
 
         :param ledger_tip: no branch commit may name a later ledger commit than this.
         """
-        found, here, latest = [], tip, self.position[ledger_tip]
-        while here != submitted:
-            commit = self.judge.commit(here)
-            said = message.parse(commit.message)
-            at = self.position.get(said.ledger or "")
-            if len(commit.parents) != 1 or at is None or not self.position[submitted] <= at <= latest:
+        commits, submitted = self._walk(tip)
+        found, latest = [], self.position[ledger_tip]
+        if not self._submits(submitted, ledger_tip, names.task_path(task_id)):
+            refuse("BAD_MERGE", f"{submitted[:10]} is not the submission under review of {task_id}", HINT)
+        for here, commit, ledger in commits:
+            at = self.position.get(ledger)
+            if at is None or not self.position[submitted] <= at <= latest:
                 refuse("BAD_MERGE", f"{here[:10]} is not a commit of the review branch of {task_id}", HINT)
             change = self.judge.judge(here)
             if change.request.target != task_id:
                 refuse("BAD_MERGE", f"{here[:10]} is about {change.request.target}, not {task_id}", HINT)
             found.append((commit, change))
-            here, latest = commit.parents[0], at
+            latest = at
         return found
+
+    def _submits(self, commit_id: str, ledger_tip: str, path: str) -> bool:
+        """Whether a ledger commit brought a task's file to what it still is."""
+        at, objects = self.position.get(commit_id), self.judge.objects
+        if at is None or at > self.position[ledger_tip]:
+            return False
+        parents = self.judge.commit(commit_id).parents
+        mine, now = (objects.entry(objects.root(one), path) for one in (commit_id, ledger_tip))
+        before = objects.entry(objects.root(parents[0]), path) if parents else None
+        return mine == now != before
 
     def _genesis(self, commit: Commit) -> None:
         """A first commit founds the project: files of init alone, one orchestrator, signed by its key."""
         said = message.parse(commit.message)
         objects = self.judge.objects
         pairs = dict(objects.differences(None, commit.tree, most=MOST * MOST))
-        self.judge.same_tree(None, commit, pairs)
         files = {path: pair[1] for path, pair in pairs.items()}
+        others = [path for path in files if names.place(path).kind not in ("house", "project", "agent")]
+        self.judge.same_tree(None, commit, pairs)
         people = [path for path in files if path.startswith("agents/")]
         agent, project = self._founder(commit, people)
         change = Change(Request(said.op, agent.name), "project: founded", self._edits(files), "ledger", "")
-        others = [path for path in files if names.place(path).kind not in ("house", "project", "agent")]
         if others or FOUNDED - set(files):
             refuse("BAD_GENESIS", f"a project is not founded with {sorted(others) or sorted(files)} alone", HINT)
         if (
@@ -155,6 +167,7 @@ class Chain:
     def _founder(self, commit: Commit, people: list[str]) -> tuple[Agent, str]:
         state = Snapshot(self.judge.state_of_tree(commit.tree))
         project = state.project
+        check_policy(project, state.find_agent)
         agent = signer(commit, state)
         key = agent.keys[0]
         proved = sshsig.proves(project.repository, agent.name, key.key, key.proof)
@@ -180,7 +193,6 @@ class Chain:
             )
             if task is None or task.status != IN_REVIEW or tip in self.position:
                 return
-            submitted = self.submission(ledger_tip, task_id)
-            self.judged += len(self.branch(tip, submitted, ledger_tip, task_id))
+            self.judged += len(self.branch(tip, ledger_tip, task_id))
         except Refused as refused:
             self.find(refused, tip)

@@ -19,6 +19,7 @@ from opsgit.storage.repository import Repository
 QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
 SETTINGS = {
     "receive.fsckObjects": "true",
+    "core.hooksPath": "hooks",  # seen from the git folder; no other configuration sends git elsewhere
     "receive.denyNonFastForwards": "false",  # the hook knows which branches may be replaced, and says why not
     "receive.denyDeletes": "false",
     "receive.denyCurrentBranch": "refuse",
@@ -27,7 +28,7 @@ SETTINGS = {
     "transfer.hideRefs": "refs/opsgit",
     "core.logAllRefUpdates": "always",
 }
-OBJECTS_MAX, SIZE_MAX = 2_000_000, 262_144
+OBJECTS_MAX, SIZE_MAX, TREE_MAX = 2_000_000, 262_144, 16 * 1024 * 1024
 
 
 def init(folder: Path) -> Path:
@@ -58,54 +59,67 @@ HOOK = """\
 # opsgit: every push is judged by the rule book before it is let in. Installed by `opsgit server install`.
 umask 077
 updates=$(cat)
-printf '%s\\n' "$updates" | {python} -I -m opsgit server judge || exit 1
+printf '%s\\n' "$updates" | {python} -I -m opsgit server judge "$PPID" || exit 1
 if [ -x hooks/pre-receive.chained ]; then printf '%s\\n' "$updates" | hooks/pre-receive.chained || exit 1; fi
 """
 
 
-def judge(folder: Path, lines: Iterable[str]) -> list[Finding]:
-    """What is wrong with a push, in the words of pre-receive's input: `old new ref` a line."""
-    updates = []
-    for line in lines:
-        old, new, ref = line.rstrip("\n").split(" ", 2)
-        updates.append((old, new, ref))
+def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> list[Finding]:
+    """What is wrong with a push, in the words of pre-receive's input: `old new ref` a line.
+
+    Pushes are judged and taken one at a time: what a push was judged by must still be so when git moves the refs.
+
+    :param receiver: the process that moves the refs when nothing is wrong; the next push waits until it has ended.
+    """
+    updates = [(old, new, ref) for old, new, ref in (line.rstrip("\n").split(" ", 2) for line in lines)]
     repository = Repository(folder.resolve(), None)
     env = {name: os.environ[name] for name in QUARANTINE if name in os.environ}
+    with repository.lock_pushes():
+        try:
+            findings = _limits(repository, updates, env)
+            findings = findings or pushing.pushed(repository, updates, env, int(time.time()), _pusher(repository))
+        finally:
+            repository.close()
+        if receiver and not findings:
+            _hold_while(receiver)
+    return findings
+
+
+def _hold_while(process: int) -> None:
+    """Leave a child behind that keeps our lock (it shares the open file) until a process has ended."""
+    if os.fork():
+        return
     try:
-        return _limits(repository, updates, env) or pushing.pushed(
-            repository, updates, env, int(time.time()), _pusher(repository)
-        )
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):  # git waits until nobody can write to the hook's output
+            os.dup2(nothing, stream)
+        os.setsid()
+        while True:
+            os.kill(process, 0)
+            time.sleep(0.005)
+    except ProcessLookupError:
+        pass  # the refs are moved
     finally:
-        repository.close()
+        os._exit(0)
 
 
 def _limits(repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str]) -> list[Finding]:
     """Refuse before reading what is too much or too large to be a ledger's."""
-    new = [after for _, after, _ in updates if set(after) != {"0"}]
+    new = [after for _, after, _ in updates if after.strip("0")]
+    if not new:
+        return []
+    run = repository.git.run
     repository.git.extra.update(env)
-    listed = (
-        repository.git.run("rev-list", "--objects", "--stdin", "--not", "--all", given="\n".join(new).encode() + b"\n")
-        if new
-        else b""
-    )
+    listed = run("rev-list", "--objects", "--stdin", "--not", "--all", given="\n".join(new).encode() + b"\n")
     ids = [line.partition(b" ")[0] for line in listed.splitlines()]
     if len(ids) > OBJECTS_MAX:
         return [Finding("TOO_LARGE", new[0], f"{len(ids)} new objects; at most {OBJECTS_MAX} are taken in one push")]
-    sizes = (
-        repository.git.run("cat-file", "--batch-check=%(objectsize) %(objectname)", given=b"\n".join(ids) + b"\n")
-        if ids
-        else b""
-    )
-    for line in sizes.splitlines():
-        size, _, name = line.partition(b" ")
-        if size.isdigit() and int(size) > SIZE_MAX:
-            return [
-                Finding(
-                    "TOO_LARGE",
-                    new[0],
-                    f"object {name.decode()[:10]} has {int(size)} bytes; at most {SIZE_MAX} are taken",
-                )
-            ]
+    form = "--batch-check=%(objectsize) %(objecttype) %(objectname)"
+    for line in run("cat-file", form, given=b"\n".join(ids) + b"\n").decode().splitlines() if ids else ():
+        size, kind, name = line.split(" ")
+        most = TREE_MAX if kind == "tree" else SIZE_MAX
+        if int(size) > most:
+            return [Finding("TOO_LARGE", new[0], f"{kind} {name[:10]} has {size} bytes; at most {most} are taken")]
     return []
 
 

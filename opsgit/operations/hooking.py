@@ -20,7 +20,7 @@ from opsgit.domain.records import Record
 from opsgit.domain.request import Change, Request, Snapshot
 from opsgit.domain.text import tidy
 from opsgit.operations.replay import Judge
-from opsgit.storage.ledger import content_of, digests
+from opsgit.storage.ledger import check_sizes, content_of, digests
 from opsgit.storage.objects import Objects, Pair
 from opsgit.storage.repository import Repository
 
@@ -159,7 +159,7 @@ class _Edit:
         line = f"100644 {blob} 0\t{path}\n".encode()
         self.repository.git.run("update-index", "--index-info", given=line, env=self.staged)
         where = self.repository.top / path if self.repository.top else None
-        if where and where.read_bytes() == staged:
+        if where and where.is_file() and where.read_bytes() == staged:
             where.write_bytes(content)
 
     def write_message(self, file: Path) -> None:
@@ -211,6 +211,7 @@ class _Edit:
             raise Refused(answer)
         if answer.on != lifecycle.LEDGER:
             refuse("HAND_MADE", f"{request.op} is made by opsgit alone", _command(request.op, request.target))
+        check_sizes(answer)
         self._agrees(answer, pairs)
         return answer
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from opsgit.domain import message, names
 from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.findings import Finding
-from opsgit.operations.verifying import AHEAD, Verifier, raw_parents
+from opsgit.operations.verifying import AHEAD, Verifier
+from opsgit.storage.objects import Commit
 from opsgit.storage.repository import Repository
+
+REVIEW = names.review_ref("")
+FETCH = "git fetch, then try again"
+
+
+@dataclass(frozen=True, repr=False)
+class Move:
+    """What a push wants of one ref; None where there is nothing before, or nothing shall be after."""
+
+    ref: str
+    before: str | None
+    after: str | None
 
 
 def pushed(
@@ -19,7 +34,11 @@ def pushed(
     :param now: the server's clock, in seconds.
     :param pusher: who pushes, where the server's configuration knows.
     """
-    return _Push(repository, env, now, pusher).judge(updates)
+    return _Push(repository, env, now, pusher).judge([Move(ref, _id(old), _id(new)) for old, new, ref in updates])
+
+
+def _id(written: str) -> str | None:
+    return written if written.strip("0") else None
 
 
 class _Push:
@@ -27,119 +46,101 @@ class _Push:
         self.repository, self.now, self.pusher = repository, now, pusher
         self.verifier = Verifier(repository, env=env)
         self.chain = self.verifier.chain
+        self.old = repository.git.ref(names.MAIN)
+        self.main = self.old  # where main will be
+        self.moves: dict[str, Move] = {}
 
-    def judge(self, updates: list[tuple[str, str, str]]) -> list[Finding]:
-        moved = {ref: (old, new) for old, new, ref in updates}
-        old = self.repository.git.ref(names.MAIN)
-        if old:
-            self.chain.position.begin(old, lambda: self.verifier.first_parents(old, None))
-        for ref, (before, after) in moved.items():
+    def judge(self, moves: list[Move]) -> list[Finding]:
+        if self.old:
+            self.chain.position.begin(self.old, lambda: self.verifier.first_parents(self.old or "", None))
+        self.moves = {move.ref: move for move in moves}
+        for move in sorted(moves, key=lambda move: move.ref != names.MAIN):  # main first: reviews stand on it
             try:
-                self._ref(ref, before, after, moved)
+                self._known(move)
+                self._ref(move)
             except Refused as refused:
-                self.chain.find(refused, after)
-        self._sweep(moved)
+                self.chain.find(refused, move.after or move.before or "")
+        self._sweep()
         return self.chain.findings
 
-    def _sweep(self, moved: dict[str, tuple[str, str]]) -> None:
+    def _known(self, move: Move) -> None:
+        """A ref is named once, and stands where the push says: git moves each by itself, in the order of the push."""
+        if self.moves[move.ref] is not move:
+            refuse("WRONG_REF", f"{move.ref} is named twice in one push", "name each ref once")
+        if self.repository.git.ref(move.ref) != move.before:
+            refuse("NOT_FAST_FORWARD", f"{move.ref} is not where the push says that it is", FETCH)
+
+    def _sweep(self) -> None:
         """What is new must not be signed by a key that was compromised before."""
-        main = moved.get(names.MAIN, ("", ""))[1] or self.repository.git.ref(names.MAIN)
-        tips = [new for _, new in moved.values() if set(new) != {"0"}]
-        if main in self.chain.position and tips and not self.chain.findings:
-            self.verifier.sweep(main or "", *tips, "--not", "--all")
+        tips = [move.after for move in self.moves.values() if move.after]
+        if self.main in self.chain.position and tips and not self.chain.findings:
+            self.verifier.sweep(self.main or "", *tips, "--not", "--all")
 
-    def _ref(self, ref: str, before: str, after: str, moved: dict[str, tuple[str, str]]) -> None:
-        if ref != names.MAIN and not (ref.startswith("refs/heads/review/") and names.ID.match(ref[18:])):
-            refuse("WRONG_REF", f"{ref} is neither main nor a review branch", "push main and review/ID")
-        if ref == names.MAIN:
-            self._main(before, after, moved)
-        elif set(after) != {"0"}:
-            self._review(ref, before, after, moved)
-        elif before not in self.chain.position and not self._merged(before, moved):
-            refuse("NOT_FAST_FORWARD", f"{ref} is not merged: its words would be lost", "opsgit review withdraw ID")
+    def _ref(self, move: Move) -> None:
+        if move.ref == names.MAIN:
+            self._main(move)
+        elif move.ref.startswith(REVIEW) and names.ID.match(move.ref.removeprefix(REVIEW)):
+            self._review(move)
+        else:
+            refuse("WRONG_REF", f"{move.ref} is neither main nor a review branch", "push main and review/ID")
 
-    def _main(self, before: str, after: str, moved: dict[str, tuple[str, str]]) -> None:
-        if set(after) == {"0"}:
+    def _main(self, move: Move) -> None:
+        if move.after is None:
             refuse("NOT_FAST_FORWARD", "the ledger is never deleted", "git push main")
-        start = None if set(before) == {"0"} else before
-        chain = self.verifier.first_parents(after, start)
-        if start and chain[0] != start:
-            refuse(
-                "NOT_FAST_FORWARD",
-                "the ledger only goes on; this would rewind or fork it",
-                "opsgit sync, or git pull --ff-only",
-            )
-        for commit_id in chain[1 if start else 0 :]:
+        chain = self.verifier.first_parents(move.after, move.before)
+        if move.before and chain[0] != move.before:
+            why = "the ledger only goes on; this would rewind or fork it"
+            refuse("NOT_FAST_FORWARD", why, "git fetch, git reset --hard origin/main, then do it again")
+        self.main = move.after
+        for commit_id in chain[1 if move.before else 0 :]:
             self.chain.ledger(commit_id)
-            self._timely(commit_id)
-            self._whole_branch(commit_id, moved)
+            if self.chain.findings:
+                return
+            commit = self.chain.judge.commit(commit_id)
+            self._timely(commit)
+            self._signed_by_pusher(commit)
+            self._whole_branch(commit)
 
-    def _timely(self, commit_id: str) -> None:
-        commit = self.chain.judge.commit(commit_id)
-        if commit.time > self.now + AHEAD:
-            refuse(
-                "AHEAD_OF_TIME",
-                f"{commit_id[:10]} is {commit.time - self.now} seconds ahead of the server",
-                "set the clock",
-            )
-        if self.pusher and commit.name != self.pusher:
-            refuse(
-                "WRONG_PUSHER",
-                f"{commit_id[:10]} is {commit.name}'s, pushed by {self.pusher}",
-                f"let {commit.name} push it",
-            )
-
-    def _whole_branch(self, commit_id: str, moved: dict[str, tuple[str, str]]) -> None:
-        """A verdict merges all of the review branch that the server knows, or the push brings."""
-        commit = self.chain.judge.commit(commit_id)
+    def _whole_branch(self, commit: Commit) -> None:
+        """A verdict merges all of its review: what the server has of the branch, and what the push brings."""
         if len(commit.parents) != 2:
             return
-        ref = names.review_ref(message.parse(commit.message).files[0][0].rpartition("/")[2].removesuffix(".yaml"))
-        tip = moved[ref][1] if ref in moved and set(moved[ref][1]) != {"0"} else self.repository.git.ref(ref)
-        if (
-            tip
-            and tip != commit.parents[1]
-            and tip not in self.chain.position
-            and not self._behind(tip, commit.parents[1])
-        ):
-            refuse(
-                "BAD_MERGE",
-                f"{commit_id[:10]} leaves newer commits of {ref} out",
-                "git fetch, then give the verdict again",
-            )
+        ref = names.review_ref(names.place(message.parse(commit.message).files[0][0]).name)
+        merged, brought = commit.parents[1], self.moves.get(ref, Move(ref, None, None)).after
+        for tip in filter(None, (self.repository.git.ref(ref), brought)):
+            same = self.chain.fork(tip) == self.chain.fork(merged)
+            if same and tip not in self.verifier.first_parents(merged, tip):
+                refuse("BAD_MERGE", f"a verdict leaves newer commits of {ref} out", "git fetch, then give it again")
 
-    def _behind(self, tip: str, merged: str) -> bool:
-        return tip in self.verifier.first_parents(merged, tip)
+    def _timely(self, commit: Commit) -> None:
+        if commit.time > self.now + AHEAD:
+            why = f"a commit by {commit.name} is {commit.time - self.now} seconds ahead of the server"
+            refuse("AHEAD_OF_TIME", why, "set the clock")
 
-    def _merged(self, tip: str, moved: dict[str, tuple[str, str]]) -> bool:
-        main = moved.get(names.MAIN, ("", self.repository.git.ref(names.MAIN) or ""))[1]
-        done = self.repository.git.attempt("merge-base", "--is-ancestor", tip, main)
-        return done.returncode == 0
+    def _signed_by_pusher(self, commit: Commit) -> None:
+        if self.pusher and commit.name != self.pusher:
+            why = f"a commit is {commit.name}'s, pushed by {self.pusher}"
+            refuse("WRONG_PUSHER", why, f"let {commit.name} push it")
 
-    def _review(self, ref: str, before: str, after: str, moved: dict[str, tuple[str, str]]) -> None:
-        main = moved.get(names.MAIN, ("", ""))[1] or self.repository.git.ref(names.MAIN)
-        if not main or main not in self.chain.position:
-            refuse("WRONG_REF", f"{ref} without the ledger that it belongs to", "git push main first")
-        old = None if set(before) == {"0"} else before
-        if old and not self._behind(old, after) and not self._merged(old, moved) and self._is_open(old, main):
-            refuse("NOT_FAST_FORWARD", f"{ref} only goes on while its review is open", "git fetch, then try again")
-        task_id, state = ref[18:], self.chain.judge.state(main)
-        task = state.task(task_id)
-        if after in self.chain.position or self._merged(after, moved):
+    def _review(self, move: Move) -> None:
+        task_id = move.ref.removeprefix(REVIEW)
+        if self.main is None or self.main not in self.chain.position:
+            refuse("WRONG_REF", f"{move.ref} without the ledger that it belongs to", "git push main first")
+        if move.before and not self._kept(move.before, move.after):
+            why = f"{move.ref} would lose words that no verdict has merged"
+            refuse("NOT_FAST_FORWARD", why, "git fetch, and go on from there; opsgit review withdraw ends a review")
+        if move.after is None or self._is_in(move.after, self.main):
             return
+        task = self.chain.judge.state(self.main).task(task_id)
         if task.status != "review":
             refuse("WRONG_REF", f"{task_id} is {task.status}, not in review", f"opsgit task show {task_id}")
-        submitted = self.chain.submission(main, task_id)
-        for commit, _ in self.chain.branch(after, submitted, main, task_id):
-            if commit.time > self.now + AHEAD:
-                refuse("AHEAD_OF_TIME", "a commit is ahead of the server's clock", "set the clock")
+        for commit, _ in self.chain.branch(move.after, self.main, task_id):
+            self._timely(commit)
 
-    def _is_open(self, old: str, main: str) -> bool:
-        """Whether a branch tip goes back to the ledger, so that it is not an orphan of a push that never came."""
-        done = self.repository.git.attempt("merge-base", old, main)
-        base = done.stdout.decode().strip()
-        return (
-            bool(base)
-            and raw_parents(self.verifier.objects.need(old, "commit").content)[:1] != []
-            and base in self.chain.position
-        )
+    def _kept(self, before: str, after: str | None) -> bool:
+        """Whether a branch that moves loses nothing: it goes on, or is merged, or never belonged to the ledger."""
+        goes_on = after is not None and before in self.verifier.first_parents(after, before)
+        return goes_on or self._is_in(before, self.main or "") or self.chain.fork(before) not in self.chain.position
+
+    def _is_in(self, commit: str, tip: str) -> bool:
+        return self.repository.git.attempt("merge-base", "--is-ancestor", commit, tip).returncode == 0

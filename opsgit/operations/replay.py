@@ -20,7 +20,7 @@ from opsgit.domain.words import IN_REVIEW
 from opsgit.storage import reader, sshsig, yaml_codec
 from opsgit.storage.branch import said as said_on
 from opsgit.storage.index import Index
-from opsgit.storage.ledger import content_of, digests
+from opsgit.storage.ledger import check_sizes, content_of, digests
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
 from opsgit.storage.reader import TreeReader
 
@@ -68,6 +68,7 @@ class Judge:
         if not isinstance(answer, Change):
             raise Refused(answer)
         self._same_files(said, answer, pairs)
+        check_sizes(answer)
         self.same_tree(before, commit, pairs)
         same_message(commit, said, answer, plain)
         return answer
@@ -82,6 +83,8 @@ class Judge:
         if branch is None or not said.files:
             return plain
         path = said.files[0][0]
+        if names.place(path).kind != "task":
+            refuse("BAD_MERGE", f"a review is of a task, not of {path}", HINT, path)
         if (plain.record(path) or {}).get("status") != IN_REVIEW:
             # doubled: Chain.branch ends at the submission since which nothing touched the file
             refuse("BAD_MERGE", f"{path} is not in review on the ledger", HINT, path)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from opsgit.domain import names
+from opsgit.domain import message, names
 from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.findings import Finding, Verification
 from opsgit.domain.model import Agent, Key
@@ -18,7 +18,7 @@ from opsgit.storage.objects import Objects
 from opsgit.storage.pins import REMOTES, Pin, fingerprint
 from opsgit.storage.repository import Repository
 
-REVIEWS = re.compile(r"refs/(heads|remotes/[^/]+)/review/")
+LEDGER = re.compile(r"refs/remotes/[^/]+/main\Z")  # of a remote that is configured no more, too
 AHEAD = 300
 Say = Callable[[str], None]
 
@@ -37,6 +37,7 @@ class Verifier:
         self.chain = Chain(Judge(self.objects, Index(None)))
         self.pin = Pin.of_clone(self.repository.folder)
         self.verdict = Verification()
+        self.first_use = False
 
     def _width(self) -> int:
         """The length of ids here: 40 (SHA-1) or 64 (SHA-256)."""
@@ -61,8 +62,7 @@ class Verifier:
         longer = {ref: self._ledger(ref, tip, since) for ref, tip in ledgers.items()}
         for ref, tip in reviews.items() if not since else ():
             place, _, task_id = ref.rpartition("review/")
-            seen_before = longer.get(f"{place}main") and self.pin.refs.get(ref) == tip
-            if f"{place}main" in ledgers and not seen_before:
+            if not (longer[f"{place}main"] and self.pin.refs.get(ref) == tip):  # else it was judged before
                 self.chain.open_branch(task_id, tip, ledgers[f"{place}main"])
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
@@ -85,12 +85,13 @@ class Verifier:
         words = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/remotes")
         listed = self.repository.git.run(*words).decode("utf-8", "replace").splitlines()
         refs = {name: tip for tip, name in (line.split(" ", 1) for line in listed)}
-        ledgers = {n: t for n, t in refs.items() if n == names.MAIN or (n.startswith(REMOTES) and n.endswith("/main"))}
+        mains = {names.MAIN, *(f"{REMOTES}{remote}/main" for remote, _ in self._remotes())}
+        ledgers = {name: tip for name, tip in refs.items() if name in mains or LEDGER.match(name)}
         if until:
             ledgers = {names.MAIN: self._commit(until)}
         if not ledgers:
             refuse("NOT_A_STATE_REPOSITORY", f"{self.repository.folder} has no main", "opsgit init")
-        reviews = {n: t for n, t in refs.items() if REVIEWS.match(n)}
+        reviews = {name: tip for name, tip in refs.items() if f"{name.rpartition('review/')[0]}main" in ledgers}
         return dict(sorted(ledgers.items())), {} if until else reviews
 
     def _commit(self, name: str) -> str:
@@ -147,8 +148,8 @@ class Verifier:
         found, here = [tip], tip
         while here != start:
             parents = raw_parents(self.objects.need(here, "commit").content)
-            if not parents:
-                break
+            if not parents or len(parents[0]) != len(tip) or not message.COMMIT.match(parents[0]):
+                break  # no parent, or what is no commit's id: its judge will say
             here = parents[0]
             found.append(here)
         return found[::-1]
@@ -184,11 +185,7 @@ class Verifier:
                 if wanted and not genesis.startswith(wanted):
                     why = f"{ref} begins with {genesis[:10]}, but {source} says {wanted[:10]}"
                     self.chain.wrong("PIN_MISMATCH", genesis, why)
-        if not any(trusted.values()):
-            self.verdict.notices.append(
-                f"first use: the ledger that begins with {self.verdict.genesis} is trusted from now on; "
-                "compare this id with somebody who knows it, or give it with --pin"
-            )
+        self.first_use = not any(trusted.values())
 
     def _genesis_of(self, tip: str, ref: str) -> str:
         """The first commit of a ledger; what was verified before need not be walked again."""
@@ -208,12 +205,17 @@ class Verifier:
 
     def _remember(self, ledgers: dict[str, str], seen: str) -> None:
         """Pin what was found good, for this clone and its remotes' URLs."""
-        tips, remotes = {**self.pin.tips, **ledgers}, dict(self._remotes())
+        tips, remotes = {**self.pin.tips, **ledgers}, self._remotes()
         genesis, refs = self.verdict.genesis, self.verdict.refs
         now = Pin(self.pin.path, genesis, tips, remotes, refs, seen)
         if vars(now) != vars(self.pin):
             now.save()
-        for remote, url in remotes.items():
+        if self.first_use:
+            self.verdict.notices.append(
+                f"first use: the ledger that begins with {genesis} is trusted from now on; "
+                "compare this id with somebody who knows it, or give it with --pin"
+            )
+        for remote, url in remotes:
             known, tip = Pin.of_url(url), ledgers.get(f"{REMOTES}{remote}/main")
             if tip and known.tips.get(names.MAIN) != tip:
                 known.genesis, known.tips = known.genesis or self.verdict.genesis, {names.MAIN: tip}
@@ -230,18 +232,18 @@ class Verifier:
             return self.chain.find(refused, tip)
         for agent in known:
             for key in agent.keys:
-                if key.state == "compromised" and key.since:
-                    self._swept(agent, key, span or ("--all", tip))
+                for cut in key.since:
+                    self._swept(agent, key, cut, span or ("--all", tip))
 
-    def _swept(self, agent: Agent, key: Key, span: tuple[str, ...]) -> None:
-        if self.repository.git.get(key.since or "") is None:
+    def _swept(self, agent: Agent, key: Key, cut: str, span: tuple[str, ...]) -> None:
+        if self.repository.git.get(cut) is None:
             return  # no such commit was ever here: the rule book's record of it is all that there is
-        listed = self.repository.git.run("rev-list", "--reverse", f"^{key.since}", *span).decode().split()
+        listed = self.repository.git.run("rev-list", "--reverse", f"^{cut}", *span).decode().split()
         for commit_id in listed:
             head = self.objects.need(commit_id, "commit").content.partition(b"\n\n")[0]
             mine = f"\nauthor {agent.name} <".encode() in head and commit_id not in key.ratified
             if mine and self._signed_by(commit_id, key.key):
-                why = f"signed by a key of {agent.name} that was compromised after {(key.since or '')[:10]}"
+                why = f"signed by a key of {agent.name} that was compromised after {cut[:10]}"
                 self.chain.wrong("COMPROMISED_KEY", commit_id, why)
 
     def _signed_by(self, commit_id: str, key: str) -> bool:

@@ -33,6 +33,7 @@ from opsgit.storage.objects import (
 from opsgit.storage.repository import Repository
 
 AHEAD = 300  # seconds that the last commit may lie ahead of this machine's clock
+TALK, ROOM = ("task.comment", "review.comment"), 16 * 1024
 Clock = Callable[[], float]
 
 
@@ -107,6 +108,7 @@ class Transaction:
     def perform(self, request: Request) -> Written:
         """Decide a request and make its commit, on the ledger, on the review branch, or as a merge of it."""
         change = self.decide(request)
+        check_sizes(change)
         branch = self.branch(request.target) if change.on != "ledger" else None
         if change.on != "ledger" and branch is None:
             refuse("NOT_FOUND", f"{request.target} has no review branch", "git fetch, or opsgit verify")
@@ -148,7 +150,7 @@ class Transaction:
         if content is None:
             return None
         if edit.record is not None:
-            _check_file(edit.path, edit.record, content)
+            schema.check(names.place(edit.path).kind, edit.record, edit.path)
         blob = self.objects.add("blob", content)
         if edit.record is not None:
             self.records[blob] = edit.record
@@ -217,12 +219,13 @@ class Transaction:
         return log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
 
 
-def _check_file(path: str, record: Record, content: bytes) -> None:
-    """Never publish a file that could not be read again: one that breaks its schema or the size limit."""
-    schema.check(names.place(path).kind, record, path)
-    if len(content) > yaml_codec.SIZE_MAX:
-        refuse("FILE_FULL", f"{path} would be larger than {yaml_codec.SIZE_MAX // 1024} KiB",
-               "an orchestrator may trim comments: opsgit task trim ID --keep 20", path)  # fmt: skip
+def check_sizes(change: Change) -> None:
+    """Refuse a file that no door would read again; what anybody may say leaves room for a verdict."""
+    most = yaml_codec.SIZE_MAX - (ROOM if change.request.op in TALK else 0)
+    for edit in change.edits:
+        if len(content_of(edit) or b"") > most:
+            refuse("FILE_FULL", f"{edit.path} would be larger than {most // 1024} KiB",
+                   "an orchestrator may trim comments: opsgit task trim ID --keep 20", edit.path)  # fmt: skip
 
 
 def content_of(edit: Edit) -> bytes | None:

@@ -58,7 +58,7 @@ class Objects:
     def need(self, name: str, kind: str) -> Object:
         """The object of an id and type; refuses with `REPOSITORY_BROKEN` when it is missing."""
         found = self.get(name)
-        if found is None or found.type != kind:
+        if found is None or found.type != kind or found.id != name:
             refuse("REPOSITORY_BROKEN", f"{kind} {name} is missing", "git fsck --full")
         return found
 
@@ -226,12 +226,24 @@ class Commit:
     zone: str = "+0000"
 
 
+HEADERS = {40: b"gpgsig", 64: b"gpgsig-sha256"}
 _FORM = re.compile(
-    rb"tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)"
-    rb"author (?P<who>(?P<name>[^<>\n]+) <(?P<email>[^<>\n ]+)> (?P<time>0|[1-9][0-9]{0,10}) (?P<zone>[+-][0-9]{4}))\n"
-    rb"committer (?P=who)\n"
-    rb"gpgsig(?:-sha256)? (?P<sig>-----BEGIN SSH SIGNATURE-----\n(?: [A-Za-z0-9+/=]+\n)+ -----END SSH SIGNATURE-----\n)"
-    rb"\n(?P<message>[^\0]*)",
+    rb"""
+    tree\ (?P<tree>[0-9a-f]{40}|[0-9a-f]{64})\n
+    (?P<parents>(?:parent\ [0-9a-f]+\n)*)
+    author\ (?P<who>
+        (?P<name>[^<>\n]+)\ <(?P<email>[^<>\n ]+)>\ (?P<time>0|[1-9][0-9]{0,10})
+        \ (?P<zone>[+-](?:0[0-9]|1[0-4])[0-5][0-9])
+    )\n
+    committer\ (?P=who)\n
+    (?P<header>gpgsig(?:-sha256)?)\ (?P<sig>
+        -----BEGIN\ SSH\ SIGNATURE-----\n
+        (?:\ [A-Za-z0-9+/=]+\n)+
+        \ -----END\ SSH\ SIGNATURE-----\n
+    )\n
+    (?P<message>[^\0]*)
+    """,
+    re.VERBOSE,
 )
 
 
@@ -241,7 +253,7 @@ def parse_commit(content: bytes) -> Commit:
     if found is None and b"\ngpgsig" not in content.partition(b"\n\n")[0]:
         refuse("BAD_SIGNATURE", "the commit is not signed", "make changes with opsgit, and opsgit hooks install")
     try:
-        if found is None:
+        if found is None or not _of_one_width(found):
             refuse("BAD_COMMIT", "the commit's headers are not tree, parents, author, the same committer and an SSH "
                    "signature", "make changes with opsgit, and opsgit hooks install")  # fmt: skip
         head, body = content[: found.start("sig")].rsplit(b"gpgsig", 1)[0], content[found.end("sig") :]
@@ -260,6 +272,13 @@ def parse_commit(content: bytes) -> Commit:
         refuse("BAD_COMMIT", "the commit is not UTF-8", "git config --unset i18n.commitEncoding")
 
 
+def _of_one_width(found: re.Match[bytes]) -> bool:
+    """Whether all ids are as long as the tree's, and the signature's header is the one for that length."""
+    width = len(found["tree"])
+    ids = [line[7:] for line in found["parents"].splitlines()]
+    return all(len(one) == width for one in ids) and found["header"] == HEADERS[width]
+
+
 def unsigned_commit(commit: Commit) -> bytes:
     """The bytes of a commit without its signature: what is signed."""
     who = f"{commit.name} <{commit.email}> {commit.time} {commit.zone}"
@@ -273,6 +292,5 @@ def signed_commit(unsigned: bytes, signature: str, width: int = 40) -> bytes:
     :param width: 40 or 64, the length of ids in the repository.
     """
     head, _, message = unsigned.partition(b"\n\n")
-    name = "gpgsig" if width == 40 else "gpgsig-sha256"
-    header = f"{name} " + signature.removesuffix("\n").replace("\n", "\n ")
-    return head + b"\n" + header.encode() + b"\n\n" + message
+    lines = signature.removesuffix("\n").replace("\n", "\n ")
+    return head + b"\n" + HEADERS[width] + b" " + lines.encode() + b"\n\n" + message

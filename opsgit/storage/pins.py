@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ REMOTES = "refs/remotes/"
 # What a clone's refs are kept in, and what makes them or the objects come from elsewhere too.
 REFS = ("refs", "reftable")
 LONE = ("HEAD", "config", "packed-refs")
+INSIDE = re.compile(rb"ref: *refs/[^.\s]+\s*\Z")  # a symbolic ref to another that is looked at too
 ELSEWHERE = ("shallow", "objects/info/alternates", "worktrees")
 
 
@@ -30,14 +32,14 @@ def state_home() -> Path:
 class Pin:
     """The root of trust of one clone or URL.
 
-    `genesis` is its first commit, `tips` the last verified tip of each ledger. Of a clone also: `remotes`, the URL of
-    each remote, `refs`, all that was verified, and `seen`, the fingerprint of the clone when nothing was wrong with it.
+    `genesis` is its first commit, `tips` the last verified tip of each ledger. Of a clone also: `remotes`, each with
+    its URL, `refs`, all that was verified, and `seen`, the fingerprint of the clone when nothing was wrong with it.
     """
 
     path: Path
     genesis: str | None = None
     tips: dict[str, str] = field(default_factory=dict)
-    remotes: dict[str, str] = field(default_factory=dict)
+    remotes: list[tuple[str, str]] = field(default_factory=list)
     refs: dict[str, str] = field(default_factory=dict)
     seen: str = ""
 
@@ -59,8 +61,8 @@ class Pin:
             return cls(path)
         try:
             found: dict[str, Any] = json.loads(path.read_bytes())
-            named = {name: dict(found.get(name, {})) for name in ("tips", "remotes", "refs")}
-            return cls(path, str(found["genesis"]), seen=str(found.get("seen", "")), **named)
+            remotes = [(str(name), str(url)) for name, url in found["remotes"]]
+            return cls(path, found["genesis"], dict(found["tips"]), remotes, dict(found["refs"]), str(found["seen"]))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             refuse("NO_PIN", f"the pin {path} is damaged: {error}", "restore it, or remove it and trust anew")
 
@@ -75,7 +77,7 @@ class Pin:
         """Whether nothing has changed since all was found good: in the clone, and in what its URLs are known by."""
         if not self.seen or self.seen != fingerprint(folder):
             return False
-        known = ((self.of_url(url), self.refs.get(f"{REMOTES}{name}/main")) for name, url in self.remotes.items())
+        known = ((self.of_url(url), self.refs.get(f"{REMOTES}{name}/main")) for name, url in self.remotes)
         return all((pin.genesis, pin.tips.get(names.MAIN)) == (self.genesis, tip) for pin, tip in known if tip)
 
 
@@ -84,19 +86,25 @@ def fingerprint(folder: Path) -> str:
     if any((folder / name).exists() for name in ELSEWHERE):
         return ""
     digest = hashlib.sha256()
-    for path in _files(folder):
-        if path is None:
-            return ""
-        content = path.read_bytes()
-        digest.update(b"%s\0%d\0%s" % (os.fsencode(path), len(content), content))
+    try:
+        for path in _files(folder):
+            if path.is_symlink():
+                return ""
+            content = path.read_bytes()
+            if content.startswith(b"ref:") and not INSIDE.match(content):
+                return ""
+            digest.update(b"%s\0%d\0%s" % (os.fsencode(path), len(content), content))
+    except FileNotFoundError:  # a ref that is being moved right now
+        return ""
     return digest.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path | None]:
-    """The files that hold refs and configuration; None for a linked folder, whose content is anywhere."""
+def _files(folder: Path) -> Iterator[Path]:
+    """The files that hold refs and configuration, and linked folders, whose content is anywhere."""
     for place in REFS:
         for here, folders, files in os.walk(folder / place):
             folders.sort()
-            yield from (None for name in folders if os.path.islink(os.path.join(here, name)))
+            yield from (Path(here, name) for name in folders if os.path.islink(os.path.join(here, name)))
             yield from (Path(here, name) for name in sorted(files))
+    yield from (folder / name for name in (*REFS, *LONE) if os.path.islink(folder / name))
     yield from (folder / name for name in LONE if (folder / name).exists())

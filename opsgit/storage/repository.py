@@ -96,12 +96,14 @@ class Repository:
         The system frees it when the process dies.
         """
         self.own.mkdir(exist_ok=True)
-        handle = os.open(self.own / name, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            _wait_for(handle, self.folder)
+        with _locked(os.open(self.own / name, os.O_RDWR | os.O_CREAT, 0o666), self.folder):
             yield
-        finally:
-            os.close(handle)
+
+    @contextmanager
+    def lock_pushes(self) -> Iterator[None]:
+        """Hold the lock of pushes, on a folder that whoever may push can read, whatever user that is."""
+        with _locked(os.open(self.folder / "objects", os.O_RDONLY), self.folder):
+            yield
 
     def agent(self) -> str | None:
         """The agent that this clone acts as (`opsgit.agent` in its own git configuration), or None."""
@@ -110,6 +112,15 @@ class Repository:
             return None  # saves a process for most clones
         found = self.git.attempt("config", "--local", "--get", "opsgit.agent")
         return found.stdout.decode().strip() or None
+
+
+@contextmanager
+def _locked(handle: int, folder: Path) -> Iterator[None]:
+    try:
+        _wait_for(handle, folder)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _wait_for(handle: int, folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from opsgit.domain import names
 from opsgit.domain.records import Record
+from opsgit.domain.request import Edit
 from opsgit.storage import sshsig
 from opsgit.storage.keys import KeyStore
 from opsgit.storage.objects import Entry
@@ -162,6 +163,8 @@ many("BAD_COMMIT", "form", {
     "two signatures": lambda f: title(f, spoil=lambda raw: raw.replace(b"gpgsig ", b"gpgsig " + raw[raw.index(b"gpgsig ") + 7 : raw.index(b"END SSH SIGNATURE-----\n") + 23] + b"gpgsig ", 1)),
     "a NUL in the message": lambda f: resigned(f, lambda b: b + b"\0hidden\n"),
     "not UTF-8": lambda f: resigned(f, lambda b: b + b"\xff\n"),
+    "another name for its header": lambda f: title(f, spoil=lambda raw: raw.replace(b"\ngpgsig ", b"\ngpgsig-sha256 ", 1)),
+    "a zone that is nowhere": lambda f: resigned(f, lambda raw: raw.replace(b" +0000\n", b" +9900\n")),
     "PGP armour": lambda f: title(f, spoil=lambda raw: raw.replace(b"SSH SIGNATURE", b"PGP SIGNATURE")),
     "older than its parent": lambda f: title(f, at=f.time(f.tip()) - 60),
     "a time like 007": lambda f: resigned(f, lambda b: b.replace(b"> ", b"> 0")),
@@ -190,7 +193,7 @@ many("RIGHT_MISSING", "agents", {
     "a developer makes itself an orchestrator": lambda f: f.act("agent.edit", "dev", DEV, sets(role="orchestrator"), "agent dev: edited"),
     "a reviewer removes an agent": lambda f: f.act("agent.remove", "qa", DEV, sets(status="removed"), "agent dev: removed"),
     "a developer says that keys are compromised": lambda f: f.act("agent.compromise", "dev", QA,
-        lambda a: a["keys"][0].update(state="compromised", since=f.tip()), "agent qa: keys compromised"),
+        lambda a: a["keys"][0].update(state="compromised", since=[f.tip()]), "agent qa: keys compromised"),
 })  # fmt: skip
 many("EXCLUSIVE_ROLES", "agents", {
     "an orchestrator becomes a reviewer": lambda f: f.act("agent.edit", "orchestrator", "agents/boss2.yaml", sets(role="reviewer"), "agent boss2: edited"),
@@ -224,14 +227,14 @@ def a_compromised_key_behind_its_cut_off(forge: Forge) -> object:
         lambda t: t.update(comments=[{"by": "dev2", "at": forge.at(), "text": "x"}]),
         "T-6: comment",
     )
-    change = lambda a: a["keys"][0].update(state="compromised", since=cut)  # noqa: E731
+    change = lambda a: a["keys"][0].update(state="compromised", since=[cut])  # noqa: E731
     return forge.act("agent.compromise", "orchestrator", "agents/dev2.yaml", change, "agent dev2: keys compromised")
 
 
 @attack("COMPROMISED_KEY")
 def a_compromised_key_on_a_branch_that_forked_before(forge: Forge) -> object:
     fork = forge.tip()
-    change = lambda a: a["keys"][0].update(state="compromised", since=fork)  # noqa: E731
+    change = lambda a: a["keys"][0].update(state="compromised", since=[fork])  # noqa: E731
     forge.act("agent.compromise", "orchestrator", "agents/eye2.yaml", change, "agent eye2: keys compromised")
     return forge.branch("review.comment", "eye2", "M-1", lambda t: t["review"]["comments"].append({"by": "eye2", "at": forge.at(fork), "text": "x"}),
                         ledger=fork, at=forge.time(fork))  # fmt: skip
@@ -734,6 +737,54 @@ def a_branch_commit_with_a_file_more(forge: Forge) -> object:
     change = lambda t: t["review"]["comments"].append({"by": "eye", "at": forge.at(), "text": "x"})  # noqa: E731
     more = {T7: forge.emitted(T7, {**forge.record(T7), "title": "too"})}
     return forge.branch("review.comment", "eye", "M-1", change, extra=more)
+
+
+@attack("BAD_MERGE")
+def a_comment_on_another_task_in_the_branch(forge: Forge) -> object:
+    """Well formed for the other review, but built upon this one."""
+    here, words = forge.tip("review/M-1"), {"by": "eye", "at": forge.at(), "text": "x"}
+    edit = Edit(T1, forge.changed(T1, lambda t: t.update(review={"round": 1, "comments": [words]}), here))
+    ref = names.review_ref("T-1")
+    text = forge.text("review.comment", "eye", "T-1", "T-1: comment", (edit,), ref, forge.tip(), "", "")
+    tree = forge.files({T1: forge.emitted(T1, edit.record or {})}, here)
+    return forge.commit(tree, (here,), text, "eye", at=forge.time(forge.tip()), ref=names.review_ref("M-1"))
+
+
+def about_a_house_file(forge: Forge, ref: str, ledger: str, *parents: str) -> str:
+    lines = [
+        f"Opsgit-Op: review.comment\nOpsgit-Repo: {forge.identity} {ref}",
+        ledger,
+        "Opsgit-File: .pre-commit-config.yaml sha256:0",
+    ]
+    tree = git(forge.path, "rev-parse", f"{parents[0]}^{{tree}}").strip()
+    return forge.commit(tree, parents, "x\n\n" + "\n".join(filter(None, lines)) + "\n", "eye", ref=ref)
+
+
+many("BAD_MERGE", "a review of no task", {
+    "a merge": lambda f: about_a_house_file(f, names.MAIN, "", f.tip(), f.tip("review/T-1")),
+    "on a branch": lambda f: about_a_house_file(f, names.review_ref("T-1"), f"Opsgit-Ledger: {f.tip()}", f.tip("review/T-1")),
+})  # fmt: skip
+
+
+def wordy(task: Doc, forge: Forge) -> None:
+    """Comments until no verdict fits into the file any more."""
+    words = [{"by": "eye", "at": forge.at(), "text": f"{number} " + "x" * 3900} for number in range(63)]
+    task["review"].setdefault("comments", []).extend(words)
+
+
+@attack("CONTENT_MISMATCH")
+def many_comments_at_once(forge: Forge) -> object:
+    return forge.branch("review.comment", "eye", "T-1", lambda t: wordy(t, forge))
+
+
+@attack("FILE_FULL")
+def a_review_talked_full(forge: Forge) -> object:
+    """One comment after the other, until no verdict would fit into the file."""
+    made: object = None
+    for number in range(62):
+        words = {"by": "eye", "at": forge.at(forge.tip("review/M-1")), "text": f"{number} " + "x" * 3900}
+        made = forge.branch("review.comment", "eye", "M-1", lambda t, w=words: t["review"]["comments"].append(w))
+    return made
 
 
 @attack("CONTENT_MISMATCH")

@@ -16,9 +16,9 @@ from opsgit.domain import names
 from opsgit.domain.request import Edit
 from opsgit.operations import cloning, pushing, verifying
 from opsgit.operations.session import Session
-from opsgit.storage import yaml_codec
+from opsgit.storage import pins, yaml_codec
 from opsgit.storage.repository import Repository
-from tests.attacks.corpus import title
+from tests.attacks.corpus import house, title
 from tests.attacks.forge import Forge
 from tests.conftest import git
 
@@ -74,9 +74,9 @@ def test_a_pin_is_compared(forge: Forge, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_damaged_pin_is_no_fresh_start(forge: Forge) -> None:
     assert verify(forge.path) == 0
-    pins = list((Path(os.environ["XDG_STATE_HOME"]) / "opsgit/pins").iterdir())
-    assert all(pin.stat().st_mode & 0o777 == 0o600 for pin in pins)
-    for pin in pins:
+    written = list((Path(os.environ["XDG_STATE_HOME"]) / "opsgit/pins").iterdir())
+    assert all(pin.stat().st_mode & 0o777 == 0o600 for pin in written)
+    for pin in written:
         pin.write_text("{")
     assert verify(forge.path) == 9
 
@@ -139,6 +139,142 @@ def test_what_lies_elsewhere_is_looked_at_each_time(
     assert len(asked) == 2
 
 
+def unsigned(path: Path) -> str:
+    """A commit that nobody signed, upon main."""
+    return git(path, "-c", "commit.gpgSign=false", "commit-tree", "main^{tree}", "-p", "main", "-m", "evil").strip()
+
+
+def name(path: Path, target: str, commit: str) -> None:
+    (path / ".git" / target).write_text(f"{commit}\n")
+
+
+DECOYS: dict[str, str] = {
+    "a name of its own": "MAIN_HEAD",
+    "what was fetched": "FETCH_HEAD",
+    "our own corner": "opsgit/main",
+}
+
+
+@pytest.mark.parametrize("decoy", DECOYS)
+def test_a_main_that_points_out_of_the_refs_is_looked_at_each_time(
+    forge: Forge, decoy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`refs/heads/main` as a symbolic ref to a file that nobody would watch."""
+    good, evil, place = forge.tip(), unsigned(forge.path), DECOYS[decoy]
+    name(forge.path, place, good)
+    name(forge.path, "refs/heads/main", f"ref: {place}")
+    assert verify(forge.path) == 0
+    name(forge.path, place, evil)
+    assert codes(forge.path, capsys) == ["BAD_SIGNATURE"]
+
+
+def test_a_main_that_is_a_link_is_what_git_makes_of_it(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    good, evil, heads = forge.tip(), unsigned(forge.path), forge.path / ".git/refs/heads"
+    git(forge.path, "update-ref", "refs/heads/real", good)
+    (heads / "refs/heads").mkdir(parents=True)
+    name(forge.path, "refs/heads/refs/heads/real", good)  # where the link leads, for who reads files
+    (heads / "main").unlink()
+    (heads / "main").symlink_to("refs/heads/real")
+    assert verify(forge.path) == 0
+    git(forge.path, "update-ref", "refs/heads/real", evil)
+    assert codes(forge.path, capsys) == ["BAD_SIGNATURE"]
+    assert main(["-C", str(forge.path), "task", "list"]) == 6
+
+
+def test_refs_that_move_meanwhile_are_no_error(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert verify(forge.path) == 0
+    (forge.path / ".git/refs/heads/gone.lock").symlink_to("nowhere")
+    assert verify(forge.path) == 0
+    read = Path.read_bytes
+
+    def gone(path: Path) -> bytes:
+        if path.name == "main":
+            raise FileNotFoundError(path)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", gone)
+    assert pins.fingerprint(forge.path / ".git") == ""
+
+
+def test_each_url_of_a_remote_is_asked(forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hub = shared(forge, tmp_path)
+    for clone in ("one", "two"):
+        cloning.clone(str(hub), tmp_path / clone, None, None)[0].close()
+    git(tmp_path / "one", "remote", "set-url", "--add", "origin", "https://example.org/mirror.git")
+    assert verify(tmp_path / "one") == 0
+    title(forge)
+    git(forge.path, "push", "-q", str(hub), "main")
+    git(tmp_path / "two", "fetch", "-q")
+    assert verify(tmp_path / "two") == 0
+    assert codes(tmp_path / "one", capsys) == ["REWOUND"]
+
+
+def test_a_commit_graph_hides_nothing(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    """A graph that says that the newest commits have other parents: git believes it, verify does not."""
+    at, cut = ["-C", str(forge.path)], forge.tip()
+    assert main([*at, "task", "comment", "T-6", "--text", "x", "--as", "dev2"]) == 0
+    bad = forge.tip()
+    assert main([*at, "agent", "compromise", "dev2", "--since", cut, "--as", "orchestrator"]) == 0
+    git(forge.path, "commit-graph", "write", "--reachable")
+    graph = forge.path / ".git/objects/info/commit-graph"
+    graph.chmod(0o644)
+    content = bytearray(graph.read_bytes())
+    listed = git(forge.path, "rev-list", "--all").split()
+    number = {commit: position for position, commit in enumerate(sorted(listed))}
+    record = number[forge.tip()].to_bytes(4, "big"), number[bad].to_bytes(4, "big"), number[cut].to_bytes(4, "big")
+    tree = bytes.fromhex(git(forge.path, "rev-parse", "main^{tree}").strip())
+    parent = content.index(tree + record[1]) + len(tree)
+    content[parent : parent + 4] = record[2]
+    graph.write_bytes(bytes(content))
+    assert bad not in git(forge.path, "rev-list", "main").split()
+    assert codes(forge.path, capsys) == ["COMPROMISED_KEY"]
+
+
+def test_a_task_and_a_remote_of_any_name(forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A task called main has a review branch whose name ends like a ledger's; a remote may have a slash."""
+    from tests.attacks.corpus import signed
+
+    at = ["-C", str(forge.path)]
+    (tmp_path / "out").write_text("x\n")
+    for words in (["add", "--id", "main", "--title", "x", "--assign", "dev", "--as", "boss2"], ["start", "main"], ["submit", "main", "--output", str(tmp_path / "out")]):  # fmt: skip
+        assert main([*at, "task", *words]) == 0
+    forge.branch("review.sign-off", "dev", "M-1", signed(forge, "dev", 1))
+    hub = shared(forge, tmp_path)
+    for remote in ("origin", "team/hub"):
+        git(tmp_path, "clone", "-q", "-o", remote, str(hub), remote.replace("/", "-"))
+        assert codes(tmp_path / remote.replace("/", "-"), capsys) == ["SELF_REVIEW"]
+    git(hub, "update-ref", "refs/heads/review/M-1", "review/M-1~1")
+    git(tmp_path, "clone", "-q", "-o", "team/hub", str(hub), "good")
+    assert verify(tmp_path / "good") == 0
+
+
+def test_a_cut_off_stays_when_another_is_named(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    at, cut = ["-C", str(forge.path)], forge.tip()
+    assert main([*at, "task", "comment", "T-6", "--text", "x", "--as", "dev2"]) == 0
+    for since in (cut, forge.tip(), cut):
+        code = main([*at, "agent", "compromise", "dev2", "--since", since, "--as", "orchestrator"])
+        assert code == 0 or (since == cut and "NOTHING_CHANGES" in capsys.readouterr().err)
+        assert codes(forge.path, capsys) == ["COMPROMISED_KEY"]
+
+
+def test_a_parent_that_is_no_id_ends_the_walk(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    tree, who = git(forge.path, "rev-parse", "main^{tree}").strip(), "x <x@x> 1 +0000"
+    raw = f"tree {tree}\nparent refs/heads/main\nauthor {who}\ncommitter {who}\n\nx\n"
+    made = subprocess.run(["git", "-C", str(forge.path), "hash-object", "-t", "commit", "-w", "--literally", "--stdin"],
+                          input=raw.encode(), capture_output=True, check=True).stdout.decode().strip()  # fmt: skip
+    name(forge.path, "refs/heads/main", made)
+    assert codes(forge.path, capsys)[0] == "BAD_SIGNATURE"
+    assert main(["-C", str(forge.path), "task", "list"]) == 6
+
+
+def test_an_object_without_end_is_not_read(
+    forge: Forge, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("opsgit.storage.git.READ_MAX", 100_000)
+    house(forge, {"gates/zeros": b"0" * 100_001})
+    assert codes(forge.path, capsys) == ["TOO_LARGE"]
+
+
 def test_a_url_that_went_on_elsewhere_is_looked_at(
     forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -179,12 +315,22 @@ def test_an_overwritten_object_is_unknown_not_invalid(forge: Forge) -> None:
     assert verify(forge.path) == 9
 
 
-def test_a_missing_object_and_a_shallow_clone_are_unknown(forge: Forge, tmp_path: Path) -> None:
+def test_a_missing_object_and_a_shallow_clone_are_unknown(
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     git(tmp_path, "clone", "-q", "--depth", "3", forge.path.as_uri(), "shallow")
+    capsys.readouterr()
     assert verify(tmp_path / "shallow") == 9
+    assert "INCOMPLETE" in capsys.readouterr().err
     blob = git(forge.path, "rev-parse", "main:tasks/t6/T-6.yaml").strip()
     (forge.path / ".git/objects" / blob[:2] / blob[2:]).unlink()
     assert verify(forge.path) == 9
+
+
+def test_a_repository_that_lost_its_main_is_said(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    git(forge.path, "update-ref", "-d", "refs/heads/main")
+    assert verify(forge.path) == 4
+    assert "NOT_A_STATE_REPOSITORY" in capsys.readouterr().err
 
 
 def test_configuration_and_mailmap_run_and_change_nothing(forge: Forge, tmp_path: Path) -> None:
@@ -346,6 +492,13 @@ FOUNDINGS: dict[str, Callable[[Forge], str]] = {
     "a task": lambda f: refounded(f, {"tasks/t7/T-7.yaml": yaml_codec.emit("task", f.record("tasks/t7/T-7.yaml"))}),
     "a quota": lambda f: refounded(f, {"quotas/q.yaml": yaml_codec.emit("quota", f.record("quotas/q.yaml"))}),
     "two agents": lambda f: refounded(f, {"agents/dev.yaml": yaml_codec.emit("agent", f.record("agents/dev.yaml"))}),
+    "a role for everything": lambda f: refounded(
+        f,
+        {
+            "ops.yaml": git(f.path, "show", "main:ops.yaml").encode() + b"roles:\n  god: [orchestrate, work]\n",
+            **founder(f, role="god"),
+        },
+    ),
     "no README": lambda f: refounded(f, {"README.md": None}),
     "an executable gate": lambda f: refounded(f, {"gates/x": ("100755", b"#!/bin/sh\n")}),
     "another operation": lambda f: refounded(f, {}, "project.set"),
@@ -361,19 +514,20 @@ def test_the_genesis_made_again_as_it_was_passes(forge: Forge) -> None:
     assert verify(forge.path) == 0
 
 
-@pytest.mark.parametrize("name", FOUNDINGS)
+@pytest.mark.parametrize("what", FOUNDINGS)
 def test_a_project_is_founded_by_one_orchestrator_with_the_files_of_init(
-    name: str, forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    what: str, forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tip = FOUNDINGS[name](forge)
-    assert codes(forge.path, capsys)[0] == "BAD_GENESIS"
+    tip = FOUNDINGS[what](forge)
+    code = {"a role for everything": "EXCLUSIVE_ROLES"}.get(what, "BAD_GENESIS")
+    assert codes(forge.path, capsys)[0] == code
     git(tmp_path, "init", "-q", "--bare", "server.git")
     git(forge.path, "push", "-q", str(tmp_path / "server.git"), "main:refs/heads/incoming")
     git(tmp_path / "server.git", "update-ref", "-d", "refs/heads/incoming")
     server = Repository(tmp_path / "server.git", None)
     found = pushing.pushed(server, [("0" * 40, tip, names.MAIN)], {}, forge.time(tip) + 1, None)
     server.close()
-    assert [one.code for one in found] == ["BAD_GENESIS"]
+    assert [one.code for one in found] == [code]
 
 
 def test_there_are_enough_honest_ones() -> None:

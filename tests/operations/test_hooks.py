@@ -67,6 +67,20 @@ def test_the_policy_and_house_files_are_edited_by_hand(task: Desk) -> None:
     task.ok("verify")
 
 
+def test_no_hook_takes_what_no_server_would(task: Desk) -> None:
+    (task.path / "README.md").write_text("x" * 300_000)
+    done = commit(task.path, "-am", "large")
+    assert done.returncode != 0 and "FILE_FULL" in done.stderr
+
+
+def test_an_edit_that_is_staged_and_gone_from_the_checkout(task: Desk) -> None:
+    edit(task, "title: ", "title:   ")
+    git(task.path, "add", "-A")
+    (task.path / "tasks/t1/T-1.yaml").unlink()
+    done = commit(task.path, "-m", "spaces")
+    assert done.returncode != 0 and "HAND_MADE" in done.stderr and "DISK" not in done.stderr
+
+
 def test_a_gate_is_added_made_executable_and_removed_by_hand(task: Desk) -> None:
     gate = task.path / "gates/deploy.sh"
     gate.parent.mkdir()

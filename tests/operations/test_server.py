@@ -114,6 +114,101 @@ def test_hostile_pushers_environments_change_nothing(desk: Desk, hub: Path, tmp_
         assert refused.returncode != 0 and "BAD_SIGNATURE" in refused.stderr, (env, refused.stderr)
 
 
+ZERO = "0" * 40
+
+
+def raw_push(hub: Path, source: Path, *moves: tuple[str, str, str]) -> str:
+    """What receive-pack answers to moves (old, new, ref) as no git would send them."""
+    lines = [f"{old} {new} {ref}" for old, new, ref in moves]
+    lines[0] += "\0report-status"
+    body = b"".join(b"%04x%s" % (len(line) + 4, line.encode()) for line in lines) + b"0000"
+    wanted = [new for _, new, _ in moves if new != ZERO]
+    if wanted:
+        revisions = "\n".join(
+            [*wanted, *(f"^{tip}" for tip in git(hub, "for-each-ref", "--format=%(objectname)").split())]
+        )
+        packing = ["git", "-C", str(source), "pack-objects", "--revs", "--stdout", "-q"]
+        body += subprocess.run(packing, input=revisions.encode() + b"\n", capture_output=True, check=True).stdout
+    done = subprocess.run(["git", "receive-pack", str(hub)], input=body, capture_output=True, check=False, timeout=60)
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+def unsigned(path: Path) -> str:
+    """A commit that nobody signed, upon main."""
+    return git(path, "-c", "commit.gpgSign=false", "commit-tree", "main^{tree}", "-p", "main", "-m", "evil").strip()
+
+
+def test_a_push_is_judged_by_what_is_there_and_not_by_what_it_says(in_review: Desk, hub: Path) -> None:
+    assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
+    tips = [git(hub, "rev-parse", ref).strip() for ref in ("main", "review/T-1")]
+    bad, main_, review = unsigned(in_review.path), "refs/heads/main", "refs/heads/review/T-1"
+    for moves, code in (
+        (((tips[0], bad, main_), (tips[0], tips[0], main_)), "WRONG_REF"),  # one ref twice: git moves it by the first
+        (((bad, bad, main_), (tips[1], ZERO, review)), "NOT_FAST_FORWARD"),  # an old value that is not there
+        (((ZERO, bad, main_), (tips[1], tips[0], review)), "NOT_FAST_FORWARD"),
+        (((tips[0], bad, main_),), "BAD_SIGNATURE"),
+        (((tips[1], ZERO, review),), "NOT_FAST_FORWARD"),
+    ):
+        said = raw_push(hub, in_review.path, *moves)
+        assert code in said and "Traceback" not in said, said
+        assert [git(hub, "rev-parse", ref).strip() for ref in ("main", "review/T-1")] == tips
+
+
+def test_a_verdict_does_not_rewind_the_review_in_the_same_push(in_review: Desk, hub: Path, tmp_path: Path) -> None:
+    push(in_review.path, str(hub), "main", "review/T-1")
+    late = Desk(tmp_path / "late", in_review.capsys)
+    shutil.copytree(in_review.path, late.path, symlinks=True)
+    in_review.ok("review", "comment", "T-1", "--text", "wait: it fails", "--as", "eye")
+    assert push(in_review.path, str(hub), "review/T-1").returncode == 0
+    old = git(late.path, "rev-parse", "review/T-1").strip()
+    late.ok("review", "approve", "T-1", "--as", "qa")
+    before = git(hub, "for-each-ref")
+    refused = push(late.path, str(hub), "main", f"+{old}:refs/heads/review/T-1")
+    assert refused.returncode != 0 and "BAD_MERGE" in refused.stderr
+    assert git(hub, "for-each-ref") == before
+
+
+def test_a_whole_round_after_the_other_in_one_push(in_review: Desk, hub: Path, tmp_path: Path) -> None:
+    """A verdict, the next submission and its words, all new to the server; the review before main."""
+    push(in_review.path, str(hub), "main", "review/T-1")
+    in_review.ok("review", "reject", "T-1", "--as", "qa", "--reason", "no")
+    in_review.ok("task", "start", "T-1")
+    (tmp_path / "better").write_text("better\n")
+    in_review.ok("task", "submit", "T-1", "--output", str(tmp_path / "better"))
+    done = push(in_review.path, str(hub), "+review/T-1", "main")
+    assert done.returncode == 0, done.stderr
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    done = push(in_review.path, str(hub), "main", ":review/T-1")
+    assert done.returncode == 0, done.stderr
+
+
+def test_pushes_are_judged_and_taken_one_at_a_time(in_review: Desk, hub: Path, tmp_path: Path) -> None:
+    """A verdict and a comment at once: each alone is fine, but the verdict would leave the comment out."""
+    push(in_review.path, str(hub), "main", "review/T-1")
+    late = Desk(tmp_path / "late", in_review.capsys)
+    shutil.copytree(in_review.path, late.path, symlinks=True)
+    in_review.ok("review", "comment", "T-1", "--text", "wait: it fails", "--as", "eye")
+    late.ok("review", "approve", "T-1", "--as", "qa")
+    slow = hub / "hooks/pre-receive.chained"  # after our judgement, before the refs move
+    slow.write_text("#!/bin/sh\nsleep 1\n")
+    slow.chmod(0o755)
+    command = ["git", "-C", str(in_review.path), "push", "-q", str(hub), "review/T-1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+        time.sleep(0.5)
+        second = push(late.path, str(hub))
+    assert sorted([first.returncode == 0, second.returncode == 0]) == [False, True]
+    assert "BAD_MERGE" in second.stderr or second.returncode == 0
+
+
+def test_no_configuration_of_the_pusher_sends_git_past_the_hook(desk: Desk, hub: Path, tmp_path: Path) -> None:
+    assert push(desk.path, str(hub)).returncode == 0
+    evil(desk)
+    (tmp_path / "pusher").mkdir()
+    (tmp_path / "pusher/.gitconfig").write_text(f"[core]\n\thooksPath = {tmp_path}/none\n")
+    refused = push(desk.path, str(hub), HOME=str(tmp_path / "pusher"))
+    assert refused.returncode != 0 and "BAD_SIGNATURE" in refused.stderr
+
+
 def test_an_existing_hook_goes_on_to_be_called(desk: Desk, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "old.git")
     hook = tmp_path / "old.git/hooks/pre-receive"

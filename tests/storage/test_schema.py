@@ -31,7 +31,7 @@ TASK: dict[str, Any] = {
 SAMPLES: dict[str, dict[str, Any]] = {
     "task": TASK,
     "agent": {**agent_record("dev", "developer"), "description": "d", "email": "a@b.c",
-              "keys": [{"key": "ssh-ed25519 " + "A" * 68, "state": "active", "added": AT, "proof": "AAAA", "since": "0" * 40, "ratified": ["1" * 40]}]},
+              "keys": [{"key": "ssh-ed25519 " + "A" * 68, "state": "active", "added": AT, "proof": "AAAA", "since": ["0" * 40], "ratified": ["1" * 40]}]},
     "project": {**PROJECT, "roles": {"web": ["work"]}, "pipeline": ["web", "qa", "ship"], "workspace": "/w",
                 "identity": {"explicit": True}, "stale": {"review": "2h"}, "idle": "3d", "deploy": {"command": ["a"], "timeout": 5, "output": 10}},
     "quota": {"name": "q", "limit": 3, "used": 0, "period": "daily", "reset_at": AT, "agents": ["dev"]},
