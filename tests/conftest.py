@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,15 +98,28 @@ def git(folder: Path, *words: str, check: bool = True, **more: Any) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="session")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state repository with one agent of each role, and the data folder with their keys: to be copied."""
+    box = tmp_path_factory.mktemp("founded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(box))
+        patch.setenv("XDG_DATA_HOME", str(box / "data"))
+        founding.init(box / "state", "demo").close()
+        for name, role in (("dev", "developer"), ("qa", "reviewer"), ("ship", "deployer"), ("eye", "observer")):
+            assert main(["-C", str(box / "state"), "agent", "add", name, "--role", role]) == 0
+    return box
+
+
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+def desk(founded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
     """A fresh state repository with one agent of each role."""
-    made = founding.init(tmp_path / "state", "demo")
-    made.close()
-    found = Desk(tmp_path / "state", capsys)
-    for name, role in (("dev", "developer"), ("qa", "reviewer"), ("ship", "deployer"), ("eye", "observer")):
-        found.ok("agent", "add", name, "--role", role)
-    yield found
+    subprocess.run(["cp", "-a", str(founded / "state"), str(founded / "data"), str(tmp_path)], check=True)
+    repository = Repository((tmp_path / "state/.git").resolve(), tmp_path / "state")
+    founding.configure_clone(repository, "orchestrator")  # whose keys lie elsewhere now
+    repository.close()
+    capsys.readouterr()
+    return Desk(tmp_path / "state", capsys)
 
 
 @pytest.fixture

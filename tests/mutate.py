@@ -7,6 +7,7 @@ a virtual environment that has this copy. A rule whose removal no test notices i
 
 from __future__ import annotations
 
+import argparse
 import ast
 import concurrent.futures
 import os
@@ -61,8 +62,8 @@ def without(source: str, first: int, last: int) -> str:
     return "\n".join([*lines[: first - 1], f"{indent}pass", *lines[last:]])
 
 
-def survives(relative: str, first: int, last: int) -> bool:
-    """Whether every test still passes with the rule turned off (with lines 0 to 0: with nothing turned off)."""
+def noticed(relative: str, first: int, last: int) -> str:
+    """What the first test says that fails with the rule turned off (with lines 0 to 0: with nothing); else nothing."""
     with tempfile.TemporaryDirectory(prefix="opsgit-mutant-") as box:
         copy = Path(box) / "opsgit-copy"
         unwanted = shutil.ignore_patterns(".git", ".venv", ".hypothesis", "__pycache__", "*.egg-info")
@@ -72,7 +73,7 @@ def survives(relative: str, first: int, last: int) -> bool:
             file.write_text(without(file.read_text(), first, last))
         python = _environment(Path(box) / "venv", copy)
         order = (*BY_RULES, *BY_DOORS, *REST) if relative.startswith("domain") else (*BY_DOORS, *BY_RULES, *REST)
-        return all(_pass(python, copy, tests) for tests in order)
+        return next(filter(None, (_failure(python, copy, tests) for tests in order)), "")
 
 
 def _environment(place: Path, copy: Path) -> Path:
@@ -86,25 +87,29 @@ def _environment(place: Path, copy: Path) -> Path:
     return python
 
 
-def _pass(python: Path, copy: Path, tests: list[str]) -> bool:
+def _failure(python: Path, copy: Path, tests: list[str]) -> str:
     command = [python, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
     env = {**os.environ, "HYPOTHESIS_PROFILE": "quick"}
-    return subprocess.run(command, cwd=copy, env=env, capture_output=True, check=False).returncode == 0
+    done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, check=False)
+    return done.stdout[-3000:] + done.stderr[-1000:] if done.returncode else ""
 
 
 def main() -> int:
-    """Run all mutants (or every n-th: `--every N`), two at a time; print the survivors."""
-    every = int(sys.argv[sys.argv.index("--every") + 1]) if "--every" in sys.argv else 1
-    found = [(relative, *rule) for relative in JUDGES for rule in rules(TOP / "opsgit" / relative)][::every]
-    if not survives(JUDGES[0], 0, 0):
-        print("the tests fail with no rule turned off: nothing can be said")
+    """Run all mutants, every n-th (`--every N`), or those of some files (`--in operations/`); print the survivors."""
+    asked = argparse.ArgumentParser()
+    asked.add_argument("--every", type=int, default=1)
+    asked.add_argument("--in", dest="place", default="")
+    given = asked.parse_args()
+    judges = [relative for relative in JUDGES if relative.startswith(given.place)]
+    found = [(relative, *rule) for relative in judges for rule in rules(TOP / "opsgit" / relative)][:: given.every]
+    wrong = noticed(JUDGES[0], 0, 0)
+    if wrong:
+        print(f"{wrong}\nthe tests fail with no rule turned off: nothing can be said")
         return 1
     alive = []
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for (relative, _, _, name), lives in zip(
-            found, pool.map(lambda r: survives(r[0], r[1], r[2]), found), strict=True
-        ):
-            if lives:
+        for (relative, _, _, name), said in zip(found, pool.map(lambda r: noticed(*r[:3]), found), strict=True):
+            if not said:
                 alive.append(f"{relative} {name}")
                 print(f"SURVIVES  {name}", flush=True)
     print(f"{len(found)} rules turned off one by one; {len(alive)} not noticed by any test")

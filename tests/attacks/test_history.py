@@ -434,7 +434,9 @@ HONEST: dict[str, list[Words]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize(
+    "name", [n if not i % 4 else pytest.param(n, marks=pytest.mark.slow) for i, n in enumerate(HONEST)]
+)
 def test_an_honest_history_passes_and_a_server_takes_it(
     name: str, forge: Forge, honest: tuple[Path, Path], tmp_path: Path
 ) -> None:
