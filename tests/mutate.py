@@ -65,6 +65,7 @@ def without(source: str, first: int, last: int) -> str:
 def noticed(relative: str, first: int, last: int) -> str:
     """What the first test says that fails with the rule turned off (with lines 0 to 0: with nothing); else nothing."""
     with tempfile.TemporaryDirectory(prefix="opsgit-mutant-") as box:
+        os.chmod(box, 0o755)  # some tests run commands as another user
         copy = Path(box) / "opsgit-copy"
         unwanted = shutil.ignore_patterns(".git", ".venv", ".hypothesis", "__pycache__", "*.egg-info")
         shutil.copytree(TOP, copy, ignore=unwanted)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from opsgit.domain.codes import refuse
 
+FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -18,7 +19,9 @@ def text(seconds: int) -> str:
 def seconds(when: str) -> int:
     """Seconds after the epoch of an RFC 3339 UTC text; refuses others with `BAD_VALUE`."""
     try:
-        return int(datetime.strptime(when, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+        if not FORM.match(when):
+            raise ValueError
+        return int(datetime.fromisoformat(when).timestamp())
     except ValueError:
         refuse("BAD_VALUE", f"{when!r} is no time", "write it as 2026-01-31T12:00:00Z")
 

@@ -115,10 +115,12 @@ class Session:
 
     def _refresh(self, people: bool) -> None:
         """Bring allowed_signers and a small project's state.json up to date; that it cannot be done is only told."""
-        from opsgit.operations import compiling, founding
+        from opsgit.operations import compiling
 
         try:
             if people:
+                from opsgit.operations import founding
+
                 founding.write_allowed_signers(self.repository, self.look())
             compiling.refresh_small(self)
         except OSError as error:
