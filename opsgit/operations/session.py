@@ -15,11 +15,13 @@ from opsgit.storage.disk import put
 from opsgit.storage.repository import Repository
 
 if TYPE_CHECKING:  # what only writes need is imported when something is written: lists start twice as fast
+    from opsgit.domain.findings import Finding
     from opsgit.domain.model import Agent
     from opsgit.domain.request import Request, Snapshot
     from opsgit.storage.checkout import Checkout
     from opsgit.storage.ledger import Transaction, Written
 
+REVIEWS_KEPT = 1000
 Natural = Callable[["Snapshot"], Sequence[str]]
 
 
@@ -40,7 +42,10 @@ class Session:
 
     def look(self, task_id: str | None = None) -> Snapshot:
         """The state now, without the lock; with a task in review, its branch's version."""
-        return self.transaction().snapshot(task_id)
+        transaction = self.transaction()
+        if task_id:
+            self._trust_review(transaction, task_id)
+        return transaction.snapshot(task_id)
 
     def transaction(self) -> Transaction:
         """The ledger's tip, to decide on."""
@@ -60,7 +65,12 @@ class Session:
     def write(self, *requests: Request) -> list[Written]:
         """Decide the requests one after the other under the lock, and publish them all, or none."""
         with self.batch() as transaction:
-            return [transaction.perform(request) for request in requests]
+            return [self._perform(transaction, request) for request in requests]
+
+    def _perform(self, transaction: Transaction, request: Request) -> Written:
+        if request.op.startswith(("task.", "review.")):
+            self._trust_review(transaction, request.target)
+        return transaction.perform(request)
 
     @contextmanager
     def batch(self) -> Iterator[Transaction]:
@@ -76,7 +86,7 @@ class Session:
             yield transaction
             if not self.dry_run:
                 transaction.publish()
-                self._mark(transaction.tip)
+                self._mark(transaction.tip, *(new for _, new in transaction.branches.values() if new))
                 self._refresh(any(path.startswith("agents/") for path in transaction.files))
         if transaction.unfinished:
             self.notices.append(transaction.unfinished)
@@ -86,25 +96,43 @@ class Session:
 
         Refuses with the code of the first finding.
         """
-        mark = self.repository.own / "verified"
-        known = mark.read_text().strip() if mark.exists() else None
-        if known == tip:
+        known = self._judged()
+        if tip in known:
             return
         from opsgit.operations.verifying import Verifier
 
-        findings = Verifier(self.repository).since(tip, known)
-        if findings:
-            first = findings[0]
-            why = f"the ledger here does not hold: {first.commit[:10]}: {first.message}"
-            hint = "opsgit verify shows all; git reset --hard COMMIT goes back to the last good one"
-            refuse(first.code, why, hint, first.path)
+        start = known[0] if known else None
+        self._refuse(Verifier(self.repository).since(tip, start), f"git reset --hard {(start or 'COMMIT')[:10]}")
         self._mark(tip)
 
-    def _mark(self, tip: str) -> None:
-        """Remember, in the git folder, how far the ledger was judged here."""
+    def _trust_review(self, transaction: Transaction, task_id: str) -> None:
+        """The same for an open review, which may have come from a remote."""
+        branch = transaction.reviewed(task_id) if names.ID.match(task_id) else None
+        if branch is None or branch in self._judged() or transaction.written:
+            return
+        from opsgit.operations.verifying import Verifier
+
+        hint = f"git update-ref -d refs/remotes/origin/review/{task_id}, if it is not yours"
+        self._refuse(Verifier(self.repository).review(task_id, branch, transaction.tip), hint)
+        self._mark(transaction.base, branch)
+
+    def _refuse(self, findings: Sequence[Finding], hint: str) -> None:
+        if findings:
+            first = findings[0]
+            why = f"what is here does not hold: {first.commit[:10]}: {first.message}"
+            refuse(first.code, why, f"opsgit verify shows all; to go back: {hint}", first.path)
+
+    def _judged(self) -> list[str]:
+        """What was judged here: the ledger's tip, then tips of reviews."""
+        mark = self.repository.own / "verified"
+        return mark.read_text().split() if mark.exists() else []
+
+    def _mark(self, tip: str, *reviews: str) -> None:
+        """Remember, in the git folder, how far the ledger was judged here, and the newest reviews that were."""
         if os.access(self.repository.folder, os.W_OK):
             self.repository.own.mkdir(exist_ok=True)
-            put(self.repository.own / "verified", f"{tip}\n".encode())
+            kept = dict.fromkeys((*reviews, *self._judged()[1:]))
+            put(self.repository.own / "verified", "\n".join([tip, *list(kept)[:REVIEWS_KEPT], ""]).encode())
 
     def _mend(self, shown: Checkout, tip: str) -> None:
         """Mend the checkout; it is only a view, so that it cannot be mended is told and stops nothing."""

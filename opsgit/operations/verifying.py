@@ -15,7 +15,7 @@ from opsgit.operations.replay import Judge
 from opsgit.storage import sshsig
 from opsgit.storage.index import Index
 from opsgit.storage.objects import Objects
-from opsgit.storage.pins import REMOTES, Pin, fingerprint
+from opsgit.storage.pins import REMOTES, Pin, fingerprint, looked_before
 from opsgit.storage.repository import Repository
 
 LEDGER = re.compile(r"refs/remotes/[^/]+/main\Z")  # of a remote that is configured no more, too
@@ -38,6 +38,7 @@ class Verifier:
         self.pin = Pin.of_clone(self.repository.folder)
         self.verdict = Verification()
         self.first_use = False
+        self.behind: set[str] = set()  # URLs of which more was verified elsewhere than this clone has
 
     def _width(self) -> int:
         """The length of ids here: 40 (SHA-1) or 64 (SHA-256)."""
@@ -126,15 +127,15 @@ class Verifier:
     def _published_tips(self, ledgers: dict[str, str]) -> None:
         """What was verified of a remote's URL, in whatever clone, must still be in what that remote shows."""
         for remote, url in self._remotes():
-            known, ref = Pin.of_url(url).tips.get(names.MAIN), f"{REMOTES}{remote}/main"
-            if (
-                known
-                and ref in ledgers
-                and known != ledgers[ref]
-                and known not in self.first_parents(ledgers[ref], known)
-            ):
-                why = f"{ref} no longer holds {known[:10]}, which was verified from {url}"
-                self.chain.wrong("REWOUND", known, why)
+            pin, ref = Pin.of_url(url), f"{REMOTES}{remote}/main"
+            known, tip = pin.tips.get(names.MAIN), ledgers.get(ref)
+            if not known or not tip or known in self.first_parents(tip, known):
+                continue
+            if looked_before(self.repository.folder, remote, pin.path):
+                self.behind.add(url)
+                self.verdict.notices.append(f"{ref} is behind what was verified from {url} since: git fetch {remote}")
+            else:
+                self.chain.wrong("REWOUND", known, f"{ref} no longer holds {known[:10]}, which was verified from {url}")
 
     def _published(self, ref: str) -> bool:
         """Whether others have seen this ref: a remote's, or that of a repository that has no remote."""
@@ -161,6 +162,7 @@ class Verifier:
 
     def since(self, tip: str, known: str | None) -> list[Finding]:
         """Judge the ledger up to a tip behind what is known to be good: for who is about to build on it."""
+        self._complete()
         for start in (known, self.pin.tips.get(names.MAIN)):
             chain = self.first_parents(tip, start)
             if start and chain[0] == start:
@@ -169,6 +171,12 @@ class Verifier:
                 break
         for commit in chain:
             self.chain.ledger(commit)
+        return self.chain.findings
+
+    def review(self, task_id: str, tip: str, ledger: str) -> list[Finding]:
+        """Judge an open review upon a ledger that is known to be good: for who is about to show it or build on it."""
+        self.chain.position.begin(ledger, lambda: self.first_parents(ledger, None))
+        self.chain.open_branch(task_id, tip, ledger)
         return self.chain.findings
 
     def _pins(self, pinned: str | None, required: bool, ledgers: dict[str, str]) -> None:
@@ -217,7 +225,7 @@ class Verifier:
             )
         for remote, url in remotes:
             known, tip = Pin.of_url(url), ledgers.get(f"{REMOTES}{remote}/main")
-            if tip and known.tips.get(names.MAIN) != tip:
+            if tip and known.tips.get(names.MAIN) != tip and url not in self.behind:
                 known.genesis, known.tips = known.genesis or self.verdict.genesis, {names.MAIN: tip}
                 known.save()
 

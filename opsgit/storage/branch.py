@@ -1,13 +1,47 @@
-"""What was said on a review branch, as the rule book asks for it when the verdict is given."""
+"""Review branches: which commit is a review's newest, here and at remotes, and what was said on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from opsgit.domain import message
+from opsgit.domain import message, names
+from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.request import Said, Snapshot
 from opsgit.storage import sshsig
+from opsgit.storage.git import Git
 from opsgit.storage.objects import Commit, Objects, parse_commit
+
+
+def newest(git: Git, objects: Objects, task_id: str, ledger: str) -> str | None:
+    """The tip of a task's review branch: of the local one and the remotes', the one that goes on from the others.
+
+    Branches of other rounds, and what is no review branch, do not count. Refuses with `STALE` when two went on apart.
+    """
+    path, ref = names.task_path(task_id), names.review_ref(task_id)
+    local = git.ref(ref)
+    far = f"{ref.replace('refs/heads/', 'refs/remotes/*/')}"
+    listed = git.run("for-each-ref", "--format=%(objectname)", far).decode().split() if _has_remotes(git) else []
+    tips = dict.fromkeys(tip for tip in (local, *listed) if tip and _of_round(objects, tip, path, ledger))
+    chains = {tip: [tip, *(commit.parents[0] for _, commit in _commits(objects, tip))] for tip in tips}
+    ends = [tip for tip in tips if all(other in chains[tip] for other in tips)]
+    if tips and not ends:
+        refuse("STALE", f"the review of {task_id} went on here and at a remote, apart from each other",
+               f"git branch -f review/{task_id} origin/review/{task_id}, then say it again")  # fmt: skip
+    return ends[0] if ends else local
+
+
+def _has_remotes(git: Git) -> bool:
+    return b"[remote " in (git.folder / "config").read_bytes()
+
+
+def _of_round(objects: Objects, tip: str, path: str, ledger: str) -> bool:
+    """Whether a branch begins with the submission that the ledger holds."""
+    try:
+        last = [commit.parents[0] for _, commit in _commits(objects, tip) if commit.parents][-1:]
+        fork = last[0] if last else tip
+        return objects.entry(objects.root(fork), path) == objects.entry(objects.root(ledger), path)
+    except Refused:  # verify says what it is
+        return False
 
 
 def said(objects: Objects, tip: str, snapshot: Snapshot) -> list[Said]:

@@ -17,7 +17,7 @@ from opsgit.domain.records import Record
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.words import IN_REVIEW
 from opsgit.storage import checkout, log, schema, sshsig, yaml_codec
-from opsgit.storage.branch import said
+from opsgit.storage.branch import newest, said
 from opsgit.storage.disk import Damaged
 from opsgit.storage.keys import KeyStore
 from opsgit.storage.objects import (
@@ -59,6 +59,7 @@ class Transaction:
     tip: str = field(init=False)
     written: list[Written] = field(default_factory=list)
     branches: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    found: dict[str, str | None] = field(default_factory=dict)
     files: dict[str, Entry | None] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     unfinished: str = ""
@@ -85,7 +86,9 @@ class Transaction:
     def branch(self, task_id: str) -> str | None:
         """The tip of a task's review branch, or None."""
         ref = names.review_ref(task_id)
-        return self.branches[ref][1] if ref in self.branches else self.repository.git.ref(ref)
+        if ref not in self.branches and ref not in self.found:
+            self.found[ref] = newest(self.repository.git, self.objects, task_id, self.tip)
+        return self.branches[ref][1] if ref in self.branches else self.found[ref]
 
     def decide(self, request: Request) -> Change:
         """What the rule book says to a request now; raises `Refused` when it says no."""

@@ -81,6 +81,13 @@ class Pin:
         return all((pin.genesis, pin.tips.get(names.MAIN)) == (self.genesis, tip) for pin, tip in known if tip)
 
 
+def looked_before(folder: Path, remote: str, pin: Path) -> bool:
+    """Whether a clone last heard of a remote before something was pinned: then it cannot know what was pinned."""
+    heard = [path for path in (folder / "FETCH_HEAD", folder / "logs" / REMOTES / remote) if path.exists()]
+    logs = [log for path in heard for log in ([path] if path.is_file() else path.iterdir())]
+    return bool(logs) and max(log.stat().st_mtime_ns for log in logs) < pin.stat().st_mtime_ns
+
+
 def fingerprint(folder: Path) -> str:
     """A digest of a clone's refs and configuration, from its files alone; empty where those do not tell all."""
     if any((folder / name).exists() for name in ELSEWHERE):

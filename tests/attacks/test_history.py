@@ -204,8 +204,11 @@ def test_each_url_of_a_remote_is_asked(forge: Forge, tmp_path: Path, capsys: pyt
     assert verify(tmp_path / "one") == 0
     title(forge)
     git(forge.path, "push", "-q", str(hub), "main")
+    before = git(hub, "rev-parse", "main~1").strip()
     git(tmp_path / "two", "fetch", "-q")
     assert verify(tmp_path / "two") == 0
+    git(hub, "update-ref", "refs/heads/main", before)
+    git(tmp_path / "one", "fetch", "-q", "origin")
     assert codes(tmp_path / "one", capsys) == ["REWOUND"]
 
 
@@ -275,19 +278,23 @@ def test_an_object_without_end_is_not_read(
     assert codes(forge.path, capsys) == ["TOO_LARGE"]
 
 
-def test_a_url_that_went_on_elsewhere_is_looked_at(
+def test_a_clone_that_is_behind_is_told_and_one_that_is_shown_less_finds_it(
     forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two clones of one URL: what the second has verified, the first must not be shown without."""
-    hub = tmp_path / "hub.git"
-    git(tmp_path, "clone", "-q", "--bare", str(forge.path), str(hub))
-    for name in ("one", "two"):
-        cloning.clone(str(hub), tmp_path / name, None, None)[0].close()
-    assert verify(tmp_path / "one") == 0
+    """Two clones of one URL: what the second has verified the first has not heard of, until it asks again."""
+    hub = shared(forge, tmp_path)
+    for clone in ("one", "two"):
+        cloning.clone(str(hub), tmp_path / clone, None, None)[0].close()
+    before = git(hub, "rev-parse", "main").strip()
     title(forge)
     git(forge.path, "push", "-q", str(hub), "main")
     git(tmp_path / "two", "fetch", "-q")
     assert verify(tmp_path / "two") == 0
+    capsys.readouterr()
+    assert verify(tmp_path / "one") == 0
+    assert "git fetch origin" in capsys.readouterr().err
+    git(hub, "update-ref", "refs/heads/main", before)
+    git(tmp_path / "one", "fetch", "-q")
     assert codes(tmp_path / "one", capsys) == ["REWOUND"]
 
 

@@ -1,0 +1,99 @@
+"""Agents in clones of their own: reviews that come from the server."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from opsgit.cli.main import main
+from tests.conftest import Desk, git
+
+
+def clone(desk: Desk, hub: Path, name: str) -> Desk:
+    """A clone of the hub that acts as an agent."""
+    place = hub.parent / name
+    assert main(["clone", str(hub), str(place), "--as", name]) == 0
+    desk.capsys.readouterr()
+    return Desk(place, desk.capsys)
+
+
+def send(desk: Desk, *refs: str) -> None:
+    git(desk.path, "push", "-q", "origin", *refs)
+
+
+@pytest.fixture
+def team(in_review: Desk, tmp_path: Path) -> dict[str, Desk]:
+    """Clones of dev, qa and eye; T-1 is in review."""
+    hub = tmp_path / "hub.git"
+    assert main(["server", "init", str(hub)]) == 0
+    git(in_review.path, "push", "-q", str(hub), "main", "review/T-1")
+    return {name: clone(in_review, hub, name) for name in ("dev", "qa", "eye")}
+
+
+def test_a_reviewer_judges_what_was_fetched(team: dict[str, Desk]) -> None:
+    """No local branch is needed, and a stale one does not hide what the server has."""
+    qa, eye = team["qa"], team["eye"]
+    assert qa.ok("task", "next", "--json").json["steps"][0]["command"] == "opsgit review approve T-1 --as qa"
+    qa.ok("review", "comment", "T-1", "--text", "first")
+    send(qa, "review/T-1")
+    git(eye.path, "fetch", "-q")
+    eye.ok("review", "comment", "T-1", "--text", "second")
+    send(eye, "review/T-1")
+    git(qa.path, "fetch", "-q")
+    words = qa.ok("task", "show", "T-1", "--json").json["task"]["review"]["comments"]
+    assert [one["text"] for one in words] == ["first", "second"]
+    qa.ok("review", "approve", "T-1")
+    send(qa, "main")
+    git(eye.path, "pull", "-q", "--ff-only")
+    assert eye.status() == "done"
+    eye.ok("verify")
+
+
+def test_a_review_that_went_on_in_two_places_is_said(team: dict[str, Desk]) -> None:
+    for name in ("qa", "eye"):
+        team[name].ok("review", "comment", "T-1", "--text", name)
+    send(team["eye"], "review/T-1")
+    git(team["qa"].path, "fetch", "-q")
+    assert team["qa"].refused("review", "approve", "T-1") == "STALE"
+    git(team["qa"].path, "branch", "-qf", "review/T-1", "origin/review/T-1")
+    team["qa"].ok("review", "approve", "T-1")
+
+
+def test_nothing_is_shown_or_said_upon_a_review_that_does_not_hold(team: dict[str, Desk]) -> None:
+    """A plain host lets anything in; the clone judges it before it is shown or signed upon."""
+    qa = team["qa"]
+    who = [
+        word
+        for name in ("name", "email")
+        for word in ("-c", f"user.{name}={git(qa.path, 'log', '-1', f'--format=%a{name[0]}', 'main').strip()}")
+    ]
+    text = git(qa.path, "log", "-1", "--format=%B", "origin/review/T-1")
+    bad = git(
+        qa.path, *who, "commit-tree", "-S", "origin/review/T-1^{tree}", "-p", "origin/review/T-1", "-m", text
+    ).strip()
+    git(qa.path, "update-ref", "refs/remotes/origin/review/T-1", bad)
+    for words in (["task", "show", "T-1"], ["review", "comment", "T-1", "--text", "x"], ["review", "approve", "T-1"]):
+        assert qa.refused(*words) == "BAD_SIGNATURE"
+    git(
+        qa.path,
+        "update-ref",
+        "refs/remotes/origin/review/T-1",
+        git(qa.path, "commit-tree", "main^{tree}", "-m", "x").strip(),
+    )
+    assert qa.run("task", "show", "T-1").exit == 0  # what is no review branch at all is nobody's
+
+
+def test_the_next_round_is_found_when_the_branch_of_the_last_is_still_here(
+    team: dict[str, Desk], tmp_path: Path
+) -> None:
+    qa, dev = team["qa"], team["dev"]
+    git(qa.path, "branch", "-q", "review/T-1", "origin/review/T-1")
+    dev.ok("review", "withdraw", "T-1")
+    (tmp_path / "better").write_text("better")
+    dev.ok("task", "submit", "T-1", "--output", str(tmp_path / "better"))
+    git(dev.path, "push", "-q", "origin", "main", "+review/T-1")
+    subprocess.run(["git", "-C", str(qa.path), "pull", "-q", "--ff-only"], check=True, capture_output=True)
+    qa.ok("review", "approve", "T-1")
+    qa.ok("verify")
