@@ -99,21 +99,24 @@ def remove(session: Session, as_json: bool, name: str) -> None:
 @subject("name", "--name")
 @common
 def prove(session: Session, as_json: bool, name: str) -> None:
-    """Make a key for an agent-to-be on this machine and prove it, for an orchestrator elsewhere to add."""
-    line, proof = people.prove(session, name)
+    """Make a key for an agent on this machine and prove it, for an orchestrator elsewhere to add (or rotate to)."""
+    line, proof, purpose = people.prove(session, name)
     if as_json:
         voice.data("proof", name=name, key=line, proof=proof)
         return
-    voice.line(f"opsgit agent add --name {name} --role ROLE --public-key '{line}' --proof {proof}")
+    role = " --role ROLE" if purpose == "add" else ""
+    voice.line(f"opsgit agent {purpose} --name {name}{role} --public-key '{line}' --proof {proof}")
 
 
 @command.command("rotate", epilog="\b\nExample:\n  opsgit agent rotate dev")
 @subject("name", "--name")
+@click.option("--public-key", metavar="LINE", help="A key held elsewhere: 'ssh-ed25519 AAAA...', with --proof.")
+@click.option("--proof", metavar="TEXT", help="What `opsgit agent prove` printed there.")
 @writing
 @common
-def rotate(session: Session, as_json: bool, name: str) -> None:
-    """Give an agent a new key, made on this machine; its active keys are retired."""
-    wrote(session, people.rotate(session, name), as_json)
+def rotate(session: Session, as_json: bool, name: str, **given: Any) -> None:
+    """Give an agent a new key, made on this machine or held elsewhere; its active keys are retired."""
+    wrote(session, people.rotate(session, name, **given), as_json)
 
 
 @command.command("retire-key", epilog="\b\nExample:\n  opsgit agent retire-key dev --key SHA256:...")

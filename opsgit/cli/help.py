@@ -15,6 +15,7 @@ TOPICS = {
     "format": "files, canonical YAML, commit messages, digests",
     "identity": "keys, signatures, who acts, what signatures prove",
     "trust": "verify, servers, hooks, pins, compromised keys",
+    "teams": "each agent in a clone of its own: who pushes and fetches what",
     "policy": "every key of ops.yaml",
     "ops.sh": "a script that forwards the original framework's calls: opsgit help ops.sh > scripts/ops.sh",
 }

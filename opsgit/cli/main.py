@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Look at keys, hooks, configuration, pins, clock."),
     "ci": ("ci", "Write the CI job that verifies and publishes the report."),
     "fmt": ("fmt", "Bring hand-edited files into the canonical form."),
-    "help": ("help", "Topics: lifecycle, exit-codes, format, identity, trust, policy."),
+    "help": ("help", "Topics: lifecycle, exit-codes, format, identity, trust, teams, policy."),
 }
 
 
@@ -89,6 +89,8 @@ def main(words: Sequence[str]) -> int:
         return _main(words)
     except Damaged:  # only a cache, and it is gone now
         return _main(words)
+    except SystemExit:  # click's own way out when the reader of our output has gone
+        return 0
 
 
 def _main(words: Sequence[str]) -> int:

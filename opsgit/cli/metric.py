@@ -16,7 +16,11 @@ def command() -> None:
     """Metrics: gauges that observers set."""
 
 
-@command.command("set", epilog="\b\nExample:\n  opsgit metric set total_downloads 42")
+@command.command(
+    "set",
+    context_settings={"ignore_unknown_options": True},
+    epilog="\b\nExample:\n  opsgit metric set total_downloads 42",
+)
 @click.argument("name")
 @click.argument("value", type=float)
 @writing

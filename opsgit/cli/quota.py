@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -24,12 +25,12 @@ def command() -> None:
 @command.command("set", epilog="\b\nExample:\n  opsgit quota set --name publish_daily --limit 100 --period daily")
 @subject("name", "--name")
 @click.option("--limit", type=int, required=True, help="How much may be used in one window.")
-@click.option("--period", type=click.Choice(PERIODS), default="daily", show_default=True)
-@click.option("--agent", "agents", multiple=True, help="Who may use it (may be given again; default: everybody).")
+@click.option("--period", type=click.Choice(PERIODS), help="Its window (a new quota: daily).")
+@click.option("--agent", "agents", multiple=True, help="Who may use it (may be given again; '' for everybody).")
 @writing
 @common
 def set_(session: Session, as_json: bool, name: str, agents: tuple[str, ...], **fields: Any) -> None:
-    """Make a quota or change it; what is used in a running window stays used."""
+    """Make a quota or change it: what is not named stays, and what is used in a running window stays used."""
     wrote(session, measuring.set_quota(session, name, agents=work.listed(agents), **fields), as_json)
 
 
@@ -42,7 +43,7 @@ def set_(session: Session, as_json: bool, name: str, agents: tuple[str, ...], **
 def use(session: Session, as_json: bool, words: tuple[str, ...], named: str | None, amount: int | None) -> None:
     """Use some of a quota; past the limit it is refused with exit 8, and nothing is used."""
     rest = [*([named] if named else []), *words, *([str(amount)] if amount is not None else [])]
-    if len(rest) not in (1, 2) or not all(word.lstrip("-").isdecimal() for word in rest[1:]):
+    if len(rest) not in (1, 2) or not all(re.fullmatch("-?[0-9]{1,20}", word) for word in rest[1:]):
         raise click.UsageError("give a quota and, if it is not 1, an amount", click.get_current_context())
     wrote(session, measuring.use(session, rest[0], int(rest[1]) if len(rest) == 2 else 1), as_json)
 

@@ -33,7 +33,7 @@ def init(folder: Path, as_json: bool) -> None:
 @PLACE
 @JSON
 def install(folder: Path, as_json: bool) -> None:
-    """Make an existing bare repository judge every push; a pre-receive hook that is there goes on to be called.
+    """Make an existing bare repository judge every push; a pre-receive hook that is there is called first.
 
     To tie a push to its agent, name the variable that your server sets: git config opsgit.pusherVariable REMOTE_USER.
     """
@@ -45,7 +45,7 @@ def _tell(folder: Path, as_json: bool) -> None:
         voice.data("server", path=str(folder.absolute()))
         return
     voice.line(str(folder.absolute()))
-    voice.say(f"next, in a state repository: git remote add origin {folder.absolute()} && git push origin main")
+    voice.say(f"next, in a state repository: git remote add origin {folder.absolute()} && git push -u origin main")
 
 
 @command.command("judge", hidden=True, epilog="\b\nExample:\n  opsgit server judge < updates")

@@ -87,7 +87,7 @@ def last_reviewer(case: Case, who: Who, task: Task) -> None:
     if stage is not None and stage < last:
         name = task.pipeline[stage].name
         refuse("STAGE_OPEN", f"{name} has not signed off round {_round(task)} of {task.id}",
-               f"opsgit review sign-off {task.id} --as AGENT, by {name}")  # fmt: skip
+               f"opsgit review sign-off {task.id} --as {task.pipeline[stage].agent or 'REVIEWER'}")  # fmt: skip
     own_stage(case, task, last)
 
 

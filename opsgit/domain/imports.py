@@ -12,6 +12,8 @@ from opsgit.domain.records import from_record
 
 # What a status from elsewhere becomes. A review cannot be taken over: there is no submission that anybody signed.
 BECOMES = {status: status for status in words.STATUSES} | {words.IN_REVIEW: words.IN_PROGRESS}
+# The steps of a past whose authors did not work on the task; whoever is named in any other did.
+JUDGED = (words.BACKLOG, words.DONE, words.REJECTED, words.DEPLOYED, words.ROLLED_BACK, words.CANCELLED)
 WORKED = (words.ASSIGNED, words.IN_PROGRESS, words.IN_REVIEW)
 
 
@@ -34,6 +36,6 @@ def bring(case: Case) -> Task:
     status = BECOMES[past.status]
     if status in WORKED and not assignee:
         refuse("BAD_VALUE", f"{task.id} is {status} and assigned to nobody", "import it as backlog", "assigned")
-    known = (assignee, *(event.by for event in past.history if event.status in WORKED))
+    known = (assignee, *(event.by for event in past.history if event.status not in JUDGED))
     contributors = tuple(dict.fromkeys(name for name in known if name and case.snapshot.find_agent(name)))
     return replace(task, status=status, assigned=assignee, imported=past, contributors=contributors)

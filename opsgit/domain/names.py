@@ -47,7 +47,7 @@ def check_name(text: str, what: str = "name") -> str:
         refuse(
             "BAD_NAME",
             f"{text!r} is no {what}: lower-case letters and digits joined by - or _, from a letter, at most 32",
-            "opsgit agent add --name dev-2 --role developer",
+            f"for example {re.sub('[^a-z0-9]+', '-', text.lower()).strip('-0123456789')[:32].strip('-') or 'dev-2'}",
             what,
         )
     return text
@@ -86,7 +86,7 @@ def place(path: str) -> Place:
         return Place(kind, stem)
     if is_house(path):
         return Place("house", path)
-    refuse("WRONG_FILE", f"{path} is not a file that a state repository has", "git rm it", path)
+    refuse("WRONG_FILE", f"{path} is not a file that a state repository has", f"git rm --cached {path}", path)
 
 
 def is_house(path: str) -> bool:

@@ -10,7 +10,7 @@ from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.lifecycle import TASK_ROWS
 from opsgit.domain.model import Comment, Review, SignOff, Submission, Task, Verdict
-from opsgit.domain.request import Said
+from opsgit.domain.request import Said, Snapshot
 from opsgit.domain.tasks import appended, contributed, not_rejected, submitted
 from opsgit.domain.words import DONE, IN_PROGRESS, REJECTED, REVIEW
 
@@ -45,7 +45,7 @@ def sign_off(case: Case, task: Task) -> Task:
     stage = open_stage(task)
     if stage is None or stage == len(task.pipeline) - 2:
         refuse("STAGES_DONE", f"the open stage of {task.id} is the last: it gives the verdict",
-               f"opsgit review approve {task.id}")  # fmt: skip
+               f"opsgit review approve {task.id} --as {task.pipeline[-2].agent or 'REVIEWER'}")  # fmt: skip
     own_stage(case, task, stage)
     return _signed(case, task, stage)
 
@@ -98,19 +98,19 @@ def _all_stands(case: Case, task: Task) -> None:
     An end that grants nothing (rejected, withdrawn, cancelled) takes the words as they were given.
     """
     for said in case.snapshot.said():
-        lost = _lost(case, said)
+        lost = lost_by(case.snapshot, said)
         if lost:
             refuse("WORDS_VOID", f"{said.by} {lost} since its {said.op} in the review of {task.id}",
                    f"opsgit review withdraw {task.id}, or review reject, then a new round")  # fmt: skip
 
 
-def _lost(case: Case, said: Said) -> str:
+def lost_by(snapshot: Snapshot, said: Said) -> str:
     """What somebody has no more of what those words needed; empty when they stand."""
-    agent, row = case.snapshot.agent(said.by), TASK_ROWS.get(said.op)
+    agent, row = snapshot.agent(said.by), TASK_ROWS.get(said.op)
     needed = {who.right for who in row.who} if row else set()
     if agent.status != "active":
         return "was removed"
-    if None not in needed and not needed & policy.rights(case.project, agent):
+    if None not in needed and not needed & policy.rights(snapshot.project, agent):
         return "lost the right to it"
     return "" if said.key in agent.active_keys else "changed keys"
 

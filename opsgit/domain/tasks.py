@@ -54,7 +54,9 @@ def add(case: Case) -> Task:
 def _unused(case: Case, task_id: str) -> None:
     taken = case.snapshot.taken(names.task_path(task_id))
     if taken:
-        refuse("ID_TAKEN", f"task {taken.removesuffix('.yaml')} exists", f"opsgit task show {task_id}")
+        refuse(
+            "ID_TAKEN", f"task {taken.removesuffix('.yaml')} exists", f"opsgit task show {taken.removesuffix('.yaml')}"
+        )
 
 
 def _typed(case: Case, stages: Sequence[str]) -> tuple[Stage, ...]:

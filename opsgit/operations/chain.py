@@ -64,6 +64,7 @@ class Chain:
     position: Positions = field(default_factory=Positions)
     findings: list[Finding] = field(default_factory=list)
     judged: int = 0
+    seen: set[str] = field(default_factory=set)
 
     def find(self, refused: Refused, commit_id: str) -> None:
         """Turn refusals into findings; what could not be judged at all is raised again."""
@@ -79,7 +80,10 @@ class Chain:
             self.findings.append(found)
 
     def ledger(self, commit_id: str) -> None:
-        """Judge one ledger commit whose first parent was looked at before."""
+        """Judge one ledger commit whose first parent was looked at before; one of two ledgers is judged once."""
+        if commit_id in self.seen:
+            return self.position.add(commit_id)
+        self.seen.add(commit_id)
         self.judged += 1
         try:
             commit = self.judge.commit(commit_id)
@@ -100,6 +104,11 @@ class Chain:
     def fork(self, tip: str) -> str:
         """Where a review branch leaves the ledger: the first commit, from its tip down, that is not of a branch."""
         return self._walk(tip)[1]
+
+    def merged(self, tip: str, ledger_tip: str) -> bool:
+        """Whether a commit is in a ledger's history."""
+        git = self.judge.objects.git
+        return git.attempt("merge-base", "--is-ancestor", tip, ledger_tip).returncode == 0
 
     def _walk(self, tip: str) -> tuple[list[tuple[str, Commit, str]], str]:
         """The commits of a branch from its tip down, each with the ledger commit that it names, and the fork."""
@@ -172,7 +181,8 @@ class Chain:
         key = agent.keys[0]
         proved = sshsig.proves(project.repository, agent.name, key.key, key.proof)
         alone = people == [names.path_of("agent", agent.name)] and len(agent.keys) == 1
-        if not (proved and alone and ORCHESTRATE in policy.rights(project, agent)):
+        named = agent.name == agent.role or agent.name not in policy.roles(project)
+        if not (proved and alone and named and ORCHESTRATE in policy.rights(project, agent)):
             refuse("BAD_GENESIS", "the founder is not an orchestrator with one key of its own", HINT)
         return agent, project.repository
 
@@ -195,4 +205,5 @@ class Chain:
                 return
             self.judged += len(self.branch(tip, ledger_tip, task_id))
         except Refused as refused:
-            self.find(refused, tip)
+            if not self.merged(tip, ledger_tip):  # as the branch of a round before may stand about
+                self.find(refused, tip)

@@ -14,8 +14,8 @@ from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import evidence
 from opsgit.operations.session import Natural, Session, of_stage, orchestrator
 from opsgit.storage import deliverable, runner
-from opsgit.storage.ledger import Transaction, Written
-from opsgit.storage.objects import EXECUTABLE
+from opsgit.storage.ledger import Written
+from opsgit.storage.objects import EXECUTABLE, Objects
 from opsgit.storage.repository import Repository
 
 
@@ -30,9 +30,9 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
     asked = session.request("task.deploy-start", task_id, by, ref=ref, digest=digest, command=command.command)
     if session.dry_run:
         return session.write(asked)
-    check_trust(session.repository, command)
+    gates = check_trust(session.repository, command)
     started = session.write(asked)
-    ended = _run(session, command, task_id, "deploy", local)
+    ended = _run(session, command, gates, task_id, "deploy", local)
     found = _after(session, task_id, ended.evidence, local)
     finish = Request(
         "task.deploy-finish",
@@ -74,15 +74,15 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
     transaction.decide(asked)
     if session.dry_run:
         return session.write(asked)
-    check_trust(session.repository, snapshot.project.rollback)
+    gates = check_trust(session.repository, snapshot.project.rollback)
     with session.repository.lock(f"rollback-{task_id}"):  # two at once must not run the command twice
         session.transaction().decide(asked)
-        return _roll(session, asked, snapshot.project.rollback, expected)
+        return _roll(session, asked, snapshot.project.rollback, gates, expected)
 
 
-def _roll(session: Session, asked: Request, command: Run, expected: str) -> list[Written]:
+def _roll(session: Session, asked: Request, command: Run, gates: str | None, expected: str) -> list[Written]:
     task_id = asked.target
-    ended = _run(session, command, task_id, "rollback", None)
+    ended = _run(session, command, gates, task_id, "rollback", None)
     if ended.output.strip() and ended.evidence != expected:
         session.notices.append(f"the rollback command's last words: {ended.output.strip()[-300:]}")
     return session.write(
@@ -100,15 +100,15 @@ def abandon(session: Session, task_id: str) -> list[Written]:
     return session.write(session.request("task.deploy-abandon", task_id, orchestrator))
 
 
-def _run(session: Session, command: Run, task_id: str, what: str, local: str | None) -> runner.Ended:
-    """Run a command in a fresh folder that holds the ledger's gates/, with the task in OPSGIT_* variables."""
+def _run(session: Session, command: Run, gates: str | None, task_id: str, what: str, local: str | None) -> runner.Ended:
+    """Run a command in a fresh folder that holds the gates/ consented to, with the task in OPSGIT_* variables."""
     if not command.command:
         return runner.Ended(deployments.ATTESTED)
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
         transaction = session.transaction()
-        _extract_gates(transaction, Path(folder))
+        _extract_gates(transaction.objects, gates, Path(folder))
         snapshot = transaction.snapshot()
         return runner.run(command, Path(folder), _variables(snapshot, snapshot.task(task_id), what, local))
 
@@ -132,10 +132,8 @@ def _variables(snapshot: Snapshot, task: Task, what: str, local: str | None) -> 
     }
 
 
-def _extract_gates(transaction: Transaction, folder: Path) -> None:
-    objects = transaction.objects
-    gates = objects.entry(objects.root(transaction.tip), "gates")
-    for path, (_, entry) in objects.differences(None, gates.id, "gates/") if gates else ():
+def _extract_gates(objects: Objects, gates: str | None, folder: Path) -> None:
+    for path, (_, entry) in objects.differences(None, gates, "gates/") if gates else ():
         if entry:
             where = folder / path
             where.parent.mkdir(parents=True, exist_ok=True)
@@ -145,17 +143,19 @@ def _extract_gates(transaction: Transaction, folder: Path) -> None:
 
 def trust(repository: Repository, *commands: Run) -> None:
     """Consent to running commands, with the gates/ of now, on this machine."""
-    known = _trusted(repository)
+    known, gates = _trusted(repository), _gates(repository)
     repository.own.mkdir(exist_ok=True)
-    marks = {_mark(repository, command) for command in commands if command.command}
+    marks = {_mark(command, gates) for command in commands if command.command}
     (repository.own / "trusted").write_text("\n".join(sorted({*known, *marks})) + "\n")
 
 
-def check_trust(repository: Repository, command: Run) -> None:
-    """Refuse with `NOT_TRUSTED` a command that nobody on this machine has set or consented to."""
-    if command.command and _mark(repository, command) not in _trusted(repository):
-        refuse("NOT_TRUSTED", f"the command {json.dumps(command.command)}, or gates/, was set elsewhere",
+def check_trust(repository: Repository, command: Run) -> str | None:
+    """Refuse with `NOT_TRUSTED` a command that nobody on this machine has set or consented to; returns its gates/."""
+    gates = _gates(repository)
+    if command.command and _mark(command, gates) not in _trusted(repository):
+        refuse("NOT_TRUSTED", f"nobody here has consented to {json.dumps(command.command)} with the gates/ of now",
                "read it, then: opsgit deploy trust")  # fmt: skip
+    return gates
 
 
 def _trusted(repository: Repository) -> list[str]:
@@ -163,8 +163,13 @@ def _trusted(repository: Repository) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def _mark(repository: Repository, command: Run) -> str:
-    """What is consented to: the argument list, and the scripts that it may name."""
+def _gates(repository: Repository) -> str | None:
+    """The tree of gates/ as it is now."""
     objects = repository.objects()
-    gates = objects.entry(objects.root(repository.tip()), "gates")
-    return hashlib.sha256(json.dumps([command.command, gates and gates.id]).encode()).hexdigest()
+    found = objects.entry(objects.root(repository.tip()), "gates")
+    return found.id if found else None
+
+
+def _mark(command: Run, gates: str | None) -> str:
+    """What is consented to: the argument list, and the scripts that it may name."""
+    return hashlib.sha256(json.dumps([command.command, gates]).encode()).hexdigest()

@@ -16,6 +16,7 @@ from opsgit.storage.pins import Pin
 from opsgit.version import VERSION
 
 AHEAD = 300
+LOCK_AGE = 10  # seconds: git holds a lock for much less
 GIT_LEAST = (2, 34)
 
 
@@ -52,6 +53,9 @@ def _keys(session: Session) -> Iterator[Symptom]:
             yield Symptom("keys", "bad", f"{path} has mode {mode:o}: others can read it", lambda p=path: p.chmod(0o600))  # type: ignore[misc]
         else:
             yield from _fits(session, agent.name)
+    acting = session.repository.agent()
+    if acting and not keys.holds(acting):
+        yield Symptom("keys", "bad", f"this clone acts as {acting}, whose key is not here ({keys.path(acting)})")
     if len(held) > 1:
         named = ", ".join(agent.name for agent in held)
         yield Symptom(
@@ -74,7 +78,7 @@ def _fits(session: Session, name: str) -> Iterator[Symptom]:
         yield Symptom("keys", "bad", f"the rotation of {name}'s key was interrupted", lambda: keys.promote(name))
     else:
         yield Symptom(
-            "keys", "warning", f"the key of {name} here is not active: opsgit agent rotate {name} --as ORCHESTRATOR"
+            "keys", "warning", f"the key of {name} here is not active: git pull, or an orchestrator rotates it"
         )
 
 
@@ -87,16 +91,29 @@ def _git(session: Session) -> Iterator[Symptom]:
     wrong = [name for name, value in wanted.items() if run("config", "--local", "--get", name).stdout.strip() != value]
     if run("config", "--local", "--get", "commit.gpgSign").stdout.strip() != b"true":
         wrong.append("commit.gpgSign")
-    if wrong:
-        yield Symptom("git", "bad", f"the clone's configuration lacks {', '.join(wrong)}", lambda: _configure(session))
+    name = _acting(session)
+    if name and run("config", "--local", "--get", "user.name").stdout.strip() != name.encode():
+        wrong.append(f"user.name={name}")
+    if wrong and name is None and "commit.gpgSign" in wrong:
+        yield Symptom("git", "bad", "git commit signs as nobody here: git config opsgit.agent NAME, then doctor --fix",
+                      lambda: founding.trust_signers(session.repository))  # fmt: skip
+    elif wrong:
+        yield Symptom(
+            "git", "bad", f"the clone's configuration lacks {', '.join(wrong)}", lambda: _configure(session, name)
+        )
     else:
         yield Symptom("git", "ok", "plain git signs here, and knows every agent's keys")
 
 
-def _configure(session: Session) -> None:
+def _acting(session: Session) -> str | None:
+    """As whom plain git should sign: who is named, else who is configured, else the one whose key is here."""
     held = [agent.name for agent in session.look().agents() if session.repository.keys.holds(agent.name)]
     configured = session.repository.git.attempt("config", "--local", "--get", "user.name").stdout.decode().strip()
-    name = session.repository.agent() or (configured if configured in held else next(iter(held), None))
+    named = [name for _, name in session.named] or [name for name in held if name == configured]
+    return named[0] if named else held[0] if len(held) == 1 else None
+
+
+def _configure(session: Session, name: str | None) -> None:
     if name:
         founding.configure_clone(session.repository, name)
     else:
@@ -143,11 +160,14 @@ def _leftovers(session: Session) -> Iterator[Symptom]:
     parts = list((repository.folder / "objects").glob("??/tmp_obj_*"))
     if parts:
         yield Symptom("leftovers", "warning", f"{len(parts)} unfinished objects of a crash", lambda: _remove(parts))
-    if (repository.folder / "index.lock").exists():
-        yield Symptom("leftovers", "bad", f"{repository.folder}/index.lock: is another git running? if not, remove it")
+    locks = [*repository.folder.glob("*.lock"), *(repository.folder / "refs").rglob("*.lock")]
+    old = [lock for lock in locks if session.clock() - lock.stat().st_mtime > LOCK_AGE]
+    for lock in locks:
+        mend = (lambda: _remove(old)) if lock in old else None
+        yield Symptom("leftovers", "bad", f"{lock}: git holds it, or a crash left it", mend)
     objects = repository.objects()
     shown = checkout.of(repository, objects)
-    if shown and shown.mark.exists() and shown.mark.read_text().strip() != repository.tip():
+    if shown and shown.mark.exists() and shown.mark.read_text(errors="replace").strip() != repository.tip():
         yield Symptom(
             "leftovers", "warning", "the checkout is behind the ledger", lambda: shown.repair(repository.tip())
         )

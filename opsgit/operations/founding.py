@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from opsgit.domain import agents, message, names, text, times
+from opsgit.domain import agents, message, names, policy, text, times
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Agent, Key
 from opsgit.domain.records import to_record
@@ -67,6 +67,8 @@ def init(folder: Path, project: str, orchestrator: str = "orchestrator", now: in
     """
     text.check(project, "project", 100, lines=False)
     names.check_name(orchestrator)
+    if orchestrator in policy.ROLES and orchestrator != "orchestrator":
+        refuse("ID_TAKEN", f"{orchestrator} is a role; agents and roles share one name space", "--orchestrator NAME")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", "choose a new folder: --state-dir DIR")
     git.make_repository(folder)

@@ -28,6 +28,7 @@ SETTINGS = {
     "transfer.hideRefs": "refs/opsgit",
     "core.logAllRefUpdates": "always",
 }
+HELD_MAX = 10.0  # seconds
 OBJECTS_MAX, SIZE_MAX, TREE_MAX = 2_000_000, 262_144, 16 * 1024 * 1024
 
 
@@ -40,7 +41,7 @@ def init(folder: Path) -> Path:
 
 
 def install(folder: Path) -> Path:
-    """Make an existing bare repository judge what is pushed; a hook that is there is called after ours."""
+    """Make an existing bare repository judge what is pushed; a hook that is there is called before ours."""
     if not (folder / "objects").is_dir() or not (folder / "HEAD").is_file():
         refuse("NO_REPOSITORY", f"{folder} is no bare repository", "opsgit server init DIR.git")
     (folder / "hooks").mkdir(exist_ok=True)
@@ -59,8 +60,8 @@ HOOK = """\
 # opsgit: every push is judged by the rule book before it is let in. Installed by `opsgit server install`.
 umask 077
 updates=$(cat)
-printf '%s\\n' "$updates" | {python} -I -m opsgit server judge "$PPID" || exit 1
 if [ -x hooks/pre-receive.chained ]; then printf '%s\\n' "$updates" | hooks/pre-receive.chained || exit 1; fi
+printf '%s\\n' "$updates" | {python} -I -m opsgit server judge "$PPID" || exit 1
 """
 
 
@@ -86,7 +87,10 @@ def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> li
 
 
 def _hold_while(process: int) -> None:
-    """Leave a child behind that keeps our lock (it shares the open file) until a process has ended."""
+    """Leave a child behind that keeps our lock (it shares the open file) until a process has ended.
+
+    Nothing but moving the refs is left to it; one that lingers (its client does not listen) does not stop the others.
+    """
     if os.fork():
         return
     try:
@@ -94,7 +98,8 @@ def _hold_while(process: int) -> None:
         for stream in (0, 1, 2):  # git waits until nobody can write to the hook's output
             os.dup2(nothing, stream)
         os.setsid()
-        while True:
+        end = time.monotonic() + HELD_MAX
+        while time.monotonic() < end:
             os.kill(process, 0)
             time.sleep(0.005)
     except ProcessLookupError:

@@ -175,7 +175,8 @@ class _Edit:
     def _signs(self) -> None:
         done = self.repository.git.attempt("config", "--local", "--get", "commit.gpgSign")
         if done.stdout.strip() != b"true":
-            refuse("BAD_SIGNATURE", "this clone does not sign its commits", "opsgit doctor --fix")
+            refuse("BAD_SIGNATURE", "this clone does not sign its commits",
+                   "git config opsgit.agent NAME, then opsgit doctor --fix")  # fmt: skip
         read = self.repository.git.attempt
         for setting, variable in (("user.name", "GIT_AUTHOR_NAME"), ("user.email", "GIT_AUTHOR_EMAIL")):
             mine, given = (

@@ -121,7 +121,7 @@ def _task(trip: Import, task_id: str, record: Any) -> None:
     past = {
         "status": status,
         **created,
-        "history": [_event(event) for event in record.get("history") or [] if isinstance(event, Mapping)][:1000],
+        "history": [_event(event) for event in _list(record.get("history")) if isinstance(event, Mapping)][:1000],
     }
     fields = {
         "title": _line(record.get("title") or task_id) or task_id,
@@ -160,7 +160,12 @@ def _agents_know(trip: Import, name: str) -> bool:
 def _event(event: Found) -> dict[str, str]:
     wanted = ("status", "by", "time", "output", "ref", "note")
     lines = {key: _line(event[key], 1000) for key in wanted if event.get(key)}
-    return {"status": "unknown", **{key: value for key, value in lines.items() if value}}
+    status = re.sub(r"[ _]", "-", lines.pop("status", "").lower()) or "unknown"
+    return {"status": status, **{key: value for key, value in lines.items() if value}}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _priority(record: Found, changes: list[str]) -> str:
@@ -173,8 +178,8 @@ def _priority(record: Found, changes: list[str]) -> str:
 
 def _pipeline(trip: Import, record: Found, changes: list[str]) -> list[str] | None:
     """The stages when they are a legal pipeline here, else the project's own."""
-    raw = record.get("pipeline") or None
-    stages = list(policy.split_pipeline(raw)) if isinstance(raw, str) else [str(part) for part in raw or []]
+    raw = record.get("pipeline")
+    stages = list(policy.split_pipeline(raw)) if isinstance(raw, str) else [str(part) for part in _list(raw)]
     if not stages:
         return None
     snapshot = trip.transaction.snapshot()

@@ -33,6 +33,8 @@ def tasks(session: Session, limit: int | None, **wanted: str | None) -> tuple[li
     :param wanted: status, assigned.
     """
     index = synced(session)
+    if wanted.get("assigned"):
+        session.look().agent(str(wanted["assigned"]))  # refuses when there is none: a typing error is no empty list
     given = {name: value for name, value in wanted.items() if value is not None}
     where = " AND ".join(["kind = 'task'", *(f"{name} = ?" for name in given)])
     found = index.select(where, tuple(given.values()), ORDER, limit)

@@ -23,11 +23,14 @@ def observer(snapshot: Snapshot) -> Sequence[str]:
 
 
 def set_quota(session: Session, name: str, **fields: Any) -> list[Written]:
-    """Make or change a quota.
+    """Make or change a quota; what is None stays as it is.
 
     :param fields: limit, period, agents.
     """
-    return session.write(session.request("quota.set", name, orchestrator, **fields))
+    old = session.look().find(Quota, names.path_of("quota", names.check_name(name)))
+    kept = {"period": old.period, "agents": old.agents} if old else {"period": "daily"}
+    given = {key: value for key, value in fields.items() if value is not None}
+    return session.write(session.request("quota.set", name, orchestrator, **{**kept, **given}))
 
 
 def use(session: Session, name: str, amount: int) -> list[Written]:

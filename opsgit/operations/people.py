@@ -39,15 +39,23 @@ def _key(session: Session, name: str, public_key: str | None, proof: str | None)
     return {"key": line, "proof": made, "proved": sshsig.proves(keys.repository, name, line, made)}
 
 
-def prove(session: Session, name: str) -> tuple[str, str]:
-    """The public key of an agent-to-be on this machine, and its proof, for an orchestrator to add elsewhere."""
+def prove(session: Session, name: str) -> tuple[str, str, str]:
+    """An agent's public key on this machine, its proof, and what they are for: `add`, or `rotate` of a known agent."""
     names.check_name(name)
-    return founding.proved_key(session.repository.keys, name)
+    line, proof = founding.proved_key(session.repository.keys, name)
+    return line, proof, "rotate" if session.look().find_agent(name) else "add"
 
 
-def rotate(session: Session, name: str) -> list[Written]:
-    """Bring a new key, made here, and retire the agent's active ones. Signed by the agent, or by an orchestrator."""
+def rotate(session: Session, name: str, public_key: str | None = None, proof: str | None = None) -> list[Written]:
+    """Bring a new key and retire the agent's active ones. Signed by the agent, or by an orchestrator.
+
+    :param public_key: a key that is held and was proved elsewhere, with its `proof`; else one is made here.
+    """
     names.check_name(name)
+    if public_key is not None:
+        return session.write(
+            _with(session.request("agent.rotate", name, orchestrator), _key(session, name, public_key, proof))
+        )
     keys = session.repository.keys
     natural = (lambda _: [name]) if keys.holds(name) else orchestrator
     asked = session.request("agent.rotate", name, natural)

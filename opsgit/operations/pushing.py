@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsgit.domain import message, names
+from opsgit.domain import message, names, reviews
 from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.findings import Finding
 from opsgit.operations.verifying import AHEAD, Verifier
+from opsgit.storage.branch import said
 from opsgit.storage.objects import Commit
 from opsgit.storage.repository import Repository
 
@@ -67,6 +68,8 @@ class _Push:
         """A ref is named once, and stands where the push says: git moves each by itself, in the order of the push."""
         if self.moves[move.ref] is not move:
             refuse("WRONG_REF", f"{move.ref} is named twice in one push", "name each ref once")
+        if move.before is None and move.after is None:
+            refuse("WRONG_REF", f"{move.ref} is not there to be deleted", FETCH)
         if self.repository.git.ref(move.ref) != move.before:
             refuse("NOT_FAST_FORWARD", f"{move.ref} is not where the push says that it is", FETCH)
 
@@ -129,18 +132,29 @@ class _Push:
         if move.before and not self._kept(move.before, move.after):
             why = f"{move.ref} would lose words that no verdict has merged"
             refuse("NOT_FAST_FORWARD", why, "git fetch, and go on from there; opsgit review withdraw ends a review")
-        if move.after is None or self._is_in(move.after, self.main):
+        if move.after is None or self.chain.merged(move.after, self.main):
             return
         task = self.chain.judge.state(self.main).task(task_id)
         if task.status != "review":
             refuse("WRONG_REF", f"{task_id} is {task.status}, not in review", f"opsgit task show {task_id}")
         for commit, _ in self.chain.branch(move.after, self.main, task_id):
             self._timely(commit)
+        self._still_may(move)
+
+    def _still_may(self, move: Move) -> None:
+        """Who lost the right or the key adds no words to a review; what a first push brings is history."""
+        if self.old is None or self.main is None or move.after is None:
+            return
+        state = self.chain.judge.state(self.main)
+        known = len(said(self.verifier.objects, move.before, state)) if move.before else 0
+        words = said(self.verifier.objects, move.after, state)
+        for one in words[: len(words) - known]:
+            lost = reviews.lost_by(state, one)
+            if lost:
+                refuse("WORDS_VOID", f"{one.by} {lost} since its {one.op} on {move.ref}", "an agent that may says it")
 
     def _kept(self, before: str, after: str | None) -> bool:
         """Whether a branch that moves loses nothing: it goes on, or is merged, or never belonged to the ledger."""
         goes_on = after is not None and before in self.verifier.first_parents(after, before)
-        return goes_on or self._is_in(before, self.main or "") or self.chain.fork(before) not in self.chain.position
-
-    def _is_in(self, commit: str, tip: str) -> bool:
-        return self.repository.git.attempt("merge-base", "--is-ancestor", commit, tip).returncode == 0
+        merged = self.chain.merged(before, self.main or "")
+        return goes_on or merged or self.chain.fork(before) not in self.chain.position

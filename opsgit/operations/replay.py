@@ -112,7 +112,7 @@ class Judge:
         kind = names.place(path).kind
         runs = kind == "house" and path.startswith("gates/")
         if entry and entry.mode != FILE and not (runs and entry.mode == EXECUTABLE):
-            refuse("WRONG_FILE", f"{path} has mode {entry.mode}", "git rm it", path)
+            refuse("WRONG_FILE", f"{path} has mode {entry.mode}", f"git rm --cached {path}", path)
         if entry is None:
             return None
         content = self.objects.need(entry.id, "blob").content

@@ -86,8 +86,7 @@ class Session:
             yield transaction
             if not self.dry_run:
                 transaction.publish()
-                self._mark(transaction.tip, *(new for _, new in transaction.branches.values() if new))
-                self._refresh(any(path.startswith("agents/") for path in transaction.files))
+                self._refresh(transaction)
         if transaction.unfinished:
             self.notices.append(transaction.unfinished)
 
@@ -125,7 +124,7 @@ class Session:
     def _judged(self) -> list[str]:
         """What was judged here: the ledger's tip, then tips of reviews."""
         mark = self.repository.own / "verified"
-        return mark.read_text().split() if mark.exists() else []
+        return mark.read_text(errors="replace").split() if mark.exists() else []
 
     def _mark(self, tip: str, *reviews: str) -> None:
         """Remember, in the git folder, how far the ledger was judged here, and the newest reviews that were."""
@@ -141,17 +140,21 @@ class Session:
         except (OSError, Refused) as error:
             self.notices.append(f"the checkout could not be brought up to date: {error}")
 
-    def _refresh(self, people: bool) -> None:
-        """Bring allowed_signers and a small project's state.json up to date; that it cannot be done is only told."""
+    def _refresh(self, transaction: Transaction) -> None:
+        """Bring mark, allowed_signers and a small project's state.json up to date.
+
+        It is published already: that something else cannot be done is only told.
+        """
         from opsgit.operations import compiling
 
         try:
-            if people:
+            self._mark(transaction.tip, *(new for _, new in transaction.branches.values() if new))
+            if any(path.startswith("agents/") for path in transaction.files):
                 from opsgit.operations import founding
 
                 founding.write_allowed_signers(self.repository, self.look())
             compiling.refresh_small(self)
-        except OSError as error:
+        except (OSError, Refused) as error:
             self.notices.append(f"not refreshed: {error}; opsgit compile and opsgit doctor --fix write it anew")
 
     def actor(self, snapshot: Snapshot, natural: Natural) -> str:
@@ -171,7 +174,8 @@ class Session:
         agreed = dict.fromkeys(name for _, name in self.named)
         if len(agreed) > 1:
             said = ", ".join(f"{source} says {name}" for source, name in self.named)
-            refuse("IDENTITY_CONFLICT", f"who acts is contradictory: {said}", "name one agent: --as NAME")
+            hint = "act in a clone of that agent's own, or leave one out: --as, OPSGIT_AGENT, git config opsgit.agent"
+            refuse("IDENTITY_CONFLICT", f"who acts is contradictory: {said}", hint)
         return next(iter(agreed))
 
     def _nobody(self, candidates: Sequence[str], why: str) -> None:

@@ -10,7 +10,7 @@ from opsgit.domain import message, names
 from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.findings import Finding, Verification
 from opsgit.domain.model import Agent, Key
-from opsgit.operations.chain import Chain
+from opsgit.operations.chain import Chain, Positions
 from opsgit.operations.replay import Judge
 from opsgit.storage import sshsig
 from opsgit.storage.index import Index
@@ -38,6 +38,7 @@ class Verifier:
         self.pin = Pin.of_clone(self.repository.folder)
         self.verdict = Verification()
         self.first_use = False
+        self.positions: dict[str, Positions] = {}  # where each ledger's commits stand
         self.behind: set[str] = set()  # URLs of which more was verified elsewhere than this clone has
 
     def _width(self) -> int:
@@ -64,6 +65,7 @@ class Verifier:
         for ref, tip in reviews.items() if not since else ():
             place, _, task_id = ref.rpartition("review/")
             if not (longer[f"{place}main"] and self.pin.refs.get(ref) == tip):  # else it was judged before
+                self.chain.position = self.positions[f"{place}main"]
                 self.chain.open_branch(task_id, tip, ledgers[f"{place}main"])
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
@@ -115,11 +117,11 @@ class Verifier:
             chain = self.first_parents(tip, None)
         if start and start not in chain:
             chain = self.first_parents(tip, None)
+        self.chain.position = self.positions[ref] = Positions()
         self._positions(chain, start)
         fresh = chain[chain.index(start) + 1 :] if start in chain else chain
         for number, commit in enumerate(fresh):
-            if commit not in self.chain.position.known:
-                self.chain.ledger(commit)
+            self.chain.ledger(commit)
             if number % 1000 == 999:
                 self.say(f"{number + 1} of {len(fresh)} commits of {ref} judged")
         return start in chain

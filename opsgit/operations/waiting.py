@@ -9,6 +9,7 @@ from opsgit.domain import policy, words
 from opsgit.domain.authority import open_stage
 from opsgit.domain.model import Agent, Project, Task
 from opsgit.domain.records import from_record
+from opsgit.domain.request import Snapshot
 from opsgit.operations.listing import ORDER, synced
 from opsgit.operations.session import Session
 
@@ -20,8 +21,16 @@ def next_steps(session: Session, name: str, limit: int = 20) -> list[dict[str, s
     open_ones = "kind = 'task' AND status NOT IN ('cancelled', 'deployed')"
     found = [from_record(Task, record) for record in synced(session).select(open_ones, (), ORDER)]
     tasks_now = (session.look(t.id).task(t.id) if t.status == words.IN_REVIEW else t for t in found)
-    steps = (step for task in tasks_now for step in _steps(project, agent, task))
+    able = (task for task in tasks_now if not _blocked(snapshot, task))
+    steps = (step for task in able for step in _steps(project, agent, task))
     return [step for step, _ in zip(steps, range(limit), strict=False)]
+
+
+def _blocked(snapshot: Snapshot, task: Task) -> bool:
+    """Whether a task that is not started waits for another one."""
+    if task.status not in (words.BACKLOG, words.ASSIGNED):
+        return False
+    return any(snapshot.task(one).status not in (words.DONE, words.DEPLOYED) for one in task.depends_on)
 
 
 def _steps(project: Project, agent: Agent, task: Task) -> Iterator[dict[str, str]]:

@@ -46,14 +46,18 @@ class Checkout:
         """Whether the file on disk is this version."""
         where = self.top / path
         if entry is None:
-            return not os.path.lexists(where)
-        if where.is_symlink() or not where.is_file():
+            return not os.path.lexists(where) and os.path.realpath(where) == self._real(path)
+        if where.is_symlink() or not where.is_file() or os.path.realpath(where) != self._real(path):
             return False
         return where.read_bytes() == self.objects.need(entry.id, "blob").content
 
+    def _real(self, path: str) -> str:
+        """Where a path is when no folder on the way is a link."""
+        return os.path.join(os.path.realpath(self.top), path)
+
     def repair(self, tip: str) -> None:
         """Bring files and index that an interrupted command left behind to the tip; edits stay as they are."""
-        shown = self.mark.read_text().strip() if self.mark.exists() else None
+        shown = self.mark.read_text(errors="replace").strip() if self.mark.exists() else None
         if shown and shown != tip:
             gone = self.objects.get(shown) is None
             pairs = self.objects.differences(None if gone else self.objects.root(shown), self.objects.root(tip))

@@ -144,6 +144,7 @@ class Git:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     env=environment(self.extra),
+                    process_group=0,  # what interrupts us is ours to answer
                 )
             except FileNotFoundError:
                 refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
@@ -165,8 +166,8 @@ class Git:
         """The commit id that a full ref name stands at, or None."""
         loose = self.folder / name
         with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            words = loose.read_text().strip()
-            if len(words) in (40, 64) and not loose.is_symlink():
+            words = loose.read_text(errors="replace").strip()
+            if len(words) in (40, 64) and not words.startswith("ref:") and not loose.is_symlink():
                 return words
         found = self.get(f"{name}^{{commit}}")
         return found.id if found else None

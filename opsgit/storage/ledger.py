@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +34,9 @@ from opsgit.storage.objects import (
 from opsgit.storage.repository import Repository
 
 AHEAD = 300  # seconds that the last commit may lie ahead of this machine's clock
-TALK, ROOM = ("task.comment", "review.comment"), 16 * 1024
+ROOM = 16 * 1024  # bytes of a task's file that are kept for what ends a review or a task
+ENDS = frozenset({"review.approve", "review.reject", "review.withdraw", "review.sign-off", "task.cancel", "task.trim",
+                  "task.deploy-start", "task.deploy-finish", "task.deploy-abandon", "task.rollback"})  # fmt: skip
 Clock = Callable[[], float]
 
 
@@ -205,6 +208,10 @@ class Transaction:
         done = self.repository.git.attempt(*words, given=script.encode(), env=who)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()
+            locked = re.search(r"'([^']+\.lock)': File exists", said)
+            if locked:
+                refuse("BUSY", f"git holds {locked[1]}, or a crash left it there",
+                       "try again; if no git is running: opsgit doctor --fix")  # fmt: skip
             refuse("REF_MOVED", f"a ref was moved by somebody else: {said[-300:]}", "try again")
 
     def _advance_index(self) -> None:
@@ -223,8 +230,9 @@ class Transaction:
 
 
 def check_sizes(change: Change) -> None:
-    """Refuse a file that no door would read again; what anybody may say leaves room for a verdict."""
-    most = yaml_codec.SIZE_MAX - (ROOM if change.request.op in TALK else 0)
+    """Refuse a file that no door would read again; whatever is done to a task leaves room for a verdict."""
+    keeps = change.after is not None and change.request.op not in ENDS
+    most = yaml_codec.SIZE_MAX - (ROOM if keeps else 0)
     for edit in change.edits:
         if len(content_of(edit) or b"") > most:
             refuse("FILE_FULL", f"{edit.path} would be larger than {most // 1024} KiB",
@@ -256,5 +264,5 @@ def seal(keys: KeyStore, agent: Agent, commit: Commit, width: int) -> bytes:
     signature = keys.sign(agent.name, unsigned)
     if not any(sshsig.verify(key, signature, unsigned, sshsig.GIT) for key in agent.active_keys):
         refuse("KEY_UNFIT", f"the key at {keys.path(agent.name)} is not an active key of {agent.name}",
-               f"opsgit agent show {agent.name}")  # fmt: skip
+               f"git pull, if it was rotated elsewhere; opsgit agent show {agent.name}")  # fmt: skip
     return signed_commit(unsigned, signature, width)

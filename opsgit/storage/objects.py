@@ -126,6 +126,8 @@ class Objects:
                 entries[head] = entry
         for name, below in inner.items():
             old = entries.get(name)
+            if old and old.mode != FOLDER and not any(below.values()):
+                continue  # a file stands now where the folder was
             made = self.replaced(old.id if old and old.mode == FOLDER else None, below)
             entries[name] = Entry(FOLDER, made)
             if not self.tree(made):

@@ -59,7 +59,9 @@ class TreeReader:
     def house(self, path: str) -> HouseFile | None:
         """The house file at a path, or None."""
         entry = self.objects.entry(self.root, path)
-        return HouseFile(self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE) if entry else None
+        if entry is None or entry.mode == FOLDER:
+            return None
+        return HouseFile(self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE)
 
     def names(self, folder: str) -> Sequence[str]:
         """The names in a folder."""

@@ -44,12 +44,13 @@ def faults(name: str, value: Any, path: str) -> list[Refusal]:
     """
     from jsonschema import Draft202012Validator
 
+    hint = "opsgit help policy" if name == FILES["project"] else "opsgit help format"
     found = sorted(Draft202012Validator(load(name)).iter_errors(value), key=lambda error: list(map(str, error.path)))
     return [
-        Refusal("SCHEMA", f"{path}: {error.json_path.removeprefix('$.')}: {error.message[:300]}", "opsgit help format",
+        Refusal("SCHEMA", f"{path}: {error.json_path.removeprefix('$.')}: {error.message[:300]}", hint,
                 f"{path}: {error.json_path}")
         for error in found
-    ] or [Refusal("SCHEMA", f"{path}: does not fit its schema", "opsgit help format", path)]  # fmt: skip
+    ] or [Refusal("SCHEMA", f"{path}: does not fit its schema", hint, path)]  # fmt: skip
 
 
 @cache

@@ -20,6 +20,13 @@ _TYPE, _HASH, _MAGIC = b"ssh-ed25519", b"sha512", b"SSHSIG"
 _BEGIN, _END, _WIDTH = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----", 70
 
 
+# A public key is a point, encoded by its y coordinate and a sign. The y coordinates of the eight points whose order
+# divides 8 (RFC 8032 has the curve): anybody could sign for them. Others than below the prime are second encodings.
+PRIME = 2**255 - 19
+ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+SMALL_ORDER = frozenset({0, 1, PRIME - 1, ORDER_8, PRIME - ORDER_8})
+
+
 def _string(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
 
@@ -38,6 +45,9 @@ def public_bytes(line: str) -> bytes:
     blob = base64.b64decode(encoded, validate=True)
     if kind != "ssh-ed25519" or len(blob) != 51 or public_line(blob[19:]) != line:
         raise ValueError("not an ssh-ed25519 public key")
+    height = int.from_bytes(blob[19:], "little") & (2**255 - 1)
+    if height >= PRIME or height in SMALL_ORDER:
+        raise ValueError("not the public key of any private one")
     return blob[19:]
 
 

@@ -28,7 +28,7 @@ def activity(state: State, most: int = 15) -> list[dict[str, Any]]:
     """The newest transitions, newest first, each with its task."""
     events = ({**event, "task": task["id"]} for task in state["tasks"].values() for event in task["history"])
     proven = [event for event in events if not event.get("imported")]
-    return sorted(proven, key=lambda e: (e["time"], e["task"]), reverse=True)[:most]
+    return sorted(proven, key=lambda e: str(e["time"]))[::-1][:most]  # within a second as each history has them
 
 
 def span(seconds: float | None) -> str:

@@ -38,7 +38,10 @@ def _work(task: Task) -> Iterator[str]:
         yield f"{verdict.outcome} by {verdict.by}" + (f": {verdict.reason}" if verdict.reason else "")
     if task.deployment:
         deployed = task.deployment
-        yield f"deployment: {deployed.state} by {deployed.by}  {deployed.ref or ''}  ({deployed.evidence or 'running'})"
+        by, how = deployed.by, deployed.evidence or "running"
+        if deployed.rollback:
+            by, how = deployed.rollback.by, f"{deployed.rollback.evidence}; deployed by {deployed.by}"
+        yield f"deployment: {deployed.state} by {by}  {deployed.ref or ''}  ({how})"
 
 
 def _talk(task: Task) -> Iterator[str]:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from opsgit.cli.main import main
 from opsgit.domain import names
 from opsgit.domain.records import Record
 from opsgit.domain.request import Edit
@@ -703,6 +704,19 @@ def an_approval_after_a_withdrawal(forge: Forge) -> object:
     at = forge.at()
     forge.merge("review.withdraw", "dev", "T-1", lambda t: (t.update(status="in-progress"),
                 t["review"].update(verdict={"outcome": "withdrawn", "by": "dev", "at": at})), "in-progress")  # fmt: skip
+    return forge.merge("review.approve", "qa", "T-1", approved(forge, "qa"), "done", second=old)
+
+
+@attack("BAD_MERGE")
+def an_approval_of_the_round_before(forge: Forge) -> object:
+    """The task is in review again; the branch that is merged is of the round that was withdrawn."""
+    old, at = forge.tip("review/T-1"), ["-C", str(forge.path)]
+    (forge.path.parent / "better").write_text("better")
+    for words in (
+        ["review", "withdraw", "T-1"],
+        ["task", "submit", "T-1", "--output", str(forge.path.parent / "better")],
+    ):
+        assert main([*at, *words]) == 0
     return forge.merge("review.approve", "qa", "T-1", approved(forge, "qa"), "done", second=old)
 
 

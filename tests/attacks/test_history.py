@@ -663,3 +663,25 @@ def test_nothing_is_built_on_or_shown_of_what_does_not_hold(
     assert "BAD_SIGNATURE" in capsys.readouterr().err
     git(forge.path, "update-ref", "refs/heads/main", good)
     assert main([*at, *words]) == 0
+
+
+def test_two_ledgers_of_which_one_is_behind(forge: Forge, tmp_path: Path) -> None:
+    """main is ahead of origin/main, both were verified, and a review between them goes on."""
+    hub, at = shared(forge, tmp_path), ["-C", str(tmp_path / "one")]
+    cloning.clone(str(hub), tmp_path / "one", None, None)[0].close()
+    (tmp_path / "out").write_text("x\n")
+    for words in (["task", "start", "T-6"], ["task", "submit", "T-6", "--output", str(tmp_path / "out")]):
+        assert main([*at, *words]) == 0
+    assert verify(tmp_path / "one") == 0
+    assert main([*at, "review", "comment", "T-6", "--text", "x", "--as", "eye"]) == 0
+    assert verify(tmp_path / "one") == 0
+
+
+def test_the_merged_branch_of_a_round_before_is_nobodys_concern(forge: Forge, tmp_path: Path) -> None:
+    hub, at = shared(forge, tmp_path), ["-C", str(forge.path)]
+    (tmp_path / "out").write_text("x\n")
+    for words in (["review", "withdraw", "T-1"], ["task", "submit", "T-1", "--output", str(tmp_path / "out")]):
+        assert main([*at, *words]) == 0
+    git(forge.path, "push", "-q", str(hub), "main")  # and the old branch stays
+    cloning.clone(str(hub), tmp_path / "reader", None, None)[0].close()
+    assert verify(tmp_path / "reader") == 0

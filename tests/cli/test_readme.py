@@ -30,7 +30,7 @@ def test_five_minutes(tmp_path: Path) -> None:
 def test_the_refusal_shown_is_the_one_that_is_given(tmp_path: Path) -> None:
     shown = re.search(r"^```console\n\$ (.*?)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     assert shown
-    blocks = BLOCKS[2] + BLOCKS[3].split("opsgit review comment")[0]
+    blocks = BLOCKS[2] + BLOCKS[3]
     done = shell(f"{blocks}\n{shown[1]} > out 2>&1 || true\ncat out", tmp_path)
     assert done.stdout.endswith(shown[2]), done.stdout + done.stderr
 

@@ -175,3 +175,27 @@ def test_two_rollbacks_at_once_run_the_command_once(done: Desk, tmp_path: Path) 
     ended = at_once(done, ["rollback", "T-1"], ["rollback", "T-1"])
     assert sorted(code for code, _, _ in ended) == [0, 7], ended
     assert (tmp_path / "runs").read_text() == "x\n"
+
+
+def test_a_reader_that_goes_away_is_no_error(desk: Desk) -> None:
+    for number in range(30):
+        desk.ok("task", "add", "--title", f"t{number}")
+    script = f"set -o pipefail; {sys.executable} -m opsgit -C {desk.path} history | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize("odd", [{"pipeline": 5}, {"pipeline": True}, {"history": 5}, {"history": {"a": 1}}])
+def test_a_state_of_other_shapes_is_imported_or_left_out(desk: Desk, tmp_path: Path, odd: dict[str, object]) -> None:
+    (tmp_path / "state.json").write_text(
+        json.dumps({"project": "x", "tasks": {"A-1": {"title": "t", "status": "backlog", **odd}}})
+    )
+    desk.ok("import", str(tmp_path / "state.json"))
+    assert desk.status("A-1") == "backlog"
+
+
+def test_no_founder_is_called_like_a_role_that_it_does_not_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["init", "--project", "p", "--state-dir", str(tmp_path / "x"), "--orchestrator", "developer"]) == 7
+    assert "ID_TAKEN" in capsys.readouterr().err

@@ -397,6 +397,18 @@ def test_file_set_writes_house_files_alone(path: str) -> None:
     assert code(World.peopled().ask("file.set", "boss", "", files={path: HouseFile(b"x")})) == "WRONG_FILE"
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"), [("in-progress", "SELF_REVIEW"), ("in_progress", "SELF_REVIEW"), ("done", None)]
+)
+def test_whoever_worked_elsewhere_does_not_judge_here(status: str, expected: str | None) -> None:
+    world = World.peopled()
+    past = {"status": "assigned", "history": [{"status": status, "by": "qa"}]}
+    world.do("task.import", "boss", title="t", assigned="dev", imported=past)
+    world.do("task.start", "dev")
+    world.do("task.submit", "dev", deliverable="/d", digest=DIGEST)
+    assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == expected
+
+
 def test_only_gates_are_executable_and_what_is_there_already_is_not_written() -> None:
     world, gate = World.peopled(), HouseFile(b"x", executable=True)
     assert code(world.ask("file.set", "boss", "", files={"README.md": gate})) == "WRONG_FILE"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -97,3 +98,35 @@ def test_the_next_round_is_found_when_the_branch_of_the_last_is_still_here(
     subprocess.run(["git", "-C", str(qa.path), "pull", "-q", "--ff-only"], check=True, capture_output=True)
     qa.ok("review", "approve", "T-1")
     qa.ok("verify")
+
+
+def test_a_key_that_was_lost_is_replaced_by_one_made_on_its_agents_machine(
+    team: dict[str, Desk], in_review: Desk
+) -> None:
+    dev = team["dev"]
+    keys = dev.session().repository.keys
+    keys.path("dev").unlink()
+    assert any(
+        s["state"] == "bad" and "acts as dev" in s["message"] for s in dev.run("doctor", "--json").json["checks"]
+    )
+    printed = dev.ok("agent", "prove", "dev").out
+    assert printed.startswith("opsgit agent rotate --name dev --public-key")
+    in_review.ok(*shlex.split(printed)[1:], "--as", "orchestrator")
+    git(in_review.path, "push", "-q", str(dev.path.parent / "hub.git"), "main")
+    git(dev.path, "pull", "-q", "--ff-only")
+    dev.ok("review", "withdraw", "T-1")
+
+
+def test_plain_git_commits_as_the_agent_that_the_clone_acts_as(in_review: Desk, tmp_path: Path) -> None:
+    assert main(["clone", str(in_review.path), str(tmp_path / "plain")]) == 0
+    plain = Desk(tmp_path / "plain", in_review.capsys)
+    symptoms = plain.run("doctor", "--fix", "--json").json["checks"]
+    assert any("opsgit.agent" in one["message"] for one in symptoms if one["check"] == "git")
+    assert git(plain.path, "config", "--get", "user.name", check=False) == ""
+    git(plain.path, "config", "opsgit.agent", "orchestrator")
+    plain.run("doctor", "--fix")
+    assert git(plain.path, "config", "user.name").strip() == "orchestrator"
+    (plain.path / "README.md").write_text("hello\n")
+    git(plain.path, "commit", "-qam", "words")
+    assert git(plain.path, "log", "-1", "--format=%an").strip() == "orchestrator"
+    plain.ok("verify")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from opsgit.operations import deploying
 from tests.conftest import Desk, git
 
 
@@ -88,6 +89,30 @@ def test_a_command_from_elsewhere_needs_consent_once(done: Desk) -> None:
     assert done.refused("task", "move", "T-1", "--to", "deployed") == "NOT_TRUSTED"
     assert "true" in done.ok("deploy", "trust").out
     done.ok("task", "move", "T-1", "--to", "deployed")
+
+
+def test_the_gates_that_run_are_those_consented_to(done: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a fetch brings between consent and run is not run."""
+    gate, ran = done.path / "gates/ship.sh", tmp_path / "ran"
+    gate.parent.mkdir()
+    for word in ("good", "evil"):
+        gate.write_text(f"#!/bin/sh\necho {word} >> {ran}\n")
+        gate.chmod(0o755)
+        git(done.path, "add", "gates")
+        git(done.path, "commit", "-qm", word)
+        if word == "good":
+            done.ok("project", "set", "deploy.command", '["gates/ship.sh"]')
+            good = git(done.path, "rev-parse", "main:gates").strip()
+    assert done.refused("task", "move", "T-1", "--to", "deployed") == "NOT_TRUSTED"
+    monkeypatch.setattr(deploying, "_gates", lambda _: good)
+    done.ok("task", "move", "T-1", "--to", "deployed")
+    assert ran.read_text() == "good\n"
+
+
+def test_a_rollback_names_who_did_it(done: Desk) -> None:
+    done.ok("task", "move", "T-1", "--to", "deployed", "--deploy-ref", "v9")
+    done.ok("rollback", "T-1", "--as", "orchestrator")
+    assert "rolled-back by orchestrator  v9  (attested; deployed by ship)" in done.ok("task", "show", "T-1").out
 
 
 def test_a_local_copy_stands_for_a_deliverable_elsewhere(in_review: Desk, output: Path, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_check_exits_8_when_exhausted_and_warns_at_80_percent(desk: Desk) -> Non
     assert desk.run("quota", "check", "nope", "--json").code == "NOT_FOUND"
     assert desk.run("quota", "use", "--json").code == "USAGE"
     assert desk.run("quota", "use", "q", "--json", "--", "-1").code == "BAD_VALUE"
+    assert desk.run("quota", "use", "--json", "--", "q", "--5").code == "USAGE"
     assert "q" in desk.ok("quota", "list").out
 
 
@@ -229,3 +230,26 @@ def test_ops_sh_forwards(desk: Desk, tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OPS_STATE_DIR": str(desk.path)}
     done = subprocess.run(["bash", str(script), "agent", "list"], env=env, capture_output=True, text=True, check=True)
     assert "developer" in done.stdout
+
+
+def test_setting_a_quota_changes_what_is_named_alone(desk: Desk) -> None:
+    desk.ok("quota", "set", "q", "--limit", "3", "--period", "weekly", "--agent", "dev")
+    desk.ok("quota", "use", "q", "2", "--as", "dev")
+    desk.ok("quota", "set", "q", "--limit", "10")
+    told = desk.ok("quota", "show", "q", "--json").json["quota"]
+    assert (told["used"], told["period"], told["agents"]) == (2, "weekly", ["dev"])
+    desk.ok("quota", "set", "q", "--limit", "10", "--agent", "")
+    assert "agents" not in desk.ok("quota", "show", "q", "--json").json["quota"]
+
+
+def test_a_gauge_may_be_negative(desk: Desk) -> None:
+    desk.ok("metric", "set", "m", "-3.5", "--as", "eye")
+    assert desk.ok("metric", "list", "--json").json["metrics"][0]["value"] == -3.5
+
+
+def test_what_waits_for_another_task_is_nothing_to_do_next(desk: Desk) -> None:
+    desk.ok("task", "add", "--id", "first", "--title", "x", "--priority", "low")
+    desk.ok("task", "add", "--id", "then", "--title", "y", "--priority", "critical", "--depends-on", "first")
+    steps = desk.ok("task", "next", "--as", "dev", "--json").json["steps"]
+    assert [step["task"] for step in steps] == ["first"]
+    assert desk.refused("task", "list", "--assigned", "nobody") == "NOT_FOUND"

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from opsgit.cli.main import main
+from opsgit.operations import guarding
 from tests.conftest import Desk, git
 
 
@@ -189,7 +190,7 @@ def test_pushes_are_judged_and_taken_one_at_a_time(in_review: Desk, hub: Path, t
     shutil.copytree(in_review.path, late.path, symlinks=True)
     in_review.ok("review", "comment", "T-1", "--text", "wait: it fails", "--as", "eye")
     late.ok("review", "approve", "T-1", "--as", "qa")
-    slow = hub / "hooks/pre-receive.chained"  # after our judgement, before the refs move
+    slow = hub / "hooks/update"  # after our judgement, before the refs move
     slow.write_text("#!/bin/sh\nsleep 1\n")
     slow.chmod(0o755)
     command = ["git", "-C", str(in_review.path), "push", "-q", str(hub), "review/T-1"]
@@ -198,6 +199,33 @@ def test_pushes_are_judged_and_taken_one_at_a_time(in_review: Desk, hub: Path, t
         second = push(late.path, str(hub))
     assert sorted([first.returncode == 0, second.returncode == 0]) == [False, True]
     assert "BAD_MERGE" in second.stderr or second.returncode == 0
+
+
+def test_who_lost_the_key_adds_no_words_to_a_review(in_review: Desk, hub: Path, tmp_path: Path) -> None:
+    """By naming an older ledger, a removed agent could still speak; what a first push brings is history."""
+    in_review.ok("review", "comment", "T-1", "--text", "before", "--as", "eye")
+    late = Desk(tmp_path / "late", in_review.capsys)
+    shutil.copytree(in_review.path, late.path, symlinks=True)
+    in_review.ok("agent", "remove", "eye")
+    assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
+    late.ok("review", "comment", "T-1", "--text", "after", "--as", "eye")
+    refused = push(late.path, str(hub), "review/T-1")
+    assert refused.returncode != 0 and "WORDS_VOID" in refused.stderr
+    in_review.ok("review", "comment", "T-1", "--text", "fine", "--as", "qa")
+    assert push(in_review.path, str(hub), "review/T-1").returncode == 0
+
+
+def test_who_does_not_listen_does_not_stop_the_others(desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "WRONG_REF" in raw_push(hub, desk.path, (ZERO, ZERO, "refs/heads/review/T-9"))
+    monkeypatch.setattr(guarding, "HELD_MAX", 0.3)
+    tip = git(desk.path, "rev-parse", "main").strip()
+    git(hub, "fetch", "-q", str(desk.path), "main")
+    with subprocess.Popen(["sleep", "30"]) as lingering:
+        start = time.monotonic()
+        for _ in range(2):
+            assert guarding.judge(hub, [f"{ZERO} {tip} refs/heads/main"], lingering.pid) == []
+        assert 0.2 < time.monotonic() - start < 10
+        lingering.kill()
 
 
 def test_no_configuration_of_the_pusher_sends_git_past_the_hook(desk: Desk, hub: Path, tmp_path: Path) -> None:

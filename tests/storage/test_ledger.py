@@ -13,6 +13,7 @@ import pytest
 from opsgit.cli.main import main
 from opsgit.domain.codes import Refused
 from opsgit.domain.request import Request
+from opsgit.operations.session import Session
 from opsgit.storage.ledger import Transaction
 from opsgit.storage.objects import Entry, Objects
 from opsgit.storage.repository import Repository
@@ -218,3 +219,55 @@ def test_two_transactions_in_one_publish_are_both_there_or_neither(in_review: De
         transaction.perform(Request("task.add", "orchestrator", "T-5", {"title": "t"}))
     assert in_review.run("task", "show", "T-5", "--json").code == "NOT_FOUND"
     session.repository.close()
+
+
+def test_a_lock_that_a_crash_left_is_named_and_doctor_removes_it(desk: Desk) -> None:
+    lock = desk.path / ".git/refs/heads/main.lock"
+    lock.touch()
+    result = desk.run("task", "add", "--title", "t")
+    assert result.exit == 9 and "BUSY" in result.err and "main.lock" in result.err and "doctor --fix" in result.err
+    desk.run("doctor", "--fix")
+    assert lock.exists()  # too young to be a leftover
+    os.utime(lock, (0, 0))
+    desk.run("doctor", "--fix")
+    assert not lock.exists()
+    desk.ok("task", "add", "--title", "t")
+
+
+def test_what_is_published_is_no_failure_whatever_fails_after(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Session, "_mark", full)
+    result = desk.ok("task", "add", "--id", "T-1", "--title", "t")
+    assert "No space left" in result.err
+    monkeypatch.undo()
+
+
+def test_a_file_where_a_folder_was(desk: Desk) -> None:
+    (desk.path / "gates/x").mkdir(parents=True)
+    (desk.path / "gates/x/y").write_text("y\n")
+    git(desk.path, "add", "gates")
+    git(desk.path, "commit", "-qm", "a folder")
+    git(desk.path, "rm", "-rqf", "gates")
+    (desk.path / "gates").mkdir()
+    (desk.path / "gates/x").write_text("x\n")
+    git(desk.path, "add", "gates")
+    git(desk.path, "commit", "-qm", "a file")
+    desk.ok("verify")
+
+
+def test_nothing_is_written_through_a_linked_folder(desk: Desk, tmp_path: Path) -> None:
+    desk.ok("task", "add", "--id", "T-1", "--title", "one")
+    (desk.path / "tasks/t1").rename(tmp_path / "away")
+    (desk.path / "tasks/t1").symlink_to(tmp_path / "away")
+    before = (tmp_path / "away/T-1.yaml").read_bytes()
+    assert desk.run("task", "edit", "T-1", "--title", "two").exit == 7
+    assert (tmp_path / "away/T-1.yaml").read_bytes() == before
+
+
+def test_marks_that_are_damaged_are_looked_at_anew(desk: Desk) -> None:
+    for name in ("verified", "checkout"):
+        (desk.path / ".git/opsgit" / name).write_bytes(b"\xff\xfe\0")
+    desk.ok("task", "add", "--title", "t")
+    desk.ok("verify")

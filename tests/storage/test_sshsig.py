@@ -178,3 +178,37 @@ def test_a_proof_is_for_one_repository_agent_and_key(store: KeyStore) -> None:
     assert not sshsig.proves("1" * 32, "dev", line, proof)
     assert not sshsig.proves(store.repository, "qa", line, proof)
     assert not sshsig.proves(store.repository, "dev", store.make("qa"), proof)
+
+
+def points_of_small_order() -> set[int]:
+    """The y coordinates of the points whose order divides 8, by plain arithmetic on the curve (RFC 8032)."""
+    prime = sshsig.PRIME
+    d = -121665 * pow(121666, -1, prime) % prime
+
+    def x_of(y: int) -> int:
+        square = (y * y - 1) * pow(d * y * y + 1, -1, prime) % prime
+        root = pow(square, (prime + 3) // 8, prime)
+        return root if (root * root - square) % prime == 0 else root * pow(2, (prime - 1) // 4, prime) % prime
+
+    def doubled(x: int, y: int) -> tuple[int, int]:
+        k = d * x * x * y * y % prime
+        return 2 * x * y * pow(1 + k, -1, prime) % prime, (y * y + x * x) * pow(1 - k, -1, prime) % prime
+
+    def vanishes(y: int) -> bool:
+        point = (x_of(y), y)
+        for _ in range(3):
+            point = doubled(*point)
+        return point == (0, 1)
+
+    return {y for y in sshsig.SMALL_ORDER if vanishes(y)}
+
+
+def test_a_public_key_without_a_private_one_is_none() -> None:
+    """Points of small order: anybody can sign for them; and second encodings of a point."""
+    assert points_of_small_order() == sshsig.SMALL_ORDER and len(sshsig.SMALL_ORDER) == 5
+    for y in (*sshsig.SMALL_ORDER, sshsig.PRIME, sshsig.PRIME + 1, 2**255 - 1):
+        for sign in (0, 1 << 255):
+            with pytest.raises(ValueError, match=r"public key|public one|private one"):
+                sshsig.public_bytes(sshsig.public_line((y | sign).to_bytes(32, "little")))
+    raw = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
+    assert sshsig.public_bytes(sshsig.public_line(raw)) == raw
