@@ -62,6 +62,11 @@ class _Push:
             except Refused as refused:
                 self.chain.find(refused, move.after or move.before or "")
         self._sweep()
+        for move in moves if not self.chain.findings else ():
+            try:
+                self._still_may(move)
+            except Refused as refused:
+                self.chain.find(refused, move.after or "")
         return self.chain.findings
 
     def _known(self, move: Move) -> None:
@@ -139,11 +144,10 @@ class _Push:
             refuse("WRONG_REF", f"{task_id} is {task.status}, not in review", f"opsgit task show {task_id}")
         for commit, _ in self.chain.branch(move.after, self.main, task_id):
             self._timely(commit)
-        self._still_may(move)
 
     def _still_may(self, move: Move) -> None:
         """Who lost the right or the key adds no words to a review; what a first push brings is history."""
-        if self.old is None or self.main is None or move.after is None:
+        if self.old is None or self.main is None or move.after is None or move.ref == names.MAIN:
             return
         state = self.chain.judge.state(self.main)
         known = len(said(self.verifier.objects, move.before, state)) if move.before else 0
