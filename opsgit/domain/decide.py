@@ -106,7 +106,7 @@ def _decide(snapshot: Snapshot, request: Request, now: int) -> Change:
     change = _on_task(case, row) if row else _on_others(case)
     if all(edit.record is not None and edit.record == snapshot.record(edit.path) for edit in change.edits):
         place = names.place(change.edits[0].path)
-        refuse("NOTHING_CHANGES", f"{place.kind} {place.name} is like that already", f"opsgit {place.kind} list")
+        refuse("NOTHING_CHANGES", f"{place.kind} {place.name} is like that already", "opsgit history")
     return change
 
 

@@ -21,8 +21,6 @@ def set_policy(case: Case) -> tuple[Edit, str]:
     record: Record = case.request.get("record")
     before = case.snapshot.record(names.PROJECT) or {}
     changed = differences(before, record)
-    if not changed:
-        refuse("NOTHING_CHANGES", "the policy is like that already", "opsgit project show")
     for key in FIXED:
         if key in changed:
             refuse("IDENTITY_FIXED", f"{key} of a project never changes", "opsgit project show", f"ops.yaml: {key}")
