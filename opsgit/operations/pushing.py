@@ -50,6 +50,7 @@ class _Push:
         self.old = repository.git.ref(names.MAIN)
         self.main = self.old  # where main will be
         self.moves: dict[str, Move] = {}
+        self.open: list[tuple[str | None, str]] = []  # reviews that go on: from where, to where
 
     def judge(self, moves: list[Move]) -> list[Finding]:
         if self.old:
@@ -62,11 +63,8 @@ class _Push:
             except Refused as refused:
                 self.chain.find(refused, move.after or move.before or "")
         self._sweep()
-        for move in moves if not self.chain.findings else ():
-            try:
-                self._still_may(move)
-            except Refused as refused:
-                self.chain.find(refused, move.after or "")
+        for before, after in self.open if not self.chain.findings else ():
+            self._still_may(before, after)
         return self.chain.findings
 
     def _known(self, move: Move) -> None:
@@ -144,18 +142,19 @@ class _Push:
             refuse("WRONG_REF", f"{task_id} is {task.status}, not in review", f"opsgit task show {task_id}")
         for commit, _ in self.chain.branch(move.after, self.main, task_id):
             self._timely(commit)
+        self.open.append((move.before, move.after))
 
-    def _still_may(self, move: Move) -> None:
+    def _still_may(self, before: str | None, after: str) -> None:
         """Who lost the right or the key adds no words to a review; what a first push brings is history."""
-        if self.old is None or self.main is None or move.after is None or move.ref == names.MAIN:
+        if self.old is None or self.main is None:
             return
         state = self.chain.judge.state(self.main)
-        known = len(said(self.verifier.objects, move.before, state)) if move.before else 0
-        words = said(self.verifier.objects, move.after, state)
-        for one in words[: len(words) - known]:
+        words, chain = said(self.verifier.objects, after, state), self.verifier.first_parents(after, before)
+        new = len(chain) - 1 if chain[0] == before else len(words)
+        for one in words[:new]:
             lost = reviews.lost_by(state, one)
             if lost:
-                refuse("WORDS_VOID", f"{one.by} {lost} since its {one.op} on {move.ref}", "an agent that may says it")
+                self.chain.wrong("WORDS_VOID", after, f"{one.by} {lost} since its {one.op}; others may speak")
 
     def _kept(self, before: str, after: str | None) -> bool:
         """Whether a branch that moves loses nothing: it goes on, or is merged, or never belonged to the ledger."""

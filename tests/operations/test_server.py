@@ -213,6 +213,30 @@ def test_who_lost_the_key_adds_no_words_to_a_review(in_review: Desk, hub: Path, 
     assert refused.returncode != 0 and "WORDS_VOID" in refused.stderr
     in_review.ok("review", "comment", "T-1", "--text", "fine", "--as", "qa")
     assert push(in_review.path, str(hub), "review/T-1").returncode == 0
+    merged = git(in_review.path, "rev-parse", "review/T-1").strip()
+    in_review.ok("review", "reject", "T-1", "--as", "qa", "--reason", "void")
+    done = push(in_review.path, str(hub), "main", f"{merged}:refs/heads/review/T-1")
+    assert done.returncode == 0, done.stderr  # merged: nobody speaks any more
+    push(in_review.path, str(hub), ":review/T-1")
+    done = push(in_review.path, str(hub), f"{merged}:refs/heads/review/T-1")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_new_round_is_not_taken_for_more_of_the_last(in_review: Desk, hub: Path, tmp_path: Path) -> None:
+    """The server still has the longer branch of the round before when a removed agent speaks in the next."""
+    for number in range(3):
+        in_review.ok("review", "comment", "T-1", "--text", f"{number}", "--as", "qa")
+    assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
+    in_review.ok("review", "withdraw", "T-1")
+    (tmp_path / "better").write_text("better")
+    in_review.ok("task", "submit", "T-1", "--output", str(tmp_path / "better"))
+    late = Desk(tmp_path / "late", in_review.capsys)
+    shutil.copytree(in_review.path, late.path, symlinks=True)
+    in_review.ok("agent", "remove", "eye")
+    assert push(in_review.path, str(hub), "main").returncode == 0
+    late.ok("review", "comment", "T-1", "--text", "after", "--as", "eye")
+    refused = push(late.path, str(hub), "+review/T-1")
+    assert refused.returncode != 0 and "WORDS_VOID" in refused.stderr
 
 
 def test_who_does_not_listen_does_not_stop_the_others(desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
