@@ -81,7 +81,7 @@ def main() -> None:
     arguments.add_argument("--runs", type=int, default=15)
     given = arguments.parse_args()
     opsgit, python = str(Path(sys.executable).with_name("opsgit")), sys.executable
-    with tempfile.TemporaryDirectory() as box:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as box:  # a git gc of a push may still be at work
         os.environ["XDG_DATA_HOME"] = f"{box}/data"
         state = filled(Path(box), max(given.tasks, given.runs + 1))
         run("cp", "-a", str(state), f"{box}/plain")
