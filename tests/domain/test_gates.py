@@ -409,6 +409,16 @@ def test_whoever_worked_elsewhere_does_not_judge_here(status: str, expected: str
     assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == expected
 
 
+def test_trimming_to_more_than_there_is_and_ratifying_twice_change_nothing() -> None:
+    world = in_progress()
+    for number in range(3):
+        world.do("task.comment", "dev", text=f"{number}")
+    assert [code(world.ask("task.trim", "boss", keep=keep)) for keep in (3, 4, 5)] == ["NOTHING_CHANGES"] * 3
+    world = compromised()
+    world.do("agent.ratify", "boss", "dev", commit="b" * 40)
+    assert code(world.ask("agent.ratify", "boss", "dev", commit="b" * 40)) == "NOTHING_CHANGES"
+
+
 def test_only_gates_are_executable_and_what_is_there_already_is_not_written() -> None:
     world, gate = World.peopled(), HouseFile(b"x", executable=True)
     assert code(world.ask("file.set", "boss", "", files={"README.md": gate})) == "WRONG_FILE"
