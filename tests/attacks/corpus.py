@@ -730,6 +730,13 @@ def a_branch_commit_with_two_parents(forge: Forge) -> object:
 
 
 @attack("BAD_MERGE")
+def a_branch_commit_without_a_parent(forge: Forge) -> object:
+    change = lambda t: t["review"]["comments"].append({"by": "eye", "at": forge.at(), "text": "x"})  # noqa: E731
+    commit = forge.parsed(forge.branch("review.comment", "eye", "M-1", change))
+    return forge.commit(commit.tree, (), commit.message, "eye", at=forge.time(forge.tip()), ref="refs/heads/review/M-1")
+
+
+@attack("BAD_MERGE")
 def a_branch_judged_by_a_ledger_before_the_fork(forge: Forge) -> object:
     early = git(forge.path, "rev-list", "--first-parent", "--max-count=1", "--skip=12", "main").strip()
     change = lambda t: t["review"]["comments"].append({"by": "eye", "at": forge.at(), "text": "x"})  # noqa: E731
