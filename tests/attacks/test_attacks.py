@@ -56,7 +56,8 @@ def test_the_honest_repository_passes(forge: Forge) -> None:
 
 
 # The server refuses to leave its history before it looks at what comes instead.
-AT_THE_SERVER = dict.fromkeys(("a_foreign_root", "parents_in_the_wrong_order"), "NOT_FAST_FORWARD")
+LEAVING = ("a_foreign_root", "parents_in_the_wrong_order", "a_branch_commit_without_a_parent")
+AT_THE_SERVER = dict.fromkeys(LEAVING, "NOT_FAST_FORWARD")
 
 
 # A quarter of the corpus in the quick suite, all of it in CI.
