@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from opsgit.cli.main import main
-from opsgit.operations import guarding
+from opsgit.operations import guarding, pushing
+from opsgit.storage.repository import Repository
 from tests.conftest import Desk, git
 
 
@@ -251,6 +252,26 @@ def test_who_does_not_listen_does_not_stop_the_others(desk: Desk, hub: Path, mon
         lingering.kill()
     git(hub, "update-ref", "refs/heads/main", tip)
     assert "not there to be deleted" in raw_push(hub, desk.path, (ZERO, ZERO, "refs/heads/review/T-9"))
+
+
+def test_a_review_without_its_ledger_is_refused(in_review: Desk, hub: Path) -> None:
+    refused = push(in_review.path, str(hub), "review/T-1")
+    assert refused.returncode != 0 and "WRONG_REF" in refused.stderr
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/main", "refs/heads/review/T-1"])
+def test_what_lies_ahead_of_the_servers_clock_is_refused(in_review: Desk, hub: Path, ref: str) -> None:
+    """On the ledger, and on a review branch: no more than five minutes."""
+    main_, tip = git(in_review.path, "rev-parse", "main").strip(), git(in_review.path, "rev-parse", ref).strip()
+    git(hub, "fetch", "-q", str(in_review.path), "main", "review/T-1")
+    if ref != "refs/heads/main":
+        git(hub, "update-ref", "refs/heads/main", main_)
+    when = int(git(in_review.path, "log", "-1", "--format=%ct", ref))
+    server = Repository(hub, None)
+    for ahead, codes in ((301, ["AHEAD_OF_TIME"]), (300, [])):
+        found = pushing.pushed(server, [(ZERO, tip, ref)], {}, when - ahead, None)
+        assert [one.code for one in found] == codes
+    server.close()
 
 
 def test_no_configuration_of_the_pusher_sends_git_past_the_hook(desk: Desk, hub: Path, tmp_path: Path) -> None:
