@@ -274,6 +274,17 @@ def test_what_lies_ahead_of_the_servers_clock_is_refused(in_review: Desk, hub: P
     server.close()
 
 
+def test_nobody_speaks_in_a_review_that_has_ended(in_review: Desk, hub: Path, tmp_path: Path) -> None:
+    push(in_review.path, str(hub), "main", "review/T-1")
+    late = Desk(tmp_path / "late", in_review.capsys)
+    shutil.copytree(in_review.path, late.path, symlinks=True)
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    assert push(in_review.path, str(hub), "main", ":review/T-1").returncode == 0
+    late.ok("review", "comment", "T-1", "--text", "wait", "--as", "eye")
+    refused = push(late.path, str(hub), "review/T-1")
+    assert refused.returncode != 0 and "WRONG_REF" in refused.stderr
+
+
 def test_no_configuration_of_the_pusher_sends_git_past_the_hook(desk: Desk, hub: Path, tmp_path: Path) -> None:
     assert push(desk.path, str(hub)).returncode == 0
     evil(desk)
