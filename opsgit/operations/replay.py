@@ -68,7 +68,7 @@ class Judge:
         if not isinstance(answer, Change):
             raise Refused(answer)
         self._same_files(said, answer, pairs)
-        check_sizes(answer)
+        check_sizes(answer, lambda edit: len(self._held(pairs[edit.path][1])[0] or b""))
         self.same_tree(before, commit, pairs)
         same_message(commit, said, answer, plain)
         return answer

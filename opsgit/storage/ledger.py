@@ -229,12 +229,15 @@ class Transaction:
         return log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
 
 
-def check_sizes(change: Change) -> None:
-    """Refuse a file that no door would read again; whatever is done to a task leaves room for a verdict."""
+def check_sizes(change: Change, size: Callable[[Edit], int] = lambda edit: len(content_of(edit) or b"")) -> None:
+    """Refuse a file that no door would read again; whatever is done to a task leaves room for a verdict.
+
+    :param size: the bytes of an edit's file, for who knows them without writing it again.
+    """
     keeps = change.after is not None and change.request.op not in ENDS
     most = yaml_codec.SIZE_MAX - (ROOM if keeps else 0)
     for edit in change.edits:
-        if len(content_of(edit) or b"") > most:
+        if size(edit) > most:
             refuse("FILE_FULL", f"{edit.path} would be larger than {most // 1024} KiB",
                    "an orchestrator may trim comments: opsgit task trim ID --keep 20", edit.path)  # fmt: skip
 
