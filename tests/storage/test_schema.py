@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.domain.world import AT, DIGEST, PROJECT, agent_record
 TASK: dict[str, Any] = {
     "id": "T-1", "title": "t", "description": "d\ne", "status": "done", "priority": "high", "tags": ["a"],
     "pipeline": [{"agent": "dev"}, {"role": "reviewer"}, {"role": "deployer"}], "assigned": "dev", "depends_on": ["T-0"],
-    "created": AT, "created_by": "boss", "imported": {"status": "done", "created": "x", "history": [{"status": "done", "by": "x"}]}, "contributors": ["dev"], "progress": {"note": "n", "at": AT},
+    "created": AT, "created_by": "boss", "imported": {"status": "done", "created": "x", "history": [{"status": "done", "at": "x", "by": "x", "output": "x", "notes": "x", "ref": "x"}]}, "contributors": ["dev"], "progress": {"note": "n", "at": AT},
     "submission": {"round": 1, "deliverable": "/d", "digest": DIGEST, "repository": "/r", "at": AT}, "rejected": [DIGEST],
     "review": {"round": 1, "request": {"by": "dev", "at": AT, "text": "x"},
                "sign_offs": [{"stage": 1, "by": "qa", "at": AT, "round": 1, "digest": DIGEST}],
@@ -30,7 +31,7 @@ TASK: dict[str, Any] = {
 }  # fmt: skip
 SAMPLES: dict[str, dict[str, Any]] = {
     "task": TASK,
-    "agent": {**agent_record("dev", "developer"), "description": "d", "email": "a@b.c",
+    "agent": {**agent_record("dev", "developer"), "description": "d", "email": "a@b.c", "imported": {"tasks_completed": 3, "last_active": "x"},
               "keys": [{"key": "ssh-ed25519 " + "A" * 68, "state": "active", "added": AT, "proof": "AAAA", "since": ["0" * 40], "ratified": ["1" * 40]}]},
     "project": {**PROJECT, "roles": {"web": ["work"]}, "pipeline": ["web", "qa", "ship"], "workspace": "/w",
                 "identity": {"explicit": True}, "stale": {"review": "2h"}, "idle": "3d", "deploy": {"command": ["a"], "timeout": 5, "output": 10}},
@@ -77,7 +78,7 @@ def test_the_compiled_check_agrees_with_jsonschema(kind: str, data: st.DataObjec
             here = here[key]
         action = data.draw(st.sampled_from(["set", "drop", "add"]))
         if action == "set":
-            here[last] = data.draw(ODD)
+            here[last] = copy.deepcopy(data.draw(ODD))  # what is drawn must not change from one example to the next
         elif action == "drop":
             del here[last]
         elif isinstance(here, dict):
