@@ -33,11 +33,15 @@ def command(
     if as_json:
         voice.data("history", id=wanted, history=shown)
         return
-    rows = [(e["time"], e["by"], e["what"], e.get("status") or e["op"], _rest(e)) for e in shown]
-    for line in terminal.table(("TIME", "BY", "WHAT", "STEP", "COMMIT"), rows):
+    for line in terminal.table(HEAD, [_row(entry) for entry in shown]):
         voice.line(line)
 
 
-def _rest(entry: dict[str, str]) -> str:
-    words = [entry["commit"][:10], *(entry[name] for name in ("assigned", "output", "ref", "note") if name in entry)]
-    return "  ".join(words)
+HEAD = ("AT", "BY", "WHAT", "STATUS OR STEP", "COMMIT", "ASSIGNED", "DETAILS")
+
+
+def _row(entry: dict[str, str]) -> tuple[str, ...]:
+    named = (f"{name}: {entry[name]}" for name in ("output", "ref", "evidence", "notes") if name in entry)
+    step = entry.get("status") or entry["op"]
+    where = entry["commit"][:10], entry.get("assigned", "-")
+    return entry["at"], entry["by"], entry["what"], step, *where, "; ".join(named)

@@ -126,16 +126,18 @@ def starter(case: Case, who: Who, task: Task) -> None:
 def alerted(case: Case, who: Who, task: Task) -> None:
     """An observer who names an open alert on this task, raised since its deployment by somebody else."""
     anyone(case, who, task)
-    hint = f"opsgit rollback {task.id} --alert ALERT"
+    others = f"{task.pipeline[-1].name} or an orchestrator may roll it back without an alert"
     alert_id = case.request.get("alert")
     if not alert_id:
-        refuse("ALERT_REQUIRED", f"an observer rolls back {task.id} only by an open alert on it", hint)
+        refuse("ALERT_REQUIRED", f"an observer rolls back {task.id} only by an open alert on it; {others}",
+               f"opsgit rollback {task.id} --alert ALERT (opsgit alert list)")  # fmt: skip
     alert = case.snapshot.alert(str(alert_id))
     deployed = times.seconds((task.deployment and task.deployment.finished) or case.at)
     fits = alert.status == "open" and alert.task == task.id and alert.raised_by != case.me
     if not fits or times.seconds(alert.raised) < deployed:
         refuse("ALERT_UNFIT", f"alert {alert.id} is no ground for {case.me} to roll back {task.id}: it must be open, "
-               "on this task, raised since the deployment, by somebody else", hint)  # fmt: skip
+               f"on this task, raised since the deployment, by somebody else; {others}",
+               f'another observer: opsgit alert raise --task {task.id} --message "..."')  # fmt: skip
 
 
 RELATIONS: dict[str, Callable[[Case, Who, Task], None]] = {

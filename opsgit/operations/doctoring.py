@@ -10,8 +10,10 @@ from pathlib import Path
 
 from opsgit.domain.codes import Refused
 from opsgit.operations import founding, hooking
+from opsgit.operations.listing import synced
 from opsgit.operations.session import Session
 from opsgit.storage import checkout
+from opsgit.storage.ledger import half_pushed, mend_half_pushed
 from opsgit.storage.pins import Pin
 from opsgit.version import VERSION
 
@@ -32,7 +34,7 @@ class Symptom:
 
 def examine(session: Session) -> Iterator[Symptom]:
     """Look at everything."""
-    for look in (_versions, _keys, _git, _hooks, _pins, _clock, _leftovers):
+    for look in (_versions, _keys, _git, _hooks, _pins, _clock, _reviews, _leftovers):
         yield from look(session)
 
 
@@ -148,6 +150,16 @@ def _clock(session: Session) -> Iterator[Symptom]:
     yield Symptom(
         "clock", state, f"the last commit is {ahead} s ahead of this clock" if ahead > 0 else "not behind the ledger"
     )
+
+
+def _reviews(session: Session) -> Iterator[Symptom]:
+    """Tasks in review whose branch did not come with the ledger."""
+    open_ones = synced(session).select("kind = 'task' AND status = 'review'", (), "path")
+    lacking = [task["id"] for task in open_ones if session.transaction().branch(task["id"]) is None]
+    for task_id in lacking:
+        yield Symptom("reviews", "bad", f"{half_pushed(task_id)} ({mend_half_pushed(task_id)})")
+    if not lacking:
+        yield Symptom("reviews", "ok", f"{len(open_ones)} in review, each with its branch")
 
 
 def _remove(parts: list[Path]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
-from opsgit.domain.codes import refuse
+from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.model import Submission
 from opsgit.domain.request import Snapshot
 from opsgit.storage import deliverable
@@ -29,8 +30,13 @@ def digest_now(snapshot: Snapshot, submission: Submission, local: str | None) ->
 
     :param local: a copy on this machine, for who is elsewhere.
     """
-    if submission.digest.startswith("git:"):
-        return deliverable.commit_digest(submission.digest[4:], local or submission.repository or ".")
-    return deliverable.digest(
-        Path(local) if local else deliverable.locate(submission.deliverable, snapshot.project.workspace)
-    )
+    try:
+        if submission.digest.startswith("git:"):
+            return deliverable.commit_digest(submission.digest[4:], local or submission.repository or ".")
+        where = Path(local) if local else deliverable.locate(submission.deliverable, snapshot.project.workspace)
+        return deliverable.digest(where)
+    except Refused as refused:
+        if local or refused.refusal.code != "DELIVERABLE_MISSING":
+            raise
+        hint = "name a copy that is on this machine: --deliverable PATH"
+        raise Refused(replace(refused.refusal, hint=hint)) from refused

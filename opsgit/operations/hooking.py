@@ -32,7 +32,15 @@ SHIM = """\
 if [ -x "$(dirname "$0")/{name}.chained" ]; then "$(dirname "$0")/{name}.chained" "$@" || exit 1; fi
 exec {python} -I -m opsgit hooks run {name} "$@"
 """
-UNDERWAY = ("REVERT_HEAD", "CHERRY_PICK_HEAD", "rebase-merge", "rebase-apply")
+# What git leaves in its folder while it is in the middle of something, and the command that ends that.
+UNDERWAY = {
+    "rebase-merge": "git rebase --abort",
+    "rebase-apply": "git rebase --abort",
+    "CHERRY_PICK_HEAD": "git cherry-pick --abort",
+    "REVERT_HEAD": "git revert --abort",
+    "MERGE_HEAD": "git merge --abort",
+}
+UNDO = "to undo an operation: opsgit rollback ID, or opsgit task assign ID --to AGENT --reason ..."
 SCISSORS = "# ------------------------ >8 ------------------------"
 NEAR = 120  # seconds between the time that git gives a commit and now
 # What the rule book fills in itself: an edit need not say it, and cannot say it otherwise.
@@ -90,11 +98,11 @@ def run(repository: Repository, name: str, arguments: list[str]) -> None:
     """One hook, as git calls it; raises `Refused` to stop the commit."""
     head = (repository.folder / "HEAD").read_text().strip()
     busy = [one for one in UNDERWAY if (repository.folder / one).exists()]
+    if name == "pre-merge-commit" or busy == ["MERGE_HEAD"]:
+        refuse("HAND_MADE", "a merge is a verdict, and only opsgit makes it: opsgit review approve ID --as REVIEWER",
+               "git merge --abort ends this one; git pull --ff-only brings what is new")  # fmt: skip
     if busy:
-        refuse("HAND_MADE", f"history is not rewritten or undone by git ({busy[0]})",
-               "opsgit help lifecycle: rollback, task assign --reason ...")  # fmt: skip
-    if name == "pre-merge-commit" or (repository.folder / "MERGE_HEAD").exists():
-        refuse("HAND_MADE", "a merge is a verdict, and only opsgit makes it", "opsgit review approve ID --as REVIEWER")
+        refuse("HAND_MADE", f"history is not rewritten or undone by git ({busy[0]}); {UNDO}", UNDERWAY[busy[0]])
     if head.startswith("ref: refs/heads/review/"):
         refuse(
             "HAND_MADE", "commits on a review branch are made by opsgit alone", "opsgit review comment ID --text ..."
@@ -108,10 +116,17 @@ def run(repository: Repository, name: str, arguments: list[str]) -> None:
         _Edit(repository).prepare()
         seen.write_text(str(os.getppid()))
     elif not seen.exists() or seen.read_text() != str(os.getppid()):
-        refuse("HAND_MADE", "git commits this without asking the pre-commit hook (revert, rebase, --no-verify)",
-               "opsgit help lifecycle: rollback, task assign --reason ...")  # fmt: skip
+        refuse("HAND_MADE", f"git commits this without asking the pre-commit hook (revert, --no-verify); {UNDO}",
+               _unstage(repository))  # fmt: skip
     elif name == "commit-msg":
         _Edit(repository).write_message(Path(arguments[0]))
+
+
+def _unstage(repository: Repository) -> str:
+    """The command that puts back what a refused git revert leaves staged and in the checkout."""
+    staged = repository.git.run("diff", "--cached", "--name-only", "-z", "main").decode().split("\0")
+    paths = " ".join(shlex.quote(path) for path in staged if path)
+    return f"git restore --staged --worktree -- {paths} puts back what is left staged"
 
 
 def _amends() -> bool:
