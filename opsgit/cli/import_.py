@@ -8,6 +8,7 @@ import click
 
 from opsgit.cli import voice
 from opsgit.cli.options import common, writing
+from opsgit.domain.words import PERIODS
 from opsgit.operations import importing
 from opsgit.operations.session import Session
 from opsgit.views import terminal
@@ -15,15 +16,33 @@ from opsgit.views import terminal
 
 @click.command("import", epilog="\b\nExample:\n  opsgit import old/state.json --dry-run")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--quota-period",
+    "periods",
+    multiple=True,
+    metavar="NAME=PERIOD",
+    help=f"How often a quota resets ({', '.join(PERIODS)}); may be given again.",
+)
 @writing
 @common
-def command(session: Session, as_json: bool, file: Path) -> int:
-    """Bring the original framework's state.json in: agents, tasks in any status, quotas, metrics.
+def command(session: Session, as_json: bool, file: Path, periods: tuple[str, ...]) -> int:
+    """Bring the original framework's state.json in: agents, tasks in any status, quotas, metrics, alerts.
 
-    Old histories are kept, and marked as imported and unproven wherever they are shown. Exit 10 when a record was left
-    out. `opsgit help ops.sh` prints a scripts/ops.sh that forwards the original's calls.
+    \b
+    The table says what became of each record, and WHY what was changed or could not be kept:
+      imported   as it was
+      changed    imported, with the changes that WHY names
+      unchanged  here already: importing a file again changes nothing
+      not kept   the file's own words about itself (project, created, last_check)
+      left out   the rules refuse it; exit 10
+
+    Kept are: of agents role, description, tasks_completed, last_active; of tasks title, description, status, priority,
+    tags, assignee, pipeline, created and the history (status, at, by, output, notes, ref); of quotas limit, used,
+    reset_at and the period: from --quota-period, else the record's, else its name's (publish_daily), else it never
+    resets. Old histories and figures are marked as imported and unproven wherever they are shown; they count for no
+    gate. `opsgit help ops.sh` prints a scripts/ops.sh that forwards the original's calls.
     """
-    told = importing.bring(session, file)
+    told = importing.bring(session, file, _periods(periods))
     left_out = any(fate == "left out" for _, fate, _ in told)
     if as_json:
         voice.data("import", dry_run=session.dry_run, records=[{"record": r, "fate": f, "why": w} for r, f, w in told])
@@ -31,3 +50,11 @@ def command(session: Session, as_json: bool, file: Path) -> int:
         for line in terminal.table(("RECORD", "FATE", "WHY"), told):
             voice.line(line)
     return 10 if left_out else 0
+
+
+def _periods(given: tuple[str, ...]) -> dict[str, str]:
+    """The periods by quota, of words like `publish=daily`."""
+    pairs = {name: period for name, _, period in (word.partition("=") for word in given)}
+    if not all(name and period in PERIODS for name, period in pairs.items()):
+        raise click.UsageError(f"--quota-period NAME=PERIOD, of {', '.join(PERIODS)}", click.get_current_context())
+    return pairs

@@ -23,15 +23,18 @@ FOUND = 10
 @click.option("--check-reviews", "reviews", is_flag=True, help="Reviews that wait too long.")
 @click.option("--alert-to", type=click.Path(path_type=Path, dir_okay=False), help="Append one JSON object a line.")
 @click.option(
-    "--raise", "raise_", is_flag=True, help="Make alerts of it, as the observer; resolve those that are over."
+    "--raise",
+    "raise_",
+    is_flag=True,
+    help="Record the run, as the observer: alerts for what was found, resolved when it is over, and last_check.",
 )
 @writing
 @common
 def command(session: Session, as_json: bool, alert_to: Path | None, raise_: bool, **checks: bool) -> int:
     """What has gone wrong or stands still; exit 10 when there is something. Without a check: all of them.
 
-    The same trouble is written to FILE once while it lasts and once when it is over. Limits are in ops.yaml
-    (opsgit help policy).
+    The same trouble is written to FILE once while it lasts and once when it is over. A run is recorded in the ledger
+    with --raise alone. Limits are in ops.yaml (opsgit help policy).
     """
     chosen = [name for name, wanted in checks.items() if wanted]
     found = watching.monitor(session, chosen)
@@ -40,12 +43,15 @@ def command(session: Session, as_json: bool, alert_to: Path | None, raise_: bool
     if raise_:
         watching.raise_all(session, found, chosen)
     if as_json:
-        voice.data("monitor", findings=[_told(trouble) for trouble in found])
+        recorded = raise_ and not session.dry_run
+        voice.data("monitor", findings=[_told(trouble) for trouble in found], recorded=recorded)
     elif found:
         for line in terminal.table(("CHECK", "SEVERITY", "WHAT"), [(t.check, t.severity, t.message) for t in found]):
             voice.line(line)
     else:
         voice.say("nothing found")
+    if not raise_ and not as_json:
+        voice.say("this run is not recorded (last_check): --raise does that, as an observer")
     return FOUND if found else 0
 
 

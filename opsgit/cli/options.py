@@ -12,11 +12,23 @@ import click
 
 from opsgit.cli import voice
 from opsgit.domain.text import tidy
+from opsgit.domain.words import STATUSES
 from opsgit.operations.session import Session
 from opsgit.storage import repository
 
 if TYPE_CHECKING:
     from opsgit.storage.ledger import Written
+
+
+def as_status(ctx: click.Context, param: click.Parameter, given: Any) -> Any:
+    """A callback for options that take a status (or several): in any case, with - or _ between its words."""
+    if isinstance(given, tuple):
+        return tuple(as_status(ctx, param, word) for word in given)
+    found = given.strip().lower().replace("_", "-").replace(" ", "-") if given is not None else None
+    if found is not None and found not in STATUSES:
+        raise click.BadParameter(f"{given!r} is no status; there are {', '.join(STATUSES)}", ctx, param)
+    return found
+
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,10 +57,10 @@ def common(function: Command) -> Command:
 
 
 def writing(function: Command) -> Command:
-    """`--note` (also `--reason`) and `--dry-run` for commands that write."""
-    function = click.option("--note", "--reason", "note", metavar="TEXT", help="Words for the commit's message.")(
-        function
-    )
+    """`--note` (also `--notes` and `--reason`) and `--dry-run` for commands that write."""
+    function = click.option(
+        "--note", "--notes", "--reason", "note", metavar="TEXT", help="Words for the commit's message."
+    )(function)
     return click.option("--dry-run", is_flag=True, help="Decide and say what would happen; write nothing.")(function)
 
 
@@ -87,7 +99,7 @@ def wrote(session: Session, written: list[Written], as_json: bool) -> None:
     """Tell what an operation did (or would do)."""
     if as_json:
         commits = [_as_json(one, session.dry_run) for one in written]
-        voice.data("operation", dry_run=session.dry_run, operations=commits)
+        voice.data("operation", dry_run=session.dry_run, operations=commits, notices=session.notices)
         return
     for one in written:
         mark = "(dry run)" if session.dry_run else one.id[:10]
@@ -100,7 +112,7 @@ def _as_json(one: Written, dry_run: bool) -> dict[str, Any]:
         "op": change.request.op,
         "target": change.request.target,
         "by": change.request.actor,
-        "time": change.at,
+        "at": change.at,
         "subject": change.subject,
         "commit": None if dry_run else one.id,
         "before": change.before,

@@ -25,7 +25,11 @@ def command() -> None:
 @command.command("set", epilog="\b\nExample:\n  opsgit quota set --name publish_daily --limit 100 --period daily")
 @subject("name", "--name")
 @click.option("--limit", type=int, required=True, help="How much may be used in one window.")
-@click.option("--period", type=click.Choice(PERIODS), help="Its window (a new quota: daily).")
+@click.option(
+    "--period",
+    type=click.Choice(PERIODS, case_sensitive=False),
+    help="Its window (a new quota needs one, unless its name says it: publish_daily).",
+)
 @click.option("--agent", "agents", multiple=True, help="Who may use it (may be given again; '' for everybody).")
 @writing
 @common
@@ -49,10 +53,16 @@ def use(session: Session, as_json: bool, words: tuple[str, ...], named: str | No
 
 
 @command.command("check", epilog="\b\nExample:\n  opsgit quota check publish_daily && ./publish")
-@subject("name", "--name")
+@click.argument("bare", required=False, metavar="[NAME]")
+@click.option("--name", "named", metavar="NAME", help="The quota (or give it bare); none: all of them.")
 @common
-def check(session: Session, as_json: bool, name: str) -> int:
-    """What is left of a quota; exit 8 when nothing is."""
+def check(session: Session, as_json: bool, bare: str | None, named: str | None) -> int:
+    """What is left of a quota, or of every quota; exit 8 when nothing is left of one."""
+    name = bare or named
+    if name is None:
+        found = measuring.every_quota(session)
+        _tell_all(found, len(found), as_json)
+        return EXHAUSTED if any(told["exhausted"] for told in found) else 0
     told = measuring.check(session, name)
     _tell(told, as_json)
     return EXHAUSTED if told["exhausted"] else 0
@@ -71,7 +81,8 @@ def _tell(told: dict[str, Any], as_json: bool) -> None:
         voice.data("quota", quota=told)
         return
     until = f", resets at {told['reset_at']}" if told.get("reset_at") else ""
-    voice.line(f"{told['name']}: {told['used']} of {told['limit']} used, {told['left']} left{until}")
+    left = "EXHAUSTED" if told["exhausted"] else f"{told['left']} left"
+    voice.line(f"{told['name']}: {told['used']} of {told['limit']} used, {left}{until}")
 
 
 @command.command("list", epilog="\b\nExample:\n  opsgit quota list")
@@ -79,13 +90,24 @@ def _tell(told: dict[str, Any], as_json: bool) -> None:
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
     """All quotas as they count now."""
-    found = measuring.every_quota(session)
+    _tell_all(measuring.every_quota(session), limit, as_json)
+
+
+def _tell_all(found: list[dict[str, Any]], limit: int, as_json: bool) -> None:
     more = max(0, len(found) - limit)
     if as_json:
         voice.data("quotas", quotas=found[:limit], more=more)
         return
     rows = [
-        (q["name"], str(q["used"]), str(q["limit"]), str(q["left"]), q["period"], q.get("reset_at", "-")) for q in found
+        (
+            q["name"],
+            str(q["used"]),
+            str(q["limit"]),
+            "EXHAUSTED" if q["exhausted"] else str(q["left"]),
+            q["period"],
+            q.get("reset_at", "-"),
+        )
+        for q in found
     ]
     for line in terminal.table(("NAME", "USED", "LIMIT", "LEFT", "PERIOD", "RESETS"), rows[:limit]):
         voice.line(line)

@@ -8,28 +8,60 @@ from typing import Any
 import click
 
 from opsgit.cli import voice
-from opsgit.cli.options import common, subject
-from opsgit.domain.words import STATUSES
+from opsgit.cli.options import as_status, common, subject
+from opsgit.domain.words import PRIORITIES
 from opsgit.operations import listing
 from opsgit.operations.session import Session, orchestrator
 from opsgit.views import terminal
 
 
-@click.command("list", epilog="\b\nExample:\n  opsgit task list --status review")
-@click.option("--status", type=click.Choice(STATUSES))
-@click.option("--assigned", metavar="AGENT", help="Only this agent's.")
+@click.command("list", epilog="\b\nExample:\n  opsgit task list --status review --priority critical --priority high")
+@click.option(
+    "--status",
+    "statuses",
+    callback=as_status,
+    multiple=True,
+    metavar="STATUS",
+    help="May be given again (default: open work).",
+)
+@click.option("--all", "ended_too", is_flag=True, help="Deployed and cancelled tasks too, after the open ones.")
+@click.option("--priority", "priorities", type=click.Choice(PRIORITIES, case_sensitive=False), multiple=True)
+@click.option("--tag", "--tags", "tags", multiple=True, help="Every tag that is given must be there.")
+@click.option("--assigned", metavar="AGENT", help="Assigned to this agent.")
+@click.option("--waiting-for", metavar="WHO", help="What waits for this agent (its role counts) or role.")
+@click.option("--blocked", is_flag=True, help="What cannot be started: a dependency is not done.")
+@click.option("--text", metavar="WORDS", help="In the id, title or description.")
+@click.option("--updated-since", metavar="TIME", help="With an operation since: 2d, 2026-01-31, or a full time.")
+@click.option("--sort", type=click.Choice(list(listing.SORTS)), default="need", show_default=True)
+@click.option("--fields", metavar="NAMES", help="Only these, with commas: id,title,blocked_by,waiting_for,updated ...")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
 @common
-def list_(session: Session, as_json: bool, status: str | None, assigned: str | None, limit: int) -> None:
-    """Tasks, the most urgent first."""
-    found, more = listing.tasks(session, limit, status=status, assigned=assigned)
+def list_(session: Session, as_json: bool, fields: str | None, **wanted: Any) -> None:
+    """Open tasks: first what somebody has to decide (rejected, review, done, rolled-back), then what is worked on, then
+    what nobody has begun; within that by priority, then the oldest first.
+    """
+    chosen = [part.strip() for part in (fields or "").split(",") if part.strip()]
+    listing.check_fields(chosen)
+    found = listing.tasks(session, listing.Query(**wanted))
+    told = [listing.described(session, task, chosen) for task in found.tasks]
     if as_json:
-        voice.data("tasks", tasks=found, more=more)
+        voice.data("tasks", tasks=told, more=found.more, ended=found.ended)
         return
-    for line in terminal.table(HEAD, [_row(task) for task in found]):
+    head = [name.upper() for name in chosen] or HEAD
+    rows = [[_cell(task[name]) for name in chosen] if chosen else _row(task) for task in told]
+    for line in terminal.table(head, rows):
         voice.line(line)
-    if more:
-        voice.say(f"{more} more: --limit {len(found) + more}")
+    if found.more:
+        voice.say(f"{found.more} more: --limit {len(told) + found.more}")
+    if found.ended:
+        voice.say(f"{found.ended} deployed or cancelled: --all")
+
+
+def _cell(value: Any) -> str:
+    """A field of a task in a table."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_cell(inner)}" for name, inner in value.items())
+    return ", ".join(map(_cell, value)) if isinstance(value, list) else str(value if value is not None else "-")
 
 
 @click.command("show", epilog="\b\nExample:\n  opsgit task show SKILL-001 --json")
@@ -38,12 +70,13 @@ def list_(session: Session, as_json: bool, status: str | None, assigned: str | N
 def show(session: Session, as_json: bool, name: str) -> None:
     """One task, with the words of its review."""
     task = listing.task(session, name)
+    blocked = listing.blocked(listing.synced(session), task)
     if as_json:
-        voice.data("task", task=task)
+        voice.data("task", task=task, blocked_by=blocked)
         return
     from opsgit.views import tasks
 
-    for line in tasks.page(task):
+    for line in tasks.page(task, blocked):
         voice.line(line)
 
 
@@ -73,4 +106,5 @@ HEAD = ("ID", "STATUS", "PRIORITY", "ASSIGNED", "TITLE")
 
 
 def _row(task: Mapping[str, Any]) -> tuple[str, ...]:
-    return task["id"], task["status"], task["priority"], task.get("assigned") or "-", task["title"]
+    blocked = f"  (blocked by {', '.join(task['blocked_by'])})" if task["blocked_by"] else ""
+    return task["id"], task["status"], task["priority"], task.get("assigned") or "-", task["title"] + blocked

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from opsgit.cli.options import common, subject, writing, wrote
+from opsgit.cli.options import as_status, common, subject, writing, wrote
 from opsgit.domain.words import PRIORITIES, STATUSES
 from opsgit.operations import work
 from opsgit.operations.session import Session
@@ -15,8 +15,10 @@ from opsgit.operations.session import Session
 def described(function: Any) -> Any:
     """The options that say what a task is."""
     function = click.option("--desc", "--description", "description", help="Markdown.")(function)
-    function = click.option("--priority", type=click.Choice(PRIORITIES))(function)
-    function = click.option("--tag", "tags", multiple=True, help="May be given again, or with commas.")(function)
+    function = click.option("--priority", type=click.Choice(PRIORITIES, case_sensitive=False))(function)
+    function = click.option("--tag", "--tags", "tags", multiple=True, help="May be given again, or with commas.")(
+        function
+    )
     function = click.option("--pipeline", help="Stages, as 'dev→qa→deploy', with -> or commas.")(function)
     return click.option("--depends-on", multiple=True, metavar="ID", help="May be given again.")(function)
 
@@ -88,7 +90,9 @@ def submit(session: Session, as_json: bool, name: str, output: str | None, repos
 
 @click.command("move", epilog="\b\nExample:\n  opsgit task move --id SKILL-001 --to done --approved-by qa")
 @subject("id")
-@click.option("--to", required=True, metavar="STATUS", help=f"One of {', '.join(STATUSES)}.")
+@click.option(
+    "--to", callback=as_status, metavar="STATUS", required=True, help=f"One of {', '.join(STATUSES)}, in any case."
+)
 @click.option("--output", metavar="PATH", help="To review: the deliverable.")
 @click.option("--repository", metavar="PATH", help="To review: the repository of a commit.")
 @click.option("--approved-by", metavar="AGENT", help="To done: the reviewer who signs.")

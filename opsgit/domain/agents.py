@@ -8,8 +8,9 @@ from dataclasses import replace
 from opsgit.domain import names, policy, text
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
-from opsgit.domain.model import Agent, Key
-from opsgit.domain.words import AGENT_KINDS, ORCHESTRATE
+from opsgit.domain.model import Agent, ImportedFigures, Key
+from opsgit.domain.records import from_record
+from opsgit.domain.words import AGENT_KINDS, COUNT_MAX, ORCHESTRATE
 
 EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,100}\Z")
 
@@ -33,8 +34,22 @@ def add(case: Case) -> Agent:
         kind=_kind(str(case.request.get("kind") or "agent")),
         email=_email(case, name),
         status="active",
+        imported=_imported(case),
         keys=(_new_key(case),),
     )
+
+
+def _imported(case: Case) -> ImportedFigures | None:
+    """The figures that the agent brings from another tracker; they count for no gate."""
+    given = case.request.get("imported")
+    if not given:
+        return None
+    figures = from_record(ImportedFigures, given)
+    if figures.tasks_completed is not None and not 0 <= figures.tasks_completed <= COUNT_MAX:
+        refuse("BAD_VALUE", f"{figures.tasks_completed} is no number of tasks", "opsgit import --help", "imported")
+    if figures.last_active is not None:
+        text.check(figures.last_active, "last_active", 100, lines=False)
+    return figures
 
 
 def _description(case: Case) -> str | None:

@@ -120,11 +120,11 @@ class Event(Value):
     """One entry of a history that was imported: somebody's word, proved by nothing."""
 
     status: str
+    at: str | None = None
     by: str | None = None
-    time: str | None = None
     output: str | None = None
+    notes: str | None = None
     ref: str | None = None
-    note: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -178,6 +178,14 @@ class Key(Value):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
+class ImportedFigures(Value):
+    """What an agent brought from another tracker: tasks completed there, and when it was last active there."""
+
+    tasks_completed: int | None = None
+    last_active: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Agent(Value):
     """Somebody who acts: kind is agent or human, status active or removed."""
 
@@ -187,6 +195,7 @@ class Agent(Value):
     kind: str
     email: str | None = None
     status: str
+    imported: ImportedFigures | None = None
     keys: tuple[Key, ...] = ()
 
     @property

@@ -19,7 +19,8 @@ HOUSE_FOLDERS = ("schema/", "gates/", ".github/", ".forgejo/")
 HOUSE_PART = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 
 
-RESERVED_METRICS = frozenset({"alerts", "last_check"})  # state.json has these beside the metrics
+LAST_CHECK = "last_check"  # the metric that says when a monitor ran; state.json shows its time
+RESERVED_METRICS = frozenset({"alerts"})  # state.json has these beside the metrics
 
 
 class Place(NamedTuple):

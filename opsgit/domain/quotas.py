@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +10,7 @@ from opsgit.domain import names, times
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Quota
-from opsgit.domain.words import PERIODS
-
-MOST = 2**53
+from opsgit.domain.words import COUNT_MAX, PERIODS
 
 
 def next_reset(period: str, at: str) -> str | None:
@@ -47,12 +46,36 @@ def define(case: Case) -> Quota:
         case.snapshot.agent(agent)
     fresh = Quota(name=name, limit=limit, used=0, period=period, reset_at=next_reset(period, case.at), agents=agents)
     if not old:
-        return fresh
+        return _brought(case, fresh)
     return replace(current(old, case.at), limit=limit, agents=agents) if old.period == period else fresh
 
 
+def _brought(case: Case, fresh: Quota) -> Quota:
+    """A new quota with the use and the window that it brings from another tracker, where the request names them."""
+    reset_at = case.request.get("reset_at") or fresh.reset_at
+    if reset_at != fresh.reset_at and not _ends_a_window(fresh.period, str(reset_at), case.at):
+        refuse("BAD_VALUE", f"no {fresh.period} window that has begun ends at {reset_at}", "leave it out", "reset_at")
+    return replace(fresh, used=_amount(case.request.get("used", 0), 0), reset_at=reset_at)
+
+
+def _ends_a_window(period: str, reset_at: str, at: str) -> bool:
+    """Whether a window of a period ends at `reset_at`, and it is not later than the one that holds `at`."""
+    last = next_reset(period, at)
+    return last is not None and reset_at <= last and reset_at == window_end(period, reset_at)
+
+
+def window_end(period: str, at: str) -> str | None:
+    """`at` itself where a window ends at that second, else the end of the window that holds it."""
+    return next_reset(period, times.text(times.seconds(at) - 1))
+
+
+def period_in_name(name: str) -> str | None:
+    """The period that a quota's name says (`publish_daily`, `api-hourly`), or None."""
+    return next((word for word in re.split("[-_]", name) if word in PERIODS and word != "none"), None)
+
+
 def _amount(value: object, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= COUNT_MAX:
         refuse("BAD_VALUE", f"{value!r} is no whole number from {least} to 2^53", "opsgit quota --help")
     return value
 

@@ -108,7 +108,7 @@ def _new_key(_: Record | None, new: Record) -> Fields:
 
 
 def _agent_add(old: Record | None, new: Record) -> Fields:
-    return {**_pick("role", "description", "kind", "email")(old, new), **_new_key(old, new)}
+    return {**_pick("role", "description", "kind", "email", "imported")(old, new), **_new_key(old, new)}
 
 
 def _retired(old: Record | None, new: Record) -> Fields:
@@ -118,6 +118,12 @@ def _retired(old: Record | None, new: Record) -> Fields:
 
 def _ratified(_: Record | None, new: Record) -> Fields:
     return {"commit": next(k["ratified"][-1] for k in new["keys"] if k.get("ratified"))}
+
+
+def _quota_set(old: Record | None, new: Record) -> Fields:
+    """What is used and when the window ends is said for a new quota alone; else it is kept."""
+    brought = () if old else ("used", "reset_at")
+    return _pick("limit", "period", "agents", *brought)(old, new)
 
 
 def _used(old: Record | None, new: Record) -> Fields:
@@ -156,7 +162,7 @@ FIELDS: dict[str, Callable[[Record | None, Record], Fields]] = {
     "agent.retire-key": _retired,
     "agent.compromise": lambda _, new: {"since": new["keys"][-1]["since"][-1]},
     "agent.ratify": _ratified,
-    "quota.set": _pick("limit", "period", "agents"),
+    "quota.set": _quota_set,
     "quota.use": _used,
     "metric.set": _pick("value"),
     "alert.raise": _pick("message", "severity", "task"),

@@ -9,19 +9,19 @@ from opsgit.domain import names, text
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Alert, Metric
-from opsgit.domain.words import SEVERITIES
-
-MOST = 2**53
+from opsgit.domain.words import COUNT_MAX, SEVERITIES
 
 
 def set_metric(case: Case) -> Metric:
-    """Set a gauge to a number."""
+    """Set a gauge to a number. `last_check` is set by a run of the monitor, to the number of its findings."""
     name, value = names.check_name(case.request.target), case.request.get("value")
     if name in names.RESERVED_METRICS:
         refuse("BAD_NAME", f"{name!r} is a word of state.json itself", "choose another name", "name")
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or abs(value) > MOST:
+    if not number or not math.isfinite(value) or abs(value) > COUNT_MAX:
         refuse("BAD_VALUE", f"{value!r} is no number for a metric", "opsgit metric set total_downloads 42", "value")
+    if name == names.LAST_CHECK and (not isinstance(value, int) or value < 0):
+        refuse("BAD_VALUE", f"{value!r} is no number of findings", "opsgit monitor --raise", "value")
     return Metric(name=name, value=value, at=case.at, by=case.me)
 
 

@@ -10,11 +10,11 @@ from opsgit.domain import names, policy, text
 from opsgit.domain.case import Case
 from opsgit.domain.codes import refuse
 from opsgit.domain.model import Agent, Comment, Progress, Review, Stage, Submission, Task
+from opsgit.domain.waiting import open_dependencies
 from opsgit.domain.words import (
     ASSIGNED,
     BACKLOG,
     CANCELLED,
-    DEPLOYED,
     DONE,
     IN_PROGRESS,
     IN_REVIEW,
@@ -146,11 +146,10 @@ def release(case: Case, task: Task) -> Task:
 
 def start(case: Case, task: Task) -> Task:
     """Begin; all that it depends on must be done or deployed."""
-    for other in task.depends_on:
-        found = case.snapshot.task(other)
-        if found.status not in (DONE, DEPLOYED):
-            refuse("DEPENDENCY_OPEN", f"{task.id} depends on {other}, which is {found.status}",
-                   f"opsgit task show {other}")  # fmt: skip
+    unmet = open_dependencies(task.depends_on, lambda other: case.snapshot.task(other).status)
+    if unmet:
+        named = ", ".join(f"{other}, which is {case.snapshot.task(other).status}" for other in unmet)
+        refuse("DEPENDENCY_OPEN", f"{task.id} depends on {named}", f"opsgit task show {unmet[0]}")
     return contributed(replace(task, status=IN_PROGRESS), case.me)
 
 

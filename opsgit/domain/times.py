@@ -26,6 +26,16 @@ def seconds(when: str) -> int:
         refuse("BAD_VALUE", f"{when!r} is no time", "write it as 2026-01-31T12:00:00Z")
 
 
+def moment(words: str, now: int) -> int:
+    """Seconds after the epoch of a time that a person gave: a duration back from `now`, a day (UTC), or a full time.
+
+    :param now: seconds after the epoch.
+    """
+    if re.fullmatch("[0-9]+[smhdw]", words):
+        return now - duration(words)
+    return seconds(f"{words}T00:00:00Z" if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", words) else words)
+
+
 def duration(words: str) -> int:
     """Seconds of a duration: a whole number and one of s, m, h, d, w; refuses others with `BAD_VALUE`."""
     found = re.fullmatch(r"([0-9]{1,6})([smhdw])", words)

@@ -4,47 +4,51 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from opsgit.domain import names, policy, times, words
+from opsgit.domain import figures, names, policy, times, words
 from opsgit.domain.model import Agent, Project, Quota, Task
 from opsgit.domain.records import Record, from_record, to_record
-from opsgit.domain.waiting import waits_for
+from opsgit.domain.waiting import blocked_by, waits_for
 from opsgit.operations.listing import synced
 from opsgit.operations.past import shown
 from opsgit.operations.session import Session
 from opsgit.storage.disk import put
-from opsgit.storage.index import Index
 
 SMALL = 200  # tasks: up to here state.json is written anew after every operation
-COMPLETED = (words.DONE, words.DEPLOYED)
+OPEN = (words.ASSIGNED, words.IN_PROGRESS, words.REJECTED, words.IN_REVIEW)
+Found = Mapping[str, Sequence[Record]]
+Entries = Sequence[Mapping[str, Any]]
 
 
 def state(session: Session) -> dict[str, Any]:
     """The whole state in the documented shape: project, created, agents, tasks with history, quotas, metrics."""
     index = synced(session)
-    found: dict[str, list[Record]] = defaultdict(list)
-    for kind in ("project", "agent", "task", "quota", "metric", "alert"):
-        found[kind] = index.select("kind = ?", (kind,), "name")
-    project = from_record(Project, found["project"][0])
-    active = index.last_times("agent")
-    tip = index.tip() or ""
+    kinds = ("project", "agent", "task", "quota", "metric", "alert")
+    found = {kind: index.select("kind = ?", (kind,), "name") for kind in kinds}
+    project, entries = from_record(Project, found["project"][0]), index.log("1")
     return {
         "schema_version": 1,
         "project": project.name,
         "repository": project.repository,
-        "commit": tip,
+        "commit": index.tip() or "",
         "created": project.created,
-        "updated": times.text(max(active.values())),
-        "agents": _agents(project, found, active),
-        "tasks": _tasks(found["task"], index),
+        "updated": times.text(max(entry["at"] for entry in entries)),
+        "agents": _agents(project, found, entries),
+        "tasks": _tasks(found["task"], entries),
         "quotas": {record["name"]: _quota(from_record(Quota, record)) for record in found["quota"]},
-        "metrics": _metrics(project, found, active),
+        "metrics": _metrics(found),
     }
 
 
-def _agents(project: Project, found: dict[str, list[Record]], active: dict[str, int]) -> dict[str, Any]:
+def _agents(project: Project, found: Found, entries: Entries) -> dict[str, Any]:
+    """All agents by name. What an agent brought from another tracker counts on from there."""
+    active = {entry["by"]: entry["at"] for entry in entries}
+    performed = figures.figures(entries, 0).agents
+    held = [task.get("assigned") for task in found["task"] if task["status"] in OPEN]
+    agents = (from_record(Agent, record) for record in found["agent"])
     return {
         agent.name: {
             "role": agent.role,
@@ -52,31 +56,30 @@ def _agents(project: Project, found: dict[str, list[Record]], active: dict[str, 
             "kind": agent.kind,
             "status": agent.status,
             "rights": sorted(policy.rights(project, agent)),
-            "last_active": times.text(active[agent.name]) if agent.name in active else None,
-            "tasks_completed": _count(found["task"], agent, COMPLETED),
-            "tasks_open": _count(
-                found["task"], agent, (words.ASSIGNED, words.IN_PROGRESS, words.REJECTED, words.IN_REVIEW)
-            ),
+            "tasks_completed": performed[agent.name].completed + ((brought and brought.tasks_completed) or 0),
+            "tasks_open": held.count(agent.name),
+            "last_active": times.text(active[agent.name]) if agent.name in active else brought and brought.last_active,
+            **({"imported": to_record(brought)} if brought else {}),
         }
-        for agent in (from_record(Agent, record) for record in found["agent"])
+        for agent, brought in ((agent, agent.imported) for agent in agents)
     }
 
 
-def _count(tasks: list[Record], agent: Agent, statuses: tuple[str, ...]) -> int:
-    return sum(task.get("assigned") == agent.name and task["status"] in statuses for task in tasks)
-
-
-def _tasks(records: list[Record], index: Index) -> dict[str, Any]:
+def _tasks(records: Sequence[Record], entries: Entries) -> dict[str, Any]:
     histories: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for entry in index.log("status IS NOT NULL"):
-        histories[entry["path"]].append(shown(entry))
+    for entry in entries:
+        if "status" in entry:
+            histories[entry["path"]].append(shown(dict(entry)))
+    statuses = {record["id"]: record["status"] for record in records}
     return {
-        record["id"]: _task(from_record(Task, record), histories[names.task_path(record["id"])]) for record in records
+        record["id"]: _task(from_record(Task, record), histories[names.task_path(record["id"])], statuses.get)
+        for record in records
     }
 
 
-def _task(task: Task, history: list[dict[str, Any]]) -> dict[str, Any]:
-    waiting = waits_for(task)
+def _task(task: Task, history: list[dict[str, Any]], status_of: Callable[[str], str | None]) -> dict[str, Any]:
+    blocked = blocked_by(task.status, task.depends_on, status_of)
+    waiting = waits_for(task, blocked)
     past = to_record(task.imported).get("history", []) if task.imported else []
     empty: dict[str, Any] = {
         "description": "",
@@ -92,6 +95,7 @@ def _task(task: Task, history: list[dict[str, Any]]) -> dict[str, Any]:
         "pipeline": [stage.name for stage in task.pipeline],
         "waiting_for": waiting[0] if waiting else None,
         "waiting_to": waiting[1] if waiting else None,
+        "blocked_by": list(blocked),
         "history": [*({**event, "imported": True} for event in past), *history],
     }
 
@@ -101,13 +105,13 @@ def _quota(quota: Quota) -> dict[str, Any]:
             "agents": list(quota.agents)}  # fmt: skip
 
 
-def _metrics(project: Project, found: dict[str, list[Record]], active: dict[str, int]) -> dict[str, Any]:
-    agents = (from_record(Agent, record) for record in found["agent"])
-    roles = policy.roles(project)
-    checks = [active[a.name] for a in agents if words.OBSERVE in roles.get(a.role, ()) and a.name in active]
+def _metrics(found: Found) -> dict[str, Any]:
+    """The gauges, when an observer's monitor was last recorded, and the open alerts."""
     gauges = {record["name"]: record["value"] for record in found["metric"]}
+    gauges.pop(names.LAST_CHECK, None)
+    checked = (record["at"] for record in found["metric"] if record["name"] == names.LAST_CHECK)
     alerts = [dict(record) for record in found["alert"] if record["status"] == "open"]
-    return {**gauges, "last_check": times.text(max(checks)) if checks else None, "alerts": alerts}
+    return {names.LAST_CHECK: next(checked, None), **gauges, "alerts": alerts}
 
 
 def compile_all(session: Session) -> list[Path]:

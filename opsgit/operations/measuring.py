@@ -26,11 +26,26 @@ def set_quota(session: Session, name: str, **fields: Any) -> list[Written]:
     """Make or change a quota; what is None stays as it is.
 
     :param fields: limit, period, agents.
+    :raises Refused: `PERIOD_REQUIRED` for a new quota without a period when its name does not say one either.
     """
     old = session.look().find(Quota, names.path_of("quota", names.check_name(name)))
-    kept = {"period": old.period, "agents": old.agents} if old else {"period": "daily"}
+    kept = {"period": old.period, "agents": old.agents} if old else {}
+    if not old and fields.get("period") is None:
+        kept = {"period": _named_period(session, name)}
     given = {key: value for key, value in fields.items() if value is not None}
     return session.write(session.request("quota.set", name, orchestrator, **{**kept, **given}))
+
+
+def _named_period(session: Session, name: str) -> str:
+    period = quotas.period_in_name(name)
+    if period is None:
+        refuse(
+            "PERIOD_REQUIRED",
+            f"how often does {name} reset?",
+            "add --period daily (or hourly, weekly, monthly; none: never)",
+        )
+    session.notices.append(f"{name} is {period}, from its name")
+    return period
 
 
 def use(session: Session, name: str, amount: int) -> list[Written]:

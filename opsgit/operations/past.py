@@ -8,13 +8,13 @@ from opsgit.domain import names, times
 from opsgit.operations.listing import synced
 from opsgit.operations.session import Session
 
-SHOWN = ("status", "by", "time", "op", "what", "commit", "note", "assigned", "output", "ref", "evidence")
+SHOWN = ("status", "at", "by", "output", "notes", "ref", "op", "what", "commit", "assigned", "evidence")
 
 
 def history(session: Session, task_id: str | None, limit: int | None = None) -> list[dict[str, Any]]:
     """Every operation on a task (or on everything), oldest first.
 
-    `status` is there when the operation was a transition; `assigned`, `output`, `ref`, `evidence` and `note` where
+    `status` is there when the operation was a transition; `output`, `notes`, `ref`, `assigned` and `evidence` where
     there is one.
     """
     if task_id is None:
@@ -27,5 +27,6 @@ def history(session: Session, task_id: str | None, limit: int | None = None) -> 
 
 def shown(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry of the log as history shows it."""
-    timed = {**entry, "time": times.text(entry["at"])}
-    return {name: timed[name] for name in SHOWN if name in timed}
+    said = {"notes": entry["note"]} if "note" in entry else {}
+    known = {**entry, **said, "at": times.text(entry["at"])}
+    return {name: known[name] for name in SHOWN if name in known}

@@ -52,5 +52,6 @@ def _pipeline(tasks: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _performance(one: figures.Performance) -> dict[str, Any]:
-    return {"done": one.done, "rejected": one.rejected, "success_rate": one.success, "reviews": len(one.reviews),
-            "review_time": figures.median(one.reviews), "operations": one.operations}  # fmt: skip
+    return {"done": one.done, "rejected": one.rejected, "success_rate": one.success, "reviews": one.reviewed,
+            "review_time": figures.median(one.reviews), "deployed": one.deployed, "completed": one.completed,
+            "operations": one.operations}  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from opsgit.domain import names, quotas, times, words
+from opsgit.domain.codes import Refused
 from opsgit.domain.model import Alert, Project, Quota, Task
 from opsgit.domain.records import from_record
 from opsgit.domain.request import Request
@@ -199,7 +200,11 @@ def _events(
 
 
 def raise_all(session: Session, troubles: Iterable[Trouble], chosen: Iterable[str]) -> list[Written]:
-    """Turn trouble into alerts of the observer: raised once while it lasts, resolved when it is over."""
+    """Record a run of the monitor, by an observer: its trouble becomes alerts, and `last_check` counts what it found.
+
+    An alert is raised once while the trouble lasts, and resolved when it is over.
+    """
+    troubles = list(troubles)
     snapshot = session.look()
     actor = session.actor(snapshot, measuring.observer)
     open_ones = [from_record(Alert, record) for record in measuring.records(session, "alert", "open")]
@@ -216,7 +221,16 @@ def raise_all(session: Session, troubles: Iterable[Trouble], chosen: Iterable[st
         for mark, alert in raised.items()
         if mark not in found and mark.startswith(mine)
     ]
-    return session.write(*requests) if requests else []
+    run = Request("metric.set", actor, names.LAST_CHECK, {"value": len(troubles)}, session.note)
+    with session.batch() as transaction:
+        for request in requests:
+            transaction.perform(request)
+        try:
+            transaction.perform(run)
+        except Refused as refused:  # the same run, recorded in this very second
+            if refused.refusal.code != "NOTHING_CHANGES":
+                raise
+        return transaction.written
 
 
 def _mark(key: str) -> str:

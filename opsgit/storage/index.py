@@ -13,29 +13,32 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opsgit.domain import names
+from opsgit.domain import names, words
 from opsgit.storage.disk import Damaged
 
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-FORMAT = 2
+FORMAT = 3
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
 CREATE TABLE parsed (blob TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (path TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, blob TEXT NOT NULL,
-    status TEXT, priority INTEGER, assigned TEXT, title TEXT) WITHOUT ROWID;
+    status TEXT, need INTEGER, priority INTEGER, assigned TEXT, created TEXT) WITHOUT ROWID;
 CREATE TABLE tip (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
 CREATE INDEX by_status ON state (kind, status);
+CREATE INDEX by_need ON state (kind, need, priority, created, path);
+CREATE INDEX by_name ON state (kind, name);
 CREATE TABLE log (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, time INTEGER NOT NULL, agent TEXT NOT NULL,
     op TEXT NOT NULL, path TEXT NOT NULL, status TEXT, entry TEXT NOT NULL);
 CREATE INDEX by_path ON log (path, seq);
 CREATE INDEX by_time ON log (time);
 """
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
-PRIORITY = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+PRIORITY = {word: rank for rank, word in enumerate(words.PRIORITIES)}
+NEED = {status: rank for rank, status in enumerate(words.BY_NEED)}
 Entry = dict[str, Any]  # one operation: commit, at (seconds), by, op, path, what, and status, note ... where there are
-Row = tuple[str, str, str, str, str | None, int | None, str | None, str | None]
+Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None]
 
 
 class Index:
@@ -154,7 +157,7 @@ class Index:
                 parsed.append((blob, found))
                 rows.append(_row(path, blob, found))
         self.base.executemany("DELETE FROM state WHERE path = ?", [(path,) for path in changed])
-        self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         self.base.executemany(_KEEP, [(blob, json.dumps(record, ensure_ascii=False)) for blob, record in parsed])
         self.base.execute("INSERT OR REPLACE INTO tip VALUES (1, ?)", (new,))
 
@@ -185,9 +188,15 @@ class Index:
         rows = self._read(query, (*values, -1 if limit is None else limit))
         return [json.loads(row[0]) for row in rows]
 
+    def statuses(self, ids: Iterable[str]) -> dict[str, str]:
+        """The status of each task of some ids that exists."""
+        query = "SELECT name, status FROM state WHERE kind = 'task' AND name IN (SELECT value FROM json_each(?))"
+        return dict(self._read(query, (json.dumps(list(ids)),)).fetchall())
+
     def count(self, where: str, values: tuple[Any, ...]) -> int:
         """How many state rows fit."""
-        query = f"SELECT count(*) FROM state WHERE {where}"  # noqa: S608
+        join = " JOIN parsed USING (blob)" if "record" in where else ""
+        query = f"SELECT count(*) FROM state{join} WHERE {where}"  # noqa: S608
         return int(self._read(query, values).fetchone()[0])
 
 
@@ -198,5 +207,5 @@ def _dump(entry: Entry) -> str:
 def _row(path: str, blob: str, record: Record) -> Row:
     kind, name = names.place(path)
     get = record.get
-    rank = PRIORITY.get(get("priority", ""), 9) if kind == "task" else None
-    return path, kind, name, blob, get("status"), rank, get("assigned"), get("title")
+    need, rank = (NEED[get("status", "")], PRIORITY[get("priority", "")]) if kind == "task" else (None, None)
+    return path, kind, name, blob, get("status"), need, rank, get("assigned"), get("created")

@@ -117,7 +117,7 @@ class Transaction:
         check_sizes(change)
         branch = self.branch(request.target) if change.on != "ledger" else None
         if change.on != "ledger" and branch is None:
-            refuse("NOT_FOUND", f"{request.target} has no review branch", "git fetch, or opsgit verify")
+            refuse("REVIEW_BRANCH_MISSING", half_pushed(request.target), mend_half_pushed(request.target))
         made = self._on_branch(change, branch) if change.on == "branch" and branch else self._on_ledger(change, branch)
         self.written.append(made)
         return made
@@ -227,6 +227,16 @@ class Transaction:
         path = change.edits[0].path
         said = Message(change.subject, change.request.note, change.request.op, "", "", None, ((path, ""),))
         return log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
+
+
+def half_pushed(task_id: str) -> str:
+    """What is wrong when the ledger has a submission, and its review branch is not here."""
+    return f"{task_id} is in review on the ledger, and its branch review/{task_id} is not here: main came without it"
+
+
+def mend_half_pushed(task_id: str) -> str:
+    """The commands that bring a review branch that was not pushed."""
+    return f"where it was submitted: git push origin review/{task_id}; then here: git fetch"
 
 
 def check_sizes(change: Change, size: Callable[[Edit], int] = lambda edit: len(content_of(edit) or b"")) -> None:

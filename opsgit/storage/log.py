@@ -77,13 +77,16 @@ def summarize(commit: str, at: int, agent: str, said: message.Message, record: R
         "status": status or None,
         "before": before if status else None,
         "note": said.note or None,
-        **_details(status, record),
+        **_details(before, status, record),
     }
     return {name: value for name, value in happened.items() if value is not None}
 
 
-def _details(status: str, record: Record) -> dict[str, Any]:
+def _details(before: str, status: str, record: Record) -> dict[str, Any]:
     assigned = {"assigned": record.get("assigned")}
+    if before == words.IN_REVIEW:
+        marks = record.get("review", {}).get("sign_offs", ())
+        return {**assigned, "reviewers": [mark["by"] for mark in marks] or None}
     if status == words.IN_REVIEW:
         return {**assigned, "output": record.get("submission", {}).get("deliverable")}
     if status == words.DEPLOYED:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from opsgit.views.figures import State, activity, bar, counts, waiting
+from opsgit.views.figures import State, activity, bar, counts, exhausted, metrics, share, waiting
 from opsgit.views.terminal import safe
 
 Cell = str | tuple[str, str]
@@ -56,6 +56,8 @@ def _sections(state: State, columns: int) -> Iterable[tuple[str, Sequence[str], 
     yield "Agents", ("agent", "role", "open", "done", "last active"), [_agent(n, a) for n, a in state["agents"].items()]
     if state["quotas"]:
         yield "Quotas", ("quota", "used", "", "resets"), [_quota(n, q, columns) for n, q in state["quotas"].items()]
+    if metrics(state):
+        yield "Metrics", ("metric", "value"), [(name, value) for name, value in metrics(state)]
     if state["metrics"]["alerts"]:
         alerts: list[Sequence[Cell]] = [
             (a["id"], (a["severity"], "red"), a.get("task", "-"), a["message"]) for a in state["metrics"]["alerts"]
@@ -64,7 +66,7 @@ def _sections(state: State, columns: int) -> Iterable[tuple[str, Sequence[str], 
     yield (
         "Activity",
         ("time", "task", "status", "by"),
-        [(e["time"], e["task"], e["status"], e["by"]) for e in activity(state, 8)],
+        [(e["at"], e["task"], e["status"], e["by"]) for e in activity(state, 8)],
     )
 
 
@@ -75,14 +77,14 @@ def _agent(name: str, agent: dict[str, Any]) -> Sequence[Cell]:
 
 
 def _quota(name: str, quota: dict[str, Any], columns: int) -> Sequence[Cell]:
-    share = quota["used"] / quota["limit"] if quota["limit"] else 1.0
-    style = next(style for least, style in LEVELS if share >= least)
+    style = next(style for least, style in LEVELS if share(quota) >= least)
     blocks = bar(quota["used"], quota["limit"], columns)
+    said, used = exhausted(quota), f"{quota['used']}/{quota['limit']}"
     return (
         name,
-        f"{quota['used']}/{quota['limit']}",
+        (used, style) if said else used,
         (blocks + "░" * (columns - len(blocks)), style),
-        quota["reset_at"] or "-",
+        (said, style) if said else quota["reset_at"] or "-",
     )
 
 

@@ -28,7 +28,26 @@ def activity(state: State, most: int = 15) -> list[dict[str, Any]]:
     """The newest transitions, newest first, each with its task."""
     events = ({**event, "task": task["id"]} for task in state["tasks"].values() for event in task["history"])
     proven = [event for event in events if not event.get("imported")]
-    return sorted(proven, key=lambda e: str(e["time"]))[::-1][:most]  # within a second as each history has them
+    return sorted(proven, key=lambda e: str(e["at"]))[::-1][:most]  # within a second as each history has them
+
+
+def metrics(state: State) -> list[tuple[str, str]]:
+    """The gauges and when a monitor last recorded a run, as words; empty where nobody has observed anything."""
+    gauges = [(name, str(value)) for name, value in state["metrics"].items() if name not in ("last_check", "alerts")]
+    checked = state["metrics"]["last_check"]
+    return [*gauges, *([("last check", checked)] if checked else [])]
+
+
+def exhausted(quota: Mapping[str, Any]) -> str:
+    """What is to be said of a quota of which nothing is left; empty while something is."""
+    if quota["used"] < quota["limit"]:
+        return ""
+    return f"exhausted until {quota['reset_at']}" if quota["reset_at"] else "exhausted"
+
+
+def share(quota: Mapping[str, Any]) -> float:
+    """How much of a quota is used, from 0 to 1 and above."""
+    return quota["used"] / quota["limit"] if quota["limit"] else 1.0
 
 
 def span(seconds: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from opsgit.views.figures import State, activity, bar, counts, waiting
+from opsgit.views.figures import State, activity, bar, counts, exhausted, metrics, waiting
 from opsgit.views.terminal import safe
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&$:@])")
@@ -39,13 +39,14 @@ def dashboard(state: State) -> str:
         "## Agents",
         table(("agent", "role", "status", "open", "completed", "last active"), _agents(state)),
         *_quotas(state),
+        *_metrics(state),
         *_alerts(state),
         "## Tasks, all",
         table(("task", "title", "status", "priority", "assigned", "pipeline"), _tasks(state)),
         "## Activity",
         table(
             ("time", "task", "status", "by"),
-            [(e["time"], escaped(e["task"]), e["status"], escaped(e["by"])) for e in activity(state)],
+            [(e["at"], escaped(e["task"]), e["status"], escaped(e["by"])) for e in activity(state)],
         ),
     ]
     return "\n\n".join(parts) + "\n"
@@ -64,11 +65,16 @@ def _quotas(state: State) -> list[str]:
             f"{q['used']} of {q['limit']}",
             bar(q["used"], q["limit"], 20),
             q["period"],
-            q["reset_at"] or "-",
+            f"**{said}**" if (said := exhausted(q)) else q["reset_at"] or "-",
         )
         for name, q in state["quotas"].items()
     ]
     return ["## Quotas", table(("quota", "used", "", "period", "resets"), rows)] if rows else []
+
+
+def _metrics(state: State) -> list[str]:
+    rows = [(escaped(name), escaped(value)) for name, value in metrics(state)]
+    return ["## Metrics", table(("metric", "value"), rows)] if rows else []
 
 
 def _alerts(state: State) -> list[str]:

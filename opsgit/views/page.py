@@ -28,7 +28,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=lambda value: safe(value) if type(value) is str else value,
     )
-    made.filters |= {"markdown": rendered, "span": figures.span, "percent": figures.percent}
+    made.filters |= {"markdown": rendered, "exhausted": figures.exhausted}
     return made
 
 
@@ -46,6 +46,7 @@ def dashboard(state: State) -> str:
         counts=figures.counts(state),
         waiting=figures.waiting(state),
         activity=figures.activity(state, 30),
+        metrics=figures.metrics(state),
         total=len(state["tasks"]),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ def sections(told: Told) -> list[dict[str, Any]]:
     statuses = [(s, n, progress["reached"][s]) for s, n in progress["tasks"].items()]
     waiting = [(who, len(ids), _some(ids)) for who, ids in told["pipeline"].items()]
     quotas = [(q["name"], q["used"], q["limit"], q["left"], q.get("reset_at", "-")) for q in told["quotas"]]
-    activity = [(e["time"], e["by"], e["what"], e.get("status") or e["op"]) for e in told["activity"]]
+    activity = [(e["at"], e["by"], e["what"], e.get("status") or e["op"]) for e in told["activity"]]
     cycles = [(cycle["count"], span(cycle["median"]), span(cycle["p85"]))]
     return [
         _section("Progress", ("status", "tasks now", "reached in this time"), statuses),
@@ -28,12 +28,12 @@ def sections(told: Told) -> list[dict[str, Any]]:
     ]
 
 
-AGENT_HEAD = ("agent", "done", "rejected", "success", "reviews", "review time", "operations")
+AGENT_HEAD = ("agent", "done", "rejected", "success", "reviews", "review time", "deployed", "completed", "operations")
 
 
 def _agent(name: str, one: Told) -> tuple[Any, ...]:
     times = percent(one["success_rate"]), one["reviews"], span(one["review_time"])
-    return name, one["done"], one["rejected"], *times, one["operations"]
+    return name, one["done"], one["rejected"], *times, one["deployed"], one["completed"], one["operations"]
 
 
 def _some(ids: list[str]) -> str:

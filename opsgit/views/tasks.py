@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from opsgit.domain.model import Comment, Task
 from opsgit.domain.records import Record, from_record
 
 
-def page(record: Record) -> Iterator[str]:
-    """One task in full."""
+def page(record: Record, blocked: Sequence[str] = ()) -> Iterator[str]:
+    """One task in full.
+
+    :param blocked: the ids of the tasks that it is blocked by.
+    """
     task = from_record(Task, record)
     yield f"{task.id}  {task.title}"
     yield f"status: {task.status}   priority: {task.priority}   assigned: {task.assigned or 'nobody'}"
@@ -17,6 +20,8 @@ def page(record: Record) -> Iterator[str]:
     for name, words in (("tags", task.tags), ("depends on", task.depends_on), ("contributors", task.contributors)):
         if words:
             yield f"{name}: {', '.join(words)}"
+    if blocked:
+        yield f"blocked by: {', '.join(blocked)}"
     yield f"created: {task.created} by {task.created_by}"
     if task.imported:
         yield f"imported (unproven): was {task.imported.status}, with {len(task.imported.history)} entries of history"

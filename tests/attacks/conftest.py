@@ -61,7 +61,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
     do("task", "start", "M-1")
     do("task", "submit", "M-1", "--output", str(box / "out"))
     do("review", "comment", "M-1", "--as", "eye", "--text", "hm")
-    do("quota", "set", "q", "--limit", "3", "--agent", "dev")
+    do("quota", "set", "q", "--limit", "3", "--period", "daily", "--agent", "dev")
     do("quota", "use", "q", "--as", "dev")
     do("alert", "raise", "--id", "A-1", "--message", "m", "--task", "T-3", "--as", "eye")
     do("metric", "set", "m", "1", "--as", "eye")

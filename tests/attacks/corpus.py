@@ -967,7 +967,11 @@ many("CONTENT_MISMATCH", "quota", {
     "the window moved back": used(used=1, reset_at="2020-01-01T00:00:00Z"),
     "the users changed": lambda f: f.act("quota.use", "dev", Q, sets(used=2, agents=["dev", "dev2"]), "quota q: used"),
     "a reset by setting": lambda f: f.act("quota.set", "orchestrator", Q, sets(used=0, limit=4), "quota q: set"),
-    "set with use": lambda f: f.act("quota.set", "orchestrator", "quotas/r.yaml", {"name": "r", "limit": 3, "used": 2, "period": "none"}, "quota r: set"),
+})  # fmt: skip
+many("BAD_VALUE", "a new quota", {
+    "a window that has not begun": lambda f: f.act("quota.set", "orchestrator", "quotas/r.yaml", {"name": "r", "limit": 3, "used": 0, "period": "daily", "reset_at": "2199-01-01T00:00:00Z"}, "quota r: set"),
+    "no end of a window": lambda f: f.act("quota.set", "orchestrator", "quotas/r.yaml", {"name": "r", "limit": 3, "used": 0, "period": "daily", "reset_at": "2020-01-01T00:00:01Z"}, "quota r: set"),
+    "a window for what never resets": lambda f: f.act("quota.set", "orchestrator", "quotas/r.yaml", {"name": "r", "limit": 3, "used": 0, "period": "none", "reset_at": "2020-01-01T00:00:00Z"}, "quota r: set"),
 })  # fmt: skip
 many("SCHEMA", "quota", {"below nothing": used(used=-1)})
 

@@ -31,7 +31,7 @@ COMMANDS = [
     "task submit T-1 --output OUT", "task next --as qa", "review comment T-1 --text hm --as qa", "review approve T-1 --as qa",
     "project set deploy.command [\"true\"]", "project show", "deploy trust", "task next --as ship", "task move T-1 --to deployed",
     "history T-1", "history T-1 --all", "history", "rollback T-1", "whoami", "whoami --as dev", "fmt", "fmt --check",
-    "quota set q --limit 3", "quota use q 2", "quota check q", "quota list", "metric set m 1.5", "metric list",
+    "quota set q --limit 3 --period daily", "quota use q 2", "quota check q", "quota check", "quota list", "metric set m 1.5", "metric list",
     "alert raise --message m", "alert list", "alert resolve A-1", "monitor --check-stale", "compile", "dashboard", "report",
     "import EMPTY", "verify", "hooks status", "doctor --fix", "agent prove other", "agent checkout dev OUT2", "task add --title u --dry-run", "task add --title u", "task cancel T-2", "task release T-1", "task assign T-1 --to dev",
 ]  # fmt: skip
@@ -86,7 +86,10 @@ def test_init_and_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
         (["project", "set", "deploy.command", "x"], 4, "SCHEMA"),
         (["project", "set", "name", "x"], 5, "IDENTITY_FIXED"),
         (["project", "set", "deploy.command", "[&a x]"], 4, "BAD_YAML"),
-        (["task", "move", "T-1", "--to", "nope"], 3, "NOT_FOUND"),
+        (["task", "move", "T-1", "--to", "nope"], 2, "USAGE"),
+        (["task", "move", "T-1", "--to", "In_Progress"], 3, "NOT_FOUND"),
+        (["task", "list", "--fields", "nope"], 4, "UNKNOWN_FIELD"),
+        (["quota", "set", "q", "--limit", "3"], 4, "PERIOD_REQUIRED"),
     ],
 )
 def test_errors(desk: Desk, words: list[str], exit_code: int, code: str) -> None:

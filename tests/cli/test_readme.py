@@ -30,7 +30,7 @@ def test_five_minutes(tmp_path: Path) -> None:
 def test_the_refusal_shown_is_the_one_that_is_given(tmp_path: Path) -> None:
     shown = re.search(r"^```console\n\$ (.*?)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     assert shown
-    blocks = BLOCKS[2] + BLOCKS[3]
+    blocks = "\n".join(BLOCKS[2:5])
     done = shell(f"{blocks}\n{shown[1]} > out 2>&1 || true\ncat out", tmp_path)
     assert done.stdout.endswith(shown[2]), done.stdout + done.stderr
 
@@ -42,9 +42,16 @@ def test_the_first_two_commands_are_one_line_each() -> None:
 
 
 @pytest.mark.slow
-def test_the_first_command_in_a_fresh_clone(tmp_path: Path) -> None:
+def test_a_stranger_pastes_it_all(tmp_path: Path) -> None:
+    """A fresh clone, a shell without opsgit on its path, every block but the tests, one after the other."""
     subprocess.run(["git", "clone", "-q", str(README.parent), "clone"], cwd=tmp_path, check=True)
-    done = shell(BLOCKS[0], tmp_path / "clone")
+    venv = str(Path(sys.executable).parent)
+    path = ":".join(part for part in os.environ["PATH"].split(":") if part != venv)
+    script = "\n".join([BLOCKS[0], *BLOCKS[2:]])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path / "clone", env={**os.environ, "PATH": path},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "REFUSED" in done.stdout
     assert "rolled-back" in done.stdout

@@ -28,7 +28,7 @@ HISTORY = [
     step(500, "A", "in-progress", "review", "dev", "dev"),
     step(600, "B", "in-progress", "review", "dev2", "dev2"),
     step(650, "Q", None, None, "dev"),
-    step(700, "A", "review", "done", "qa", "dev"),
+    {**step(700, "A", "review", "done", "qa", "dev"), "reviewers": ["qa3", "qa"]},
     step(1200, "B", "review", "done", "qa2", "dev2"),
     step(1300, "A", "done", "deployed", "ship", "dev"),
 ]
@@ -41,6 +41,9 @@ def test_all_of_it() -> None:
     assert (dev.done, dev.rejected, dev.success, dev.operations) == (1, 1, 0.5, 7)
     assert (dev2.done, dev2.rejected, dev2.success) == (1, 0, 1.0)
     assert (qa.reviews, qa2.reviews, qa.success) == ([100, 200], [600], None)
+    qa3, ship = found.agents["qa3"], found.agents["ship"]
+    assert (qa.reviewed, qa2.reviewed, qa3.reviewed, ship.deployed) == (2, 1, 1, 1)
+    assert [one.completed for one in (dev, dev2, qa, qa2, qa3, ship)] == [1, 1, 2, 1, 1, 1]
     assert found.cycles == [600, 1000]
     assert (figures.median(found.cycles), figures.rank(found.cycles)) == (800, 1000)
 

@@ -577,3 +577,19 @@ def test_a_commit_without_what_its_operation_writes_has_no_request() -> None:
         with pytest.raises(Refused) as caught:
             rebuild.request(said, "dev", {path: None}, {path: world.files[path]})
         assert caught.value.refusal.code == "CONTENT_MISMATCH"
+
+
+@pytest.mark.parametrize(
+    ("imported", "expected"),
+    [
+        ({"tasks_completed": 20, "last_active": "long ago"}, None),
+        ({"tasks_completed": -1}, "BAD_VALUE"),
+        ({"tasks_completed": 2**53 + 1}, "BAD_VALUE"),
+        ({"last_active": "two\nlines"}, "BAD_TEXT"),
+        ({"last_active": "x" * 101}, "BAD_TEXT"),
+    ],
+)
+def test_the_figures_that_an_agent_brings(imported: Mapping[str, Any], expected: str | None) -> None:
+    world = World.peopled()
+    more = {"role": "developer", "key": key_of("new"), "proof": "AAAA", "proved": True}
+    assert code(world.ask("agent.add", "boss", "new", imported=imported, **more)) == expected

@@ -82,6 +82,46 @@ def test_setting_keeps_what_is_used_unless_the_period_changes() -> None:
     assert code(world.ask("quota.set", "dev", "q", limit=9)) == "RIGHT_MISSING"
 
 
+def test_a_new_quota_may_bring_its_use_and_a_window_that_has_begun() -> None:
+    world = World.peopled()
+    change = world.do("quota.set", "boss", "q", limit=3, period="daily", used=2, reset_at="2023-11-14T00:00:00Z")
+    assert replayed(World.peopled(), change).edits == change.edits  # type: ignore[union-attr]
+    assert used(world) == 2
+    world.do("quota.use", "dev", "q", amount=3)
+    assert (used(world), world.snapshot().quota("q").reset_at) == (3, "2023-11-15T00:00:00Z")
+    world.do("quota.set", "boss", "q", limit=3, period="daily", agents=["dev"], used=0)
+    assert used(world) == 3, "what is used of a quota that is there is counted, not set"
+
+
+@pytest.mark.parametrize(
+    ("period", "reset_at"),
+    [("daily", "2023-11-16T00:00:00Z"), ("daily", "2023-11-14T00:00:01Z"), ("none", "2023-11-14T00:00:00Z"), ("daily", "soon")],
+)  # fmt: skip
+def test_a_window_that_is_none_is_not_brought(period: str, reset_at: str) -> None:
+    answer = World.peopled().ask("quota.set", "boss", "q", limit=3, period=period, reset_at=reset_at)
+    assert code(answer) == "BAD_VALUE"
+
+
+@pytest.mark.parametrize("amount", [-1, "1", 1.5, 2**60])
+def test_only_whole_use_is_brought(amount: object) -> None:
+    assert code(World.peopled().ask("quota.set", "boss", "q", limit=3, period="none", used=amount)) == "BAD_VALUE"
+
+
+@pytest.mark.parametrize(
+    ("name", "period"),
+    [("publish_daily", "daily"), ("hourly-api", "hourly"), ("none_at_all", None), ("dailyish", None)],
+)
+def test_the_period_in_a_name(name: str, period: str | None) -> None:
+    assert quotas.period_in_name(name) == period
+
+
+def test_a_run_of_the_monitor_counts_its_findings() -> None:
+    world = World.peopled()
+    world.do("metric.set", "eye", "last_check", value=0)
+    for value in (-1, 1.5):
+        assert code(world.ask("metric.set", "eye", "last_check", value=value)) == "BAD_VALUE"
+
+
 def test_metrics_are_numbers_and_leave_the_words_of_state_json_alone() -> None:
     world = World.peopled()
     world.do("metric.set", "eye", "downloads", value=3)

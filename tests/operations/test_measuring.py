@@ -107,7 +107,7 @@ def test_raise_makes_alerts_that_count_as_rollback_triggers(done: Desk) -> None:
 
 
 def test_the_same_commit_gives_the_same_bytes(done: Desk, tmp_path: Path) -> None:
-    done.ok("quota", "set", "q", "--limit", "3")
+    done.ok("quota", "set", "q", "--limit", "3", "--period", "daily")
     done.ok("metric", "set", "downloads", "42")
     seen = set()
     names = ("state.json", "dashboard.md", "dashboard.html")
@@ -141,7 +141,10 @@ def test_state_json_is_fresh_after_every_write_and_fits_its_schema(in_review: De
     assert state()["agents"]["dev"]["tasks_completed"] == 1
     assert state()["metrics"]["last_check"] is None
     in_review.ok("metric", "set", "skills_online", "1.5")
-    assert state()["metrics"]["last_check"] and state()["metrics"]["skills_online"] == 1.5
+    assert state()["metrics"]["last_check"] is None and state()["metrics"]["skills_online"] == 1.5
+    in_review.run("monitor", "--raise")
+    Draft202012Validator(schema.load("state")).validate(state())
+    assert state()["metrics"]["last_check"]
 
 
 def test_the_index_built_anew_says_the_same(done: Desk) -> None:
@@ -179,9 +182,10 @@ def test_import_says_what_becomes_of_each_record(desk: Desk, tmp_path: Path) -> 
     assert (planned.exit, result.exit) == (10, 10)
     fates = {record["record"]: record["fate"] for record in result.json["records"]}
     assert fates == {
-        "agent dev9": "imported", "agent Bad Name": "left out", "agent wiz": "left out", "agent dev": "left out",
-        "task S-1": "imported", "task S-2": "changed", "task S-3": "changed", "task ../x": "left out", "task S-4": "left out",
-        "quota publish": "imported", "quota publish: 3 used": "imported", "quota odd": "changed", "quota bad": "left out",
+        "project: old": "not kept", "created: 2024-01-01T00:00:00Z": "not kept", "metric last_check: x": "not kept",
+        "agent dev9": "changed", "agent Bad Name": "left out", "agent wiz": "left out", "agent dev": "unchanged",
+        "task S-1": "changed", "task S-2": "changed", "task S-3": "changed", "task ../x": "left out", "task S-4": "left out",
+        "quota publish": "imported", "quota odd": "changed", "quota bad": "left out",
         "metric downloads": "imported", "metric words": "left out",
     }  # fmt: skip
     assert planned.json["records"] == result.json["records"]

@@ -1,0 +1,101 @@
+"""`task list`: what it shows first, what its filters mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Desk
+
+
+@pytest.fixture
+def board(desk: Desk, output: Path) -> Desk:
+    """Tasks in every status that needs somebody, and two that have ended."""
+    for name, more in {
+        "old": ["--priority", "low"], "urgent": ["--priority", "critical", "--tag", "ui,api", "--desc", "Fix the Döner"],
+        "mine": ["--assign", "dev"], "reviewed": ["--assign", "dev"], "approved": ["--assign", "dev"],
+        "blocked": ["--assign", "dev", "--depends-on", "mine,urgent", "--priority", "high"], "gone": [],
+    }.items():  # fmt: skip
+        desk.ok("task", "add", "--id", name, "--title", f"about {name}", *more)
+    for name in ("reviewed", "approved"):
+        desk.ok("task", "start", name)
+        desk.ok("task", "submit", name, "--output", str(output))
+    desk.ok("review", "approve", "approved", "--as", "qa")
+    desk.ok("task", "cancel", "gone")
+    return desk
+
+
+def ids(desk: Desk, *words: str) -> list[str]:
+    return [task["id"] for task in desk.ok("task", "list", "--json", *words).json["tasks"]]
+
+
+def test_open_work_comes_first_what_somebody_must_decide_before_the_rest(board: Desk) -> None:
+    assert ids(board) == ["reviewed", "approved", "blocked", "mine", "urgent", "old"]
+    assert ids(board, "--all") == [*ids(board), "gone"]
+    listed = board.ok("task", "list")
+    assert "1 deployed or cancelled: --all" in listed.err
+    assert "4 more: --limit 6" in board.ok("task", "list", "--limit", "2").err
+    assert board.ok("task", "list", "--json").json["ended"] == 1
+    assert board.ok("task", "list", "--all", "--json").json["ended"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--status review --status Done", ["reviewed", "approved"]),
+        ("--status cancelled", ["gone"]),
+        ("--tag ui --tag api", ["urgent"]),
+        ("--tag nope", []),
+        ("--priority critical --priority LOW", ["urgent", "old"]),
+        ("--assigned dev --status assigned", ["blocked", "mine"]),
+        ("--waiting-for qa", ["reviewed"]),
+        ("--waiting-for deployer", ["approved"]),
+        ("--waiting-for developer", ["urgent", "old"]),
+        ("--blocked", ["blocked"]),
+        ("--text döner", ["urgent"]),
+        ("--text ABOUT --limit 1", ["reviewed"]),
+        ("--waiting-for dev --sort id", ["blocked", "mine", "old", "urgent"]),
+        ("--updated-since 1h --sort id", ["approved", "blocked", "mine", "old", "reviewed", "urgent"]),
+        ("--updated-since 2999-01-01", []),
+        ("--sort priority --limit 1", ["urgent"]),
+    ],
+)
+def test_filters_and_orders(board: Desk, words: str, expected: list[str]) -> None:
+    assert ids(board, *words.split()) == expected
+
+
+def test_by_age_the_oldest_come_first(board: Desk) -> None:
+    told = board.ok("task", "list", "--sort", "age", "--all", "--json").json["tasks"]
+    assert [task["created"] for task in told] == sorted(task["created"] for task in told)
+    told = board.ok("task", "list", "--sort", "updated", "--fields", "updated", "--json").json["tasks"]
+    assert [task["updated"] for task in told] == sorted((task["updated"] for task in told), reverse=True)
+
+
+def test_more_counts_what_a_slow_filter_lets_through(board: Desk) -> None:
+    assert board.ok("task", "list", "--text", "about", "--limit", "2", "--json").json["more"] == 4
+
+
+def test_a_name_that_nobody_has_is_no_empty_list(board: Desk) -> None:
+    assert board.refused("task", "list", "--waiting-for", "nobody") == "NOT_FOUND"
+    assert board.refused("task", "list", "--updated-since", "soon") == "BAD_VALUE"
+
+
+def test_fields_make_a_small_list(board: Desk) -> None:
+    told = board.ok("task", "list", "--fields", "id,status,blocked_by,waiting_for,updated", "--json").json["tasks"]
+    assert list(told[0]) == ["id", "status", "blocked_by", "waiting_for", "updated"]
+    assert len(json.dumps(told)) / len(told) < 200
+    assert "BLOCKED_BY" in board.ok("task", "list", "--fields", "id,blocked_by").out
+
+
+def test_blocked_tasks_say_by_what(board: Desk) -> None:
+    assert "(blocked by mine, urgent)" in board.ok("task", "list").out
+    assert "blocked by: mine, urgent" in board.ok("task", "show", "blocked").out
+    assert board.ok("task", "show", "blocked", "--json").json["blocked_by"] == ["mine", "urgent"]
+    assert board.ok("task", "show", "mine", "--json").json["blocked_by"] == []
+    for form in ("text", "md", "html"):
+        assert "blocked by" in board.ok("dashboard", "--format", form).out
+    refusal = board.run("task", "start", "blocked").err
+    assert "DEPENDENCY_OPEN" in refusal
+    assert "mine, which is assigned, urgent, which is backlog" in refusal
