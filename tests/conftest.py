@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from opsgit.cli.main import main
-from opsgit.operations import founding
+from opsgit.operations import init
 from opsgit.operations.session import Session
 from opsgit.storage.repository import Repository
 
@@ -112,7 +112,7 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(box))
         patch.setenv("XDG_DATA_HOME", str(box / "data"))
-        founding.init(box / "state", "demo").close()
+        init.init(box / "state", "demo").close()
         for name, role in (("dev", "developer"), ("qa", "reviewer"), ("ship", "deployer"), ("eye", "observer")):
             assert main(["-C", str(box / "state"), "agent", "add", name, "--role", role]) == 0
     return box
@@ -123,7 +123,7 @@ def desk(founded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> D
     """A fresh state repository with one agent of each role."""
     subprocess.run(["cp", "-a", str(founded / "state"), str(founded / "data"), str(tmp_path)], check=True)
     repository = Repository((tmp_path / "state/.git").resolve(), tmp_path / "state")
-    founding.configure_clone(repository, "orchestrator")  # whose keys lie elsewhere now
+    init.configure_clone(repository, "orchestrator")  # whose keys lie elsewhere now
     repository.close()
     capsys.readouterr()
     return Desk(tmp_path / "state", capsys)

@@ -23,9 +23,9 @@ from pathlib import Path
 TOP = Path(__file__).parent.parent
 # The judge: the rule book and what rebuilds, compares and chains. The command line's own checks are not in here.
 JUDGES = ("domain/tasks.py", "domain/reviews.py", "domain/deployments.py", "domain/agents.py", "domain/project.py", "domain/quotas.py",
-          "domain/signals.py", "domain/imports.py", "domain/authority.py", "domain/policy.py", "domain/case.py", "domain/decide.py",
-          "domain/message.py", "domain/rebuild.py", "operations/replay.py", "operations/chain.py", "operations/verifying.py",
-          "operations/pushing.py", "storage/objects.py", "storage/reader.py", "storage/schema.py")  # fmt: skip
+          "domain/observations.py", "domain/imports.py", "domain/authority.py", "domain/policy.py", "domain/context.py", "domain/decide.py",
+          "domain/message.py", "domain/rebuild.py", "verification/replay.py", "verification/chain.py", "verification/verifier.py",
+          "verification/push.py", "storage/objects.py", "storage/reader.py", "storage/schema.py")  # fmt: skip
 # Tests by how soon they tell: the first that fails ends a mutant's life.
 BY_RULES = (["tests/domain/test_gates.py", "tests/domain/test_quotas.py"], ["tests/domain"])
 BY_DOORS = (

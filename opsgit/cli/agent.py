@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common, subject, writing, wrote
 from opsgit.domain.records import to_record
-from opsgit.operations import cloning, people
+from opsgit.operations import agents, clone
 from opsgit.operations.session import Session
 from opsgit.storage.sshsig import fingerprint
 from opsgit.views import terminal
@@ -35,7 +35,7 @@ def command() -> None:
 @common
 def add(session: Session, as_json: bool, name: str, role: str, **fields: Any) -> None:
     """Add an agent, and make its key on this machine."""
-    wrote(session, people.add(session, name, role, **fields), as_json)
+    wrote(session, agents.add(session, name, role, **fields), as_json)
     if not session.dry_run and not fields.get("public_key"):
         session.notices.append(f"the key of {name} is {session.repository.keys.path(name)}")
 
@@ -45,16 +45,16 @@ def add(session: Session, as_json: bool, name: str, role: str, **fields: Any) ->
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
     """All agents."""
-    found = people.everybody(session)
+    found = agents.everybody(session)
     if as_json:
-        voice.data("agents", agents=[to_record(agent) for agent in found[:limit]], more=max(0, len(found) - limit))
+        output.data("agents", agents=[to_record(agent) for agent in found[:limit]], more=max(0, len(found) - limit))
         return
     here = session.repository.keys.holds
     rows = [(a.name, a.role, a.status, "here" if here(a.name) else "-", a.description or "") for a in found[:limit]]
     for line in terminal.table(("NAME", "ROLE", "STATUS", "KEY", "DESCRIPTION"), rows):
-        voice.line(line)
+        output.line(line)
     if len(found) > limit:
-        voice.say(f"{len(found) - limit} more: --limit {len(found)}")
+        output.say(f"{len(found) - limit} more: --limit {len(found)}")
 
 
 @command.command("show", epilog="\b\nExample:\n  opsgit agent show dev")
@@ -64,13 +64,13 @@ def show(session: Session, as_json: bool, name: str) -> None:
     """One agent and its keys."""
     agent = session.look().agent(name)
     if as_json:
-        voice.data("agent", agent=to_record(agent))
+        output.data("agent", agent=to_record(agent))
         return
-    voice.line(f"{agent.name}  {agent.role}  {agent.kind}  {agent.status}")
+    output.line(f"{agent.name}  {agent.role}  {agent.kind}  {agent.status}")
     if agent.description:
-        voice.line(agent.description)
+        output.line(agent.description)
     for key in agent.keys:
-        voice.line(f"{key.state}  {fingerprint(key.key)}  {key.key}  since {key.added}")
+        output.line(f"{key.state}  {fingerprint(key.key)}  {key.key}  since {key.added}")
 
 
 @command.command("edit", epilog="\b\nExample:\n  opsgit agent edit dev --desc 'Builds the front end'")
@@ -83,7 +83,7 @@ def show(session: Session, as_json: bool, name: str) -> None:
 @common
 def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
     """Change an agent."""
-    wrote(session, people.edit(session, name, **fields), as_json)
+    wrote(session, agents.edit(session, name, **fields), as_json)
 
 
 @command.command("remove", epilog="\b\nExample:\n  opsgit agent remove dev --reason 'left the project'")
@@ -92,7 +92,7 @@ def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
 @common
 def remove(session: Session, as_json: bool, name: str) -> None:
     """Take all rights from an agent. Its name, keys and history stay; the name never returns."""
-    wrote(session, people.remove(session, name), as_json)
+    wrote(session, agents.remove(session, name), as_json)
 
 
 @command.command("prove", epilog="\b\nExample:\n  opsgit agent prove dev")
@@ -100,12 +100,12 @@ def remove(session: Session, as_json: bool, name: str) -> None:
 @common
 def prove(session: Session, as_json: bool, name: str) -> None:
     """Make a key for an agent on this machine and prove it, for an orchestrator elsewhere to add (or rotate to)."""
-    line, proof, purpose = people.prove(session, name)
+    line, proof, purpose = agents.prove(session, name)
     if as_json:
-        voice.data("proof", name=name, key=line, proof=proof)
+        output.data("proof", name=name, key=line, proof=proof)
         return
     role = " --role ROLE" if purpose == "add" else ""
-    voice.line(f"opsgit agent {purpose} --name {name}{role} --public-key '{line}' --proof {proof}")
+    output.line(f"opsgit agent {purpose} --name {name}{role} --public-key '{line}' --proof {proof}")
 
 
 @command.command("rotate", epilog="\b\nExample:\n  opsgit agent rotate dev")
@@ -116,7 +116,7 @@ def prove(session: Session, as_json: bool, name: str) -> None:
 @common
 def rotate(session: Session, as_json: bool, name: str, **given: Any) -> None:
     """Give an agent a new key, made on this machine or held elsewhere; its active keys are retired."""
-    wrote(session, people.rotate(session, name, **given), as_json)
+    wrote(session, agents.rotate(session, name, **given), as_json)
 
 
 @command.command("retire-key", epilog="\b\nExample:\n  opsgit agent retire-key dev --key SHA256:...")
@@ -126,7 +126,7 @@ def rotate(session: Session, as_json: bool, name: str, **given: Any) -> None:
 @common
 def retire_key(session: Session, as_json: bool, name: str, key: str) -> None:
     """Retire one key of an agent. Without another the agent cannot sign."""
-    wrote(session, people.retire(session, name, key), as_json)
+    wrote(session, agents.retire(session, name, key), as_json)
 
 
 @command.command("compromise", epilog="\b\nExample:\n  opsgit agent compromise dev --since 3f2a91c")
@@ -136,7 +136,7 @@ def retire_key(session: Session, as_json: bool, name: str, key: str) -> None:
 @common
 def compromise(session: Session, as_json: bool, name: str, since: str) -> None:
     """Say that an agent's keys are in other hands: its later commits are findings of verify until ratified."""
-    wrote(session, people.compromise(session, name, since), as_json)
+    wrote(session, agents.compromise(session, name, since), as_json)
 
 
 @command.command("ratify", epilog="\b\nExample:\n  opsgit agent ratify 3f2a91c --reason 'dev says it was dev'")
@@ -145,7 +145,7 @@ def compromise(session: Session, as_json: bool, name: str, since: str) -> None:
 @common
 def ratify(session: Session, as_json: bool, name: str) -> None:
     """Take over a commit that a compromised key signed."""
-    wrote(session, people.ratify(session, name), as_json)
+    wrote(session, agents.ratify(session, name), as_json)
 
 
 @command.command("checkout", epilog="\b\nExample:\n  opsgit agent checkout dev ../dev-state")
@@ -154,8 +154,8 @@ def ratify(session: Session, as_json: bool, name: str) -> None:
 @common
 def checkout(session: Session, as_json: bool, name: str, folder: Path) -> None:
     """Make a clone of the shared remote (or of this repository) that acts as an agent."""
-    made = cloning.checkout(session, name, folder)
+    made = clone.checkout(session, name, folder)
     if as_json:
-        voice.data("clone", path=str(made), agent=name)
+        output.data("clone", path=str(made), agent=name)
         return
-    voice.line(str(made))
+    output.line(str(made))

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common, subject, writing, wrote
-from opsgit.domain.words import SEVERITIES
-from opsgit.operations import measuring
+from opsgit.domain.vocabulary import SEVERITIES
+from opsgit.operations import observations
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -28,7 +28,7 @@ def command() -> None:
 @common
 def raise_(session: Session, as_json: bool, alert_id: str | None, message: str, **fields: Any) -> None:
     """Raise an alert."""
-    wrote(session, measuring.raise_alert(session, alert_id, message, **fields), as_json)
+    wrote(session, observations.raise_alert(session, alert_id, message, **fields), as_json)
 
 
 @command.command("resolve", epilog="\b\nExample:\n  opsgit alert resolve A-1")
@@ -37,7 +37,7 @@ def raise_(session: Session, as_json: bool, alert_id: str | None, message: str, 
 @common
 def resolve(session: Session, as_json: bool, name: str) -> None:
     """Close an alert."""
-    wrote(session, measuring.resolve_alert(session, name), as_json)
+    wrote(session, observations.resolve_alert(session, name), as_json)
 
 
 @command.command("list", epilog="\b\nExample:\n  opsgit alert list --all")
@@ -46,13 +46,13 @@ def resolve(session: Session, as_json: bool, name: str) -> None:
 @common
 def list_(session: Session, as_json: bool, everything: bool, limit: int) -> None:
     """The open alerts."""
-    found = measuring.records(session, "alert", None if everything else "open")
+    found = observations.records(session, "alert", None if everything else "open")
     more = max(0, len(found) - limit)
     if as_json:
-        voice.data("alerts", alerts=found[:limit], more=more)
+        output.data("alerts", alerts=found[:limit], more=more)
         return
     rows = [(a["id"], a["severity"], a["status"], a.get("task", "-"), a["raised"], a["message"]) for a in found[:limit]]
     for line in terminal.table(("ID", "SEVERITY", "STATUS", "TASK", "RAISED", "MESSAGE"), rows):
-        voice.line(line)
+        output.line(line)
     if more:
-        voice.say(f"{more} more: --limit {len(found)}")
+        output.say(f"{more} more: --limit {len(found)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsgit.cli.options import common, writing, wrote
-from opsgit.operations import automating
+from opsgit.operations import ci
 from opsgit.operations.session import Session
 
 
@@ -15,9 +15,9 @@ def command() -> None:
 
 
 @command.command("init", epilog="\b\nExample:\n  opsgit ci init github")
-@click.argument("forge", type=click.Choice(list(automating.FORGES)))
+@click.argument("forge", type=click.Choice(list(ci.FORGES)))
 @writing
 @common
 def init(session: Session, as_json: bool, forge: str) -> None:
     """Commit the CI job that verifies the ledger, pinned to its genesis, and publishes dashboard and report as HTML."""
-    wrote(session, automating.init(session, forge), as_json)
+    wrote(session, ci.init(session, forge), as_json)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from opsgit.cli import voice
-from opsgit.operations import cloning
+from opsgit.cli import output
+from opsgit.operations import clone
 
 
 @click.command("clone", epilog="\b\nExample:\n  opsgit clone /srv/git/ops.git state --as dev")
@@ -18,11 +18,11 @@ from opsgit.operations import cloning
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def command(url: str, folder: Path, agent: str | None, pin: str | None, as_json: bool) -> None:
     """Clone a state repository, verify it, and set up signing and hooks."""
-    repository, verdict = cloning.clone(url, folder, agent, pin)
+    repository, verdict = clone.clone(url, folder, agent, pin)
     repository.close()
     if as_json:
-        voice.data("clone", path=str(folder.resolve()), agent=agent)
+        output.data("clone", path=str(folder.resolve()), agent=agent)
         return
-    voice.line(f"{folder.resolve()}  {verdict.judged} commits verified, genesis {verdict.genesis[:10]}")
+    output.line(f"{folder.resolve()}  {verdict.judged} commits verified, genesis {verdict.genesis[:10]}")
     for notice in verdict.notices:
-        voice.say(notice)
+        output.say(notice)

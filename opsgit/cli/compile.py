@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common
-from opsgit.operations import compiling
+from opsgit.operations import compile
 from opsgit.operations.session import Session
 
 
@@ -14,9 +14,9 @@ from opsgit.operations.session import Session
 @common
 def command(session: Session, as_json: bool) -> None:
     """Write state.json, dashboard.md and dashboard.html: for the same commit always the same bytes."""
-    written = [str(path) for path in compiling.compile_all(session)]
+    written = [str(path) for path in compile.compile_all(session)]
     if as_json:
-        voice.data("compile", files=written, commit=session.repository.tip())
+        output.data("compile", files=written, commit=session.repository.tip())
         return
     for path in written:
-        voice.line(path)
+        output.line(path)

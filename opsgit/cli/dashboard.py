@@ -8,9 +8,9 @@ import sys
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common
-from opsgit.operations import compiling
+from opsgit.operations import compile
 from opsgit.operations.session import Session
 
 
@@ -19,9 +19,9 @@ from opsgit.operations.session import Session
 @common
 def command(session: Session, as_json: bool, form: str) -> None:
     """The project at a glance: tasks, what waits for whom, agents, quotas, alerts, activity."""
-    state = compiling.state(session)
+    state = compile.state(session)
     if as_json or form == "json":
-        voice.data("dashboard", state=state)
+        output.data("dashboard", state=state)
     elif form == "md":
         from opsgit.views import markdown
 

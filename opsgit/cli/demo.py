@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from opsgit.cli import voice
-from opsgit.domain.codes import refuse
+from opsgit.cli import output
+from opsgit.domain.refusals import refuse
 
 MARKS = {"command": "\n$ {}", "done": "  {}", "refused": "  REFUSED  {}"}
 
@@ -38,17 +38,17 @@ def _walk(folder: Path, as_json: bool) -> None:
     for kind, words in demo.walk(folder):
         steps.append({"kind": kind, "text": words})
         if not as_json:
-            voice.line(MARKS[kind].format(words))
+            output.line(MARKS[kind].format(words))
     if as_json:
-        voice.data("demo", path=str(folder), steps=steps)
+        output.data("demo", path=str(folder), steps=steps)
         return
-    voice.line("\n$ git log --graph --oneline")
+    output.line("\n$ git log --graph --oneline")
     for line in demo.graph(folder):
-        voice.line(f"  {line}")
+        output.line(f"  {line}")
     refusals = sum(step["kind"] == "refused" for step in steps)
-    voice.line(f"\n{refusals} refusals with their reasons, in {time.monotonic() - start:.1f} s. Where to look next:")
+    output.line(f"\n{refusals} refusals with their reasons, in {time.monotonic() - start:.1f} s. Where to look next:")
     for look in NEXT:
-        voice.line("  " + look.format(state=folder / "state", keys=folder / "keys"))
+        output.line("  " + look.format(state=folder / "state", keys=folder / "keys"))
 
 
 NEXT = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common, subject, writing, wrote
-from opsgit.operations import deploying, governing
+from opsgit.operations import deployments, project
 from opsgit.operations.session import Session
 
 
@@ -19,12 +19,12 @@ def command() -> None:
 @common
 def trust(session: Session, as_json: bool) -> None:
     """Consent to the project's deploy and rollback commands, as they are now, on this machine."""
-    commands = governing.consent(session)
+    commands = project.consent(session)
     if as_json:
-        voice.data("trust", **commands)
+        output.data("trust", **commands)
         return
     for what, words in commands.items():
-        voice.line(f"{what}: {words if words else 'no command is set'}")
+        output.line(f"{what}: {words if words else 'no command is set'}")
 
 
 @command.command("abandon", epilog="\b\nExample:\n  opsgit deploy abandon SKILL-001 --reason 'the deployer crashed'")
@@ -33,4 +33,4 @@ def trust(session: Session, as_json: bool) -> None:
 @common
 def abandon(session: Session, as_json: bool, name: str) -> None:
     """Give up a deployment whose agent is gone; the task stays done."""
-    wrote(session, deploying.abandon(session, name), as_json)
+    wrote(session, deployments.abandon(session, name), as_json)

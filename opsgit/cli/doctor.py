@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common
-from opsgit.operations import doctoring
+from opsgit.operations import doctor
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -18,15 +18,15 @@ FOUND = 10
 @common
 def command(session: Session, as_json: bool, fix: bool) -> int:
     """Look at keys, hooks, git configuration, pins, clock, leftovers and versions. Exit 10 when something is bad."""
-    found = list(doctoring.examine(session))
+    found = list(doctor.examine(session))
     if fix:
         for symptom in found:
             if symptom.mend and symptom.state != "ok":
                 symptom.mend()
-        found = list(doctoring.examine(session))
+        found = list(doctor.examine(session))
     if as_json:
-        voice.data("doctor", checks=[{"check": s.check, "state": s.state, "message": s.message} for s in found])
+        output.data("doctor", checks=[{"check": s.check, "state": s.state, "message": s.message} for s in found])
     else:
         for line in terminal.table(("CHECK", "STATE", "WHAT"), [(s.check, s.state, s.message) for s in found]):
-            voice.line(line)
+            output.line(line)
     return FOUND if any(s.state == "bad" for s in found) else 0

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common
-from opsgit.domain.codes import Refused
-from opsgit.operations import formatting
+from opsgit.domain.refusals import Refused
+from opsgit.operations import fmt
 from opsgit.operations.session import Session
 
 
@@ -19,12 +19,12 @@ from opsgit.operations.session import Session
 @common
 def command(session: Session, as_json: bool, files: tuple[Path, ...], check: bool) -> int:
     """Bring hand-edited FILES (default: all) into the canonical form (opsgit help format)."""
-    changed, faults = formatting.fmt(session, files, check)
+    changed, faults = fmt.fmt(session, files, check)
     if faults:
         raise Refused(*faults)
     if as_json:
-        voice.data("fmt", changed=changed, check=check)
+        output.data("fmt", changed=changed, check=check)
     else:
         for path in changed:
-            voice.line(path)
+            output.line(path)
     return 10 if check and changed else 0

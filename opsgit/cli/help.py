@@ -6,8 +6,8 @@ from importlib.resources import files
 
 import click
 
-from opsgit.cli import voice
-from opsgit.domain.codes import CODES, EXITS, refuse
+from opsgit.cli import output
+from opsgit.domain.refusals import CODES, EXITS, refuse
 
 TOPICS = {
     "lifecycle": "statuses, operations, who may do what",
@@ -28,8 +28,8 @@ def command(ctx: click.Context, topic: str | None) -> None:
     """Explain a TOPIC, or a command."""
     if topic is None:
         for name, line in TOPICS.items():
-            voice.line(f"{name:12} {line}")
-        voice.line("\nopsgit help COMMAND and opsgit COMMAND --help explain a command.")
+            output.line(f"{name:12} {line}")
+        output.line("\nopsgit help COMMAND and opsgit COMMAND --help explain a command.")
         return
     if topic in TOPICS:
         click.echo(text(topic))

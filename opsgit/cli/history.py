@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common
-from opsgit.operations import past
+from opsgit.operations import queries
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -27,14 +27,14 @@ def command(
 ) -> None:
     """Who did what, from the ledger's log."""
     wanted = task_id or named
-    found = past.history(session, wanted)
+    found = queries.history(session, wanted)
     shown = [entry for entry in found if everything or not wanted or "status" in entry]
     shown = shown[-(limit or (len(shown) if wanted else 100)) :]
     if as_json:
-        voice.data("history", id=wanted, history=shown)
+        output.data("history", id=wanted, history=shown)
         return
     for line in terminal.table(HEAD, [_row(entry) for entry in shown]):
-        voice.line(line)
+        output.line(line)
 
 
 HEAD = ("AT", "BY", "WHAT", "STATUS OR STEP", "COMMIT", "ASSIGNED", "DETAILS")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common
-from opsgit.operations import hooking
 from opsgit.operations.session import Session
 from opsgit.storage import repository
+from opsgit.verification import hooks
 
 
 @click.group("hooks", epilog="\b\nExample:\n  opsgit hooks install")
@@ -20,7 +20,7 @@ def command() -> None:
 @common
 def install(session: Session, as_json: bool) -> None:
     """Install the hooks in this clone; hooks that are there go on to be called."""
-    hooking.install(session.repository)
+    hooks.install(session.repository)
     _tell(session, as_json)
 
 
@@ -35,17 +35,17 @@ def status(session: Session, as_json: bool) -> None:
 @common
 def uninstall(session: Session, as_json: bool) -> None:
     """Remove the hooks, and put back what was there before."""
-    hooking.uninstall(session.repository)
+    hooks.uninstall(session.repository)
     _tell(session, as_json)
 
 
 def _tell(session: Session, as_json: bool) -> None:
-    found = hooking.status(session.repository)
+    found = hooks.status(session.repository)
     if as_json:
-        voice.data("hooks", hooks=found)
+        output.data("hooks", hooks=found)
         return
     for name, state in found.items():
-        voice.line(f"{name:20} {state}")
+        output.line(f"{name:20} {state}")
 
 
 @command.command(
@@ -54,12 +54,12 @@ def _tell(session: Session, as_json: bool) -> None:
     context_settings={"ignore_unknown_options": True},
     epilog="\b\nExample:\n  opsgit hooks run pre-commit",
 )
-@click.argument("name", type=click.Choice(hooking.NAMES))
+@click.argument("name", type=click.Choice(hooks.NAMES))
 @click.argument("arguments", nargs=-1)
 def run(name: str, arguments: tuple[str, ...]) -> None:
     """What the installed hooks call."""
     found = repository.find(repository.from_git())
     try:
-        hooking.run(found, name, list(arguments))
+        hooks.run(found, name, list(arguments))
     finally:
         found.close()

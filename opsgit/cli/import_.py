@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common, writing
-from opsgit.domain.words import PERIODS
-from opsgit.operations import importing
+from opsgit.domain.vocabulary import PERIODS
+from opsgit.operations import import_
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -42,13 +42,13 @@ def command(session: Session, as_json: bool, file: Path, periods: tuple[str, ...
     resets. Old histories and figures are marked as imported and unproven wherever they are shown; they count for no
     gate. `opsgit help ops.sh` prints a scripts/ops.sh that forwards the original's calls.
     """
-    told = importing.bring(session, file, _periods(periods))
+    told = import_.bring(session, file, _periods(periods))
     left_out = any(fate == "left out" for _, fate, _ in told)
     if as_json:
-        voice.data("import", dry_run=session.dry_run, records=[{"record": r, "fate": f, "why": w} for r, f, w in told])
+        output.data("import", dry_run=session.dry_run, records=[{"record": r, "fate": f, "why": w} for r, f, w in told])
     else:
         for line in terminal.table(("RECORD", "FATE", "WHY"), told):
-            voice.line(line)
+            output.line(line)
     return 10 if left_out else 0
 
 

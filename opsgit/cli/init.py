@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from opsgit.cli import voice
-from opsgit.operations import compiling, founding
+from opsgit.cli import output
+from opsgit.operations import compile, init
 from opsgit.operations.session import Session
 
 
@@ -21,14 +21,14 @@ from opsgit.operations.session import Session
 def command(project: str, state_dir: str | None, orchestrator: str, directory: str | None, as_json: bool) -> None:
     """Make a state repository: an ordinary git repository whose first commit the orchestrator signs."""
     where = Path(directory or ".") / (state_dir or os.environ.get("OPS_STATE_DIR") or "state")
-    made = founding.init(where, project, orchestrator)
+    made = init.init(where, project, orchestrator)
     key = made.keys.path(orchestrator)
     genesis = made.tip()
-    compiling.refresh_small(Session(made))
+    compile.refresh_small(Session(made))
     made.close()
     if as_json:
-        voice.data("init", path=str(made.top), repository=made.identity.repository, genesis=genesis, key=str(key))
+        output.data("init", path=str(made.top), repository=made.identity.repository, genesis=genesis, key=str(key))
         return
-    voice.line(f"{made.top}  {genesis[:10]}  signed by {orchestrator}")
-    voice.say(f"the key of {orchestrator} is {key}; keep a copy of it: whoever has it governs the project")
-    voice.say(f"next: opsgit -C {where} agent add --name dev --role developer")
+    output.line(f"{made.top}  {genesis[:10]}  signed by {orchestrator}")
+    output.say(f"the key of {orchestrator} is {key}; keep a copy of it: whoever has it governs the project")
+    output.say(f"next: opsgit -C {where} agent add --name dev --role developer")

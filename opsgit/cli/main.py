@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.lazy import Lazy
-from opsgit.domain.codes import Refusal, Refused
+from opsgit.domain.refusals import Refusal, Refused
 from opsgit.storage.disk import Damaged
 from opsgit.version import VERSION
 
@@ -99,23 +99,23 @@ def _main(words: Sequence[str]) -> int:
         code = opsgit.main(args=list(words), prog_name="opsgit", standalone_mode=False)
         sys.stdout.flush()
     except Refused as refused:
-        return voice.refusal(refused.refusals, as_json)
+        return output.refusal(refused.refusals, as_json)
     except click.UsageError as error:
         where = f"{error.ctx.command_path} --help" if error.ctx else "opsgit --help"
-        return voice.refusal([Refusal("USAGE", error.format_message(), where)], as_json)
+        return output.refusal([Refusal("USAGE", error.format_message(), where)], as_json)
     except click.Abort:
-        return voice.refusal([Refusal("USAGE", "stopped", "")], as_json)
+        return output.refusal([Refusal("USAGE", "stopped", "")], as_json)
     except BrokenPipeError:  # the reader of our output has gone; what remains must not fail again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except UnicodeError:
-        return voice.refusal([Refusal("BAD_TEXT", "an argument is not UTF-8", "set the terminal to UTF-8")], as_json)
+        return output.refusal([Refusal("BAD_TEXT", "an argument is not UTF-8", "set the terminal to UTF-8")], as_json)
     except OSError as error:
-        return voice.refusal([_disk(error)], as_json)
+        return output.refusal([_disk(error)], as_json)
     except Damaged:
         raise
     except Exception as error:  # noqa: BLE001 - the boundary: a bug is reported, not thrown at the user
-        return voice.bug(error, as_json)
+        return output.bug(error, as_json)
     return code if isinstance(code, int) else 0
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common, writing, wrote
-from opsgit.operations import measuring
+from opsgit.operations import observations
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -28,7 +28,7 @@ def command() -> None:
 def set_(session: Session, as_json: bool, name: str, value: float) -> None:
     """Set a gauge to a number."""
     exact = int(value) if value == value // 1 and abs(value) <= 2**53 else value
-    wrote(session, measuring.set_metric(session, name, exact), as_json)
+    wrote(session, observations.set_metric(session, name, exact), as_json)
 
 
 @command.command("list", epilog="\b\nExample:\n  opsgit metric list")
@@ -36,13 +36,13 @@ def set_(session: Session, as_json: bool, name: str, value: float) -> None:
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
     """All metrics."""
-    found = measuring.records(session, "metric")
+    found = observations.records(session, "metric")
     more = max(0, len(found) - limit)
     if as_json:
-        voice.data("metrics", metrics=found[:limit], more=more)
+        output.data("metrics", metrics=found[:limit], more=more)
         return
     rows = [(m["name"], str(m["value"]), m["at"], m["by"]) for m in found[:limit]]
     for line in terminal.table(("NAME", "VALUE", "SET", "BY"), rows):
-        voice.line(line)
+        output.line(line)
     if more:
-        voice.say(f"{more} more: --limit {len(found)}")
+        output.say(f"{more} more: --limit {len(found)}")

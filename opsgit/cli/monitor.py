@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common, writing
-from opsgit.operations import watching
+from opsgit.operations import monitor
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -37,24 +37,24 @@ def command(session: Session, as_json: bool, alert_to: Path | None, raise_: bool
     with --raise alone. Limits are in ops.yaml (opsgit help policy).
     """
     chosen = [name for name, wanted in checks.items() if wanted]
-    found = watching.monitor(session, chosen)
+    found = monitor.monitor(session, chosen)
     if alert_to and not session.dry_run:
-        watching.tell(alert_to, found, chosen, int(session.clock()))
+        monitor.tell(alert_to, found, chosen, int(session.clock()))
     if raise_:
-        watching.raise_all(session, found, chosen)
+        monitor.raise_all(session, found, chosen)
     if as_json:
         recorded = raise_ and not session.dry_run
-        voice.data("monitor", findings=[_told(trouble) for trouble in found], recorded=recorded)
+        output.data("monitor", findings=[_told(trouble) for trouble in found], recorded=recorded)
     elif found:
         for line in terminal.table(("CHECK", "SEVERITY", "WHAT"), [(t.check, t.severity, t.message) for t in found]):
-            voice.line(line)
+            output.line(line)
     else:
-        voice.say("nothing found")
+        output.say("nothing found")
     if not raise_ and not as_json:
-        voice.say("this run is not recorded (last_check): --raise does that, as an observer")
+        output.say("this run is not recorded (last_check): --raise does that, as an observer")
     return FOUND if found else 0
 
 
-def _told(trouble: watching.Trouble) -> dict[str, str | None]:
+def _told(trouble: monitor.Problem) -> dict[str, str | None]:
     return {"check": trouble.check, "subject": trouble.subject, "severity": trouble.severity,
             "message": trouble.message, "task": trouble.task}  # fmt: skip

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.domain.text import tidy
-from opsgit.domain.words import STATUSES
+from opsgit.domain.vocabulary import STATUSES
 from opsgit.operations.session import Session
 from opsgit.storage import repository
 
@@ -51,7 +51,7 @@ def common(function: Command) -> Command:
             session.repository.close()
             if not as_json:
                 for notice in session.notices:
-                    voice.say(notice)
+                    output.say(notice)
 
     return wrapped  # type: ignore[return-value]
 
@@ -99,11 +99,11 @@ def wrote(session: Session, written: list[Written], as_json: bool) -> None:
     """Tell what an operation did (or would do)."""
     if as_json:
         commits = [_as_json(one, session.dry_run) for one in written]
-        voice.data("operation", dry_run=session.dry_run, operations=commits, notices=session.notices)
+        output.data("operation", dry_run=session.dry_run, operations=commits, notices=session.notices)
         return
     for one in written:
         mark = "(dry run)" if session.dry_run else one.id[:10]
-        voice.line(f"{one.change.subject}  by {one.change.request.actor}  {mark}")
+        output.line(f"{one.change.subject}  by {one.change.request.actor}  {mark}")
 
 
 def _as_json(one: Written, dry_run: bool) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common, writing, wrote
-from opsgit.operations import governing
+from opsgit.operations import project
 from opsgit.operations.session import Session
 
 
@@ -19,12 +19,12 @@ def command() -> None:
 @common
 def show(session: Session, as_json: bool) -> None:
     """The policy as it is."""
-    found = governing.policy(session)
+    found = project.policy(session)
     if as_json:
-        voice.data("project", project=found)
+        output.data("project", project=found)
         return
-    for line in governing.lines(found):
-        voice.line(line)
+    for line in project.lines(found):
+        output.line(line)
 
 
 @command.command("set", epilog="\b\nExample:\n  opsgit project set deploy.command '[\"false\"]'")
@@ -37,4 +37,4 @@ def set_(session: Session, as_json: bool, key: str, value: str | None, unset: bo
     """Set one dotted KEY to a YAML VALUE (see opsgit help policy)."""
     if (value is None) != unset:
         raise click.UsageError("give a VALUE, or --unset", click.get_current_context())
-    wrote(session, governing.set_key(session, key, value), as_json)
+    wrote(session, project.set_key(session, key, value), as_json)

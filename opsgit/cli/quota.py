@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common, subject, writing, wrote
-from opsgit.domain.words import PERIODS
-from opsgit.operations import measuring, work
+from opsgit.domain.vocabulary import PERIODS
+from opsgit.operations import quotas, tasks
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -35,7 +35,7 @@ def command() -> None:
 @common
 def set_(session: Session, as_json: bool, name: str, agents: tuple[str, ...], **fields: Any) -> None:
     """Make a quota or change it: what is not named stays, and what is used in a running window stays used."""
-    wrote(session, measuring.set_quota(session, name, agents=work.listed(agents), **fields), as_json)
+    wrote(session, quotas.set_quota(session, name, agents=tasks.listed(agents), **fields), as_json)
 
 
 @command.command("use", epilog="\b\nExample:\n  opsgit quota use publish_daily 2")
@@ -49,7 +49,7 @@ def use(session: Session, as_json: bool, words: tuple[str, ...], named: str | No
     rest = [*([named] if named else []), *words, *([str(amount)] if amount is not None else [])]
     if len(rest) not in (1, 2) or not all(re.fullmatch("-?[0-9]{1,20}", word) for word in rest[1:]):
         raise click.UsageError("give a quota and, if it is not 1, an amount", click.get_current_context())
-    wrote(session, measuring.use(session, rest[0], int(rest[1]) if len(rest) == 2 else 1), as_json)
+    wrote(session, quotas.use(session, rest[0], int(rest[1]) if len(rest) == 2 else 1), as_json)
 
 
 @command.command("check", epilog="\b\nExample:\n  opsgit quota check publish_daily && ./publish")
@@ -60,10 +60,10 @@ def check(session: Session, as_json: bool, bare: str | None, named: str | None) 
     """What is left of a quota, or of every quota; exit 8 when nothing is left of one."""
     name = bare or named
     if name is None:
-        found = measuring.every_quota(session)
+        found = quotas.every_quota(session)
         _tell_all(found, len(found), as_json)
         return EXHAUSTED if any(told["exhausted"] for told in found) else 0
-    told = measuring.check(session, name)
+    told = quotas.check(session, name)
     _tell(told, as_json)
     return EXHAUSTED if told["exhausted"] else 0
 
@@ -73,16 +73,16 @@ def check(session: Session, as_json: bool, bare: str | None, named: str | None) 
 @common
 def show(session: Session, as_json: bool, name: str) -> None:
     """One quota as it counts now."""
-    _tell(measuring.check(session, name), as_json)
+    _tell(quotas.check(session, name), as_json)
 
 
 def _tell(told: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        voice.data("quota", quota=told)
+        output.data("quota", quota=told)
         return
     until = f", resets at {told['reset_at']}" if told.get("reset_at") else ""
     left = "EXHAUSTED" if told["exhausted"] else f"{told['left']} left"
-    voice.line(f"{told['name']}: {told['used']} of {told['limit']} used, {left}{until}")
+    output.line(f"{told['name']}: {told['used']} of {told['limit']} used, {left}{until}")
 
 
 @command.command("list", epilog="\b\nExample:\n  opsgit quota list")
@@ -90,13 +90,13 @@ def _tell(told: dict[str, Any], as_json: bool) -> None:
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
     """All quotas as they count now."""
-    _tell_all(measuring.every_quota(session), limit, as_json)
+    _tell_all(quotas.every_quota(session), limit, as_json)
 
 
 def _tell_all(found: list[dict[str, Any]], limit: int, as_json: bool) -> None:
     more = max(0, len(found) - limit)
     if as_json:
-        voice.data("quotas", quotas=found[:limit], more=more)
+        output.data("quotas", quotas=found[:limit], more=more)
         return
     rows = [
         (
@@ -110,6 +110,6 @@ def _tell_all(found: list[dict[str, Any]], limit: int, as_json: bool) -> None:
         for q in found
     ]
     for line in terminal.table(("NAME", "USED", "LIMIT", "LEFT", "PERIOD", "RESETS"), rows[:limit]):
-        voice.line(line)
+        output.line(line)
     if more:
-        voice.say(f"{more} more: --limit {len(found)}")
+        output.say(f"{more} more: --limit {len(found)}")

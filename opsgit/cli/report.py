@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common
-from opsgit.operations import reporting
 from opsgit.operations.session import Session
 
 
@@ -16,10 +15,11 @@ from opsgit.operations.session import Session
 @common
 def command(session: Session, as_json: bool, since: str, form: str) -> None:
     """Progress, pipeline, performance of each agent, cycle times, quotas, activity."""
+    from opsgit.operations import report as figures
     from opsgit.views import report
 
-    told = reporting.report(session, since)
+    told = figures.report(session, since)
     if as_json or form == "json":
-        voice.data("report", report=told)
+        output.data("report", report=told)
     else:
         click.echo({"text": report.text, "md": report.markdown, "html": report.html}[form](told))

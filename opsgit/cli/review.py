@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsgit.cli.options import common, subject, writing, wrote
-from opsgit.operations import reviewing, work
+from opsgit.operations import reviews, tasks
 from opsgit.operations.session import Session
 
 
@@ -26,7 +26,7 @@ APPROVER = click.option("--approved-by", metavar="AGENT", help="The reviewer who
 @common
 def approve(session: Session, as_json: bool, name: str, deliverable: str | None) -> None:
     """Sign off the last stage: the task is done. The deliverable is hashed again, and must be what was submitted."""
-    wrote(session, reviewing.verdict(session, "review.approve", name, deliverable), as_json)
+    wrote(session, reviews.verdict(session, "review.approve", name, deliverable), as_json)
 
 
 @command.command("sign-off", epilog="\b\nExample:\n  opsgit review sign-off SKILL-001 --as qa")
@@ -37,7 +37,7 @@ def approve(session: Session, as_json: bool, name: str, deliverable: str | None)
 @common
 def sign_off(session: Session, as_json: bool, name: str, deliverable: str | None) -> None:
     """Sign off a stage before the last."""
-    wrote(session, reviewing.verdict(session, "review.sign-off", name, deliverable), as_json)
+    wrote(session, reviews.verdict(session, "review.sign-off", name, deliverable), as_json)
 
 
 @command.command(
@@ -48,7 +48,7 @@ def sign_off(session: Session, as_json: bool, name: str, deliverable: str | None
 @common
 def reject(session: Session, as_json: bool, name: str) -> None:
     """Send a task back to its assignee, with the reason."""
-    wrote(session, reviewing.verdict(session, "review.reject", name), as_json)
+    wrote(session, reviews.verdict(session, "review.reject", name), as_json)
 
 
 @command.command("comment", epilog="\b\nExample:\n  opsgit review comment SKILL-001 --as qa --text 'what about zero?'")
@@ -58,7 +58,7 @@ def reject(session: Session, as_json: bool, name: str) -> None:
 @common
 def comment(session: Session, as_json: bool, name: str, text: str) -> None:
     """Comment on a review, on its branch."""
-    wrote(session, work.comment(session, name, text), as_json)
+    wrote(session, tasks.comment(session, name, text), as_json)
 
 
 @command.command("revise", epilog="\b\nExample:\n  opsgit review revise SKILL-001 --output skills/chart-generator")
@@ -69,7 +69,7 @@ def comment(session: Session, as_json: bool, name: str, text: str) -> None:
 @common
 def revise(session: Session, as_json: bool, name: str, output: str | None, repository: str | None) -> None:
     """Hand in another version within the round; sign-offs are void."""
-    wrote(session, reviewing.revise(session, name, output, repository), as_json)
+    wrote(session, reviews.revise(session, name, output, repository), as_json)
 
 
 @command.command("withdraw", epilog="\b\nExample:\n  opsgit review withdraw SKILL-001")
@@ -78,4 +78,4 @@ def revise(session: Session, as_json: bool, name: str, output: str | None, repos
 @common
 def withdraw(session: Session, as_json: bool, name: str) -> None:
     """Take a submission back, to work on it."""
-    wrote(session, reviewing.withdraw(session, name), as_json)
+    wrote(session, reviews.withdraw(session, name), as_json)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsgit.cli.options import common, subject, writing, wrote
-from opsgit.operations import deploying
+from opsgit.operations import deployments
 from opsgit.operations.session import Session
 
 
@@ -16,4 +16,4 @@ from opsgit.operations.session import Session
 @common
 def command(session: Session, as_json: bool, name: str, alert: str | None) -> None:
     """Roll a deployed task back: a revert of the commit that deployed it."""
-    wrote(session, deploying.rollback(session, name, alert), as_json)
+    wrote(session, deployments.rollback(session, name, alert), as_json)

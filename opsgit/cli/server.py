@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from opsgit.cli import voice
-from opsgit.operations import guarding
+from opsgit.cli import output
+from opsgit.verification import server
 
 
 @click.group("server", epilog="\b\nExample:\n  opsgit server init /srv/git/ops.git")
@@ -26,7 +26,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable ou
 @JSON
 def init(folder: Path, as_json: bool) -> None:
     """Make a bare repository that judges every push."""
-    _tell(guarding.init(folder), as_json)
+    _tell(server.init(folder), as_json)
 
 
 @command.command("install", epilog="\b\nExample:\n  opsgit server install /srv/git/ops.git")
@@ -37,24 +37,24 @@ def install(folder: Path, as_json: bool) -> None:
 
     To tie a push to its agent, name the variable that your server sets: git config opsgit.pusherVariable REMOTE_USER.
     """
-    _tell(guarding.install(folder), as_json)
+    _tell(server.install(folder), as_json)
 
 
 def _tell(folder: Path, as_json: bool) -> None:
     if as_json:
-        voice.data("server", path=str(folder.absolute()))
+        output.data("server", path=str(folder.absolute()))
         return
-    voice.line(str(folder.absolute()))
-    voice.say(f"next, in a state repository: git remote add origin {folder.absolute()} && git push -u origin main")
+    output.line(str(folder.absolute()))
+    output.say(f"next, in a state repository: git remote add origin {folder.absolute()} && git push -u origin main")
 
 
 @command.command("judge", hidden=True, epilog="\b\nExample:\n  opsgit server judge < updates")
 @click.argument("receiver", type=int, required=False)
 def judge(receiver: int | None) -> int:
     """What the pre-receive hook calls, with git's updates on standard input and the process that receives them."""
-    findings = guarding.judge(Path(os.environ.get("GIT_DIR", ".")), sys.stdin, receiver)
+    findings = server.judge(Path(os.environ.get("GIT_DIR", ".")), sys.stdin, receiver)
     for one in findings:
-        voice.say(f"{one.code}: {one.commit[:10]}: {one.path + ': ' if one.path else ''}{one.message}")
+        output.say(f"{one.code}: {one.commit[:10]}: {one.path + ': ' if one.path else ''}{one.message}")
     if findings:
-        voice.say("nothing was taken; opsgit verify says the same in your clone, and opsgit help exit-codes explains")
+        output.say("nothing was taken; opsgit verify says the same in your clone, and opsgit help exit-codes explains")
     return 1 if findings else 0

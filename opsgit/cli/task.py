@@ -7,21 +7,21 @@ import click
 from opsgit.cli.lazy import Lazy
 
 COMMANDS = {
-    "add": ("task_work:add", "Add a task, to the backlog or assigned."),
-    "list": ("task_look:list_", "Tasks, the most urgent first."),
-    "show": ("task_look:show", "One task, with the words of its review."),
-    "next": ("task_look:next_", "What the acting agent should do now."),
-    "assign": ("task_work:assign", "Give a task to an agent."),
-    "claim": ("task_work:claim", "Take a task from the backlog."),
-    "start": ("task_work:start", "Begin to work."),
-    "progress": ("task_work:progress", "Say how the work goes."),
-    "submit": ("task_work:submit", "Hand in a deliverable for review."),
-    "move": ("task_work:move", "Take a task to a status; every gate on the way holds."),
-    "edit": ("task_work:edit", "Change what describes a task."),
-    "comment": ("task_work:comment", "Comment on a task."),
-    "trim": ("task_work:trim", "Drop old comments from the file."),
-    "release": ("task_work:release", "Put a task back into the backlog."),
-    "cancel": ("task_work:cancel", "Give a task up."),
+    "add": ("task_write:add", "Add a task, to the backlog or assigned."),
+    "list": ("task_read:list_", "Tasks, the most urgent first."),
+    "show": ("task_read:show", "One task, with the words of its review."),
+    "next": ("task_read:next_", "What the acting agent should do now."),
+    "assign": ("task_write:assign", "Give a task to an agent."),
+    "claim": ("task_write:claim", "Take a task from the backlog."),
+    "start": ("task_write:start", "Begin to work."),
+    "progress": ("task_write:progress", "Say how the work goes."),
+    "submit": ("task_write:submit", "Hand in a deliverable for review."),
+    "move": ("task_write:move", "Take a task to a status; every gate on the way holds."),
+    "edit": ("task_write:edit", "Change what describes a task."),
+    "comment": ("task_write:comment", "Comment on a task."),
+    "trim": ("task_write:trim", "Drop old comments from the file."),
+    "release": ("task_write:release", "Put a task back into the backlog."),
+    "cancel": ("task_write:cancel", "Give a task up."),
 }
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import voice
+from opsgit.cli import output
 from opsgit.cli.options import common
-from opsgit.operations import checking
 from opsgit.operations.session import Session
+from opsgit.verification import verify
 
 FOUND = 10
 
@@ -26,18 +26,18 @@ def command(session: Session, as_json: bool, span: str | None, pin: str | None, 
     """
     if pin is not None and (len(pin) < 7 or pin.strip("0123456789abcdef")):
         raise click.UsageError("--pin takes at least 7 hexadecimal digits", click.get_current_context())
-    say = (lambda _: None) if as_json else voice.say
-    found = checking.verify(session.repository, say, pin, require_pin, _span(span))
+    say = (lambda _: None) if as_json else output.say
+    found = verify.verify(session.repository, say, pin, require_pin, _span(span))
     session.notices += found.notices
     if as_json:
-        voice.data("verify", findings=[vars(one) for one in found.findings], judged=found.judged, refs=found.refs,
+        output.data("verify", findings=[vars(one) for one in found.findings], judged=found.judged, refs=found.refs,
                    genesis=found.genesis)  # fmt: skip
         return FOUND if found.findings else 0
     for one in found.findings:
-        voice.line(f"{one.code}  {one.commit[:10]}  {one.path + ': ' if one.path else ''}{one.message}")
+        output.line(f"{one.code}  {one.commit[:10]}  {one.path + ': ' if one.path else ''}{one.message}")
     if not found.findings:
         refs = ", ".join(ref.removeprefix("refs/").removeprefix("heads/") for ref in found.refs)
-        voice.line(f"verified: {refs}; {found.judged} commits judged now; genesis {found.genesis[:10]}")
+        output.line(f"verified: {refs}; {found.judged} commits judged now; genesis {found.genesis[:10]}")
     return FOUND if found.findings else 0
 
 

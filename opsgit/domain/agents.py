@@ -6,11 +6,11 @@ import re
 from dataclasses import replace
 
 from opsgit.domain import names, policy, text
-from opsgit.domain.case import Case
-from opsgit.domain.codes import refuse
+from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, ImportedFigures, Key
 from opsgit.domain.records import from_record
-from opsgit.domain.words import AGENT_KINDS, COUNT_MAX, ORCHESTRATE
+from opsgit.domain.refusals import refuse
+from opsgit.domain.vocabulary import AGENT_KINDS, COUNT_MAX, ORCHESTRATE
 
 EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,100}\Z")
 
@@ -20,28 +20,28 @@ def address(agent: Agent, repository: str) -> str:
     return agent.email or f"{agent.name}@{repository}"
 
 
-def add(case: Case) -> Agent:
+def add(context: Context) -> Agent:
     """A new agent with its first key; a name that an agent or role ever had is refused."""
-    name = names.check_name(case.request.target)
-    if case.snapshot.taken(names.path_of("agent", name)):
+    name = names.check_name(context.request.target)
+    if context.snapshot.taken(names.path_of("agent", name)):
         refuse("ID_TAKEN", f"agent {name} exists, or did once: a name never returns", "opsgit agent list")
-    if name in policy.roles(case.project):
+    if name in policy.roles(context.project):
         refuse("ID_TAKEN", f"{name} is a role; agents and roles share one name space", "choose another name")
     return Agent(
         name=name,
-        role=policy.check_role(case.project, str(case.request.get("role"))),
-        description=_description(case),
-        kind=_kind(str(case.request.get("kind") or "agent")),
-        email=_email(case, name),
+        role=policy.check_role(context.project, str(context.request.get("role"))),
+        description=_description(context),
+        kind=_kind(str(context.request.get("kind") or "agent")),
+        email=_email(context, name),
         status="active",
-        imported=_imported(case),
-        keys=(_new_key(case),),
+        imported=_imported(context),
+        keys=(_new_key(context),),
     )
 
 
-def _imported(case: Case) -> ImportedFigures | None:
+def _imported(context: Context) -> ImportedFigures | None:
     """The figures that the agent brings from another tracker; they count for no gate."""
-    given = case.request.get("imported")
+    given = context.request.get("imported")
     if not given:
         return None
     figures = from_record(ImportedFigures, given)
@@ -52,8 +52,8 @@ def _imported(case: Case) -> ImportedFigures | None:
     return figures
 
 
-def _description(case: Case) -> str | None:
-    return case.words("description", text.COMMENT_MAX) if case.request.get("description") else None
+def _description(context: Context) -> str | None:
+    return context.words("description", text.COMMENT_MAX) if context.request.get("description") else None
 
 
 def _kind(word: str) -> str:
@@ -62,53 +62,53 @@ def _kind(word: str) -> str:
     return word
 
 
-def _email(case: Case, name: str) -> str | None:
-    email = case.request.get("email")
+def _email(context: Context, name: str) -> str | None:
+    email = context.request.get("email")
     if not email:
         return None
-    if not EMAIL.match(email) or email.endswith(f"@{case.project.repository}"):
+    if not EMAIL.match(email) or email.endswith(f"@{context.project.repository}"):
         refuse("BAD_VALUE", f"{email!r} is no e-mail address for an agent", "--email dev@example.org", "email")
-    if any(agent.email == email for agent in case.snapshot.agents() if agent.name != name):
+    if any(agent.email == email for agent in context.snapshot.agents() if agent.name != name):
         refuse("ID_TAKEN", f"{email} is another agent's address", "choose another address")
     return str(email)
 
 
-def _new_key(case: Case) -> Key:
+def _new_key(context: Context) -> Key:
     """The request's key, proved to be held by the agent and never used by anybody.
 
     `proved` in the request is what the door found when it checked the proof's signature.
     """
-    key, proof = str(case.request.get("key") or ""), str(case.request.get("proof") or "")
-    if not case.request.get("proved"):
-        refuse("BAD_KEY", f"the key of {case.request.target} comes without proof that its private half is held",
+    key, proof = str(context.request.get("key") or ""), str(context.request.get("proof") or "")
+    if not context.request.get("proved"):
+        refuse("BAD_KEY", f"the key of {context.request.target} comes without proof that its private half is held",
                "opsgit agent add --name NAME --role ROLE makes and proves a key")  # fmt: skip
-    owner = next((a.name for a in case.snapshot.agents() if any(k.key == key for k in a.keys)), None)
+    owner = next((a.name for a in context.snapshot.agents() if any(k.key == key for k in a.keys)), None)
     if owner:
         refuse("KEY_TAKEN", f"that key is {owner}'s, for ever", "make another key")
-    return Key(key=key, state="active", added=case.at, proof=proof)
+    return Key(key=key, state="active", added=context.at, proof=proof)
 
 
-def edit(case: Case, agent: Agent) -> Agent:
+def edit(context: Context, agent: Agent) -> Agent:
     """Change role, description, kind or e-mail; no change of role crosses between orchestrating and implementing."""
     _active(agent)
-    changes = case.request.fields
+    changes = context.request.fields
     after = agent
     if "role" in changes:
-        role = policy.check_role(case.project, str(changes["role"]))
-        _same_side(case, agent, role)
+        role = policy.check_role(context.project, str(changes["role"]))
+        _same_side(context, agent, role)
         after = replace(after, role=role)
     if "description" in changes:
-        after = replace(after, description=_description(case))
+        after = replace(after, description=_description(context))
     if "kind" in changes:
         after = replace(after, kind=_kind(str(changes["kind"])))
     if "email" in changes:
-        after = replace(after, email=_email(case, agent.name))
+        after = replace(after, email=_email(context, agent.name))
     return after
 
 
-def _same_side(case: Case, agent: Agent, role: str) -> None:
+def _same_side(context: Context, agent: Agent, role: str) -> None:
     """Who orchestrates does so for ever, so that nobody who ever did can come to work, review or deploy."""
-    known = policy.roles(case.project)
+    known = policy.roles(context.project)
     if (ORCHESTRATE in known[role]) != (ORCHESTRATE in known[agent.role]):
         refuse("EXCLUSIVE_ROLES", f"{agent.name} cannot change from {agent.role} to {role}: whoever ever orchestrated "
                "never implements, nor the other way round", "opsgit agent add a new agent")  # fmt: skip
@@ -119,74 +119,74 @@ def _active(agent: Agent) -> None:
         refuse("AGENT_REMOVED", f"agent {agent.name} was removed", "opsgit agent list")
 
 
-def remove(case: Case, agent: Agent) -> Agent:
+def remove(context: Context, agent: Agent) -> Agent:
     """Take all rights from an agent; its file, keys and history stay."""
     _active(agent)
-    _others_orchestrate(case, agent)
+    _others_orchestrate(context, agent)
     return replace(agent, status="removed")
 
 
-def _others_orchestrate(case: Case, agent: Agent) -> None:
+def _others_orchestrate(context: Context, agent: Agent) -> None:
     able = {
         other.name
-        for other in case.snapshot.agents()
-        if ORCHESTRATE in policy.rights(case.project, other) and other.active_keys
+        for other in context.snapshot.agents()
+        if ORCHESTRATE in policy.rights(context.project, other) and other.active_keys
     }
     if able == {agent.name}:
         refuse("LAST_ORCHESTRATOR", f"{agent.name} is the only orchestrator left",
                "opsgit agent add --name NAME --role orchestrator")  # fmt: skip
 
 
-def rotate(case: Case, agent: Agent) -> Agent:
+def rotate(context: Context, agent: Agent) -> Agent:
     """Retire the agent's active keys and bring a new one."""
-    _own(case, agent)
+    _own(context, agent)
     retired = tuple(replace(key, state="retired") if key.state == "active" else key for key in agent.keys)
-    return replace(agent, keys=(*retired, _new_key(case)))
+    return replace(agent, keys=(*retired, _new_key(context)))
 
 
-def retire_key(case: Case, agent: Agent) -> Agent:
+def retire_key(context: Context, agent: Agent) -> Agent:
     """Retire one key; without another the agent cannot sign."""
-    _own(case, agent)
-    key = str(case.request.get("key"))
+    _own(context, agent)
+    key = str(context.request.get("key"))
     if key not in agent.active_keys:
         refuse("NOT_FOUND", f"{agent.name} has no such active key", f"opsgit agent show {agent.name}")
     if agent.active_keys == (key,):
-        _others_orchestrate(case, agent)
+        _others_orchestrate(context, agent)
     return replace(agent, keys=tuple(replace(k, state="retired") if k.key == key else k for k in agent.keys))
 
 
 COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
-def compromise(case: Case, agent: Agent) -> Agent:
+def compromise(context: Context, agent: Agent) -> Agent:
     """Mark every key of an agent as compromised since a commit; its later commits are findings until ratified.
 
     A cut-off stays when another is named: what one of them makes a finding is not taken back by the next.
     """
-    since = _commit(case, "since")
+    since = _commit(context, "since")
     if agent.active_keys:
-        _others_orchestrate(case, agent)
+        _others_orchestrate(context, agent)
     spoiled = (replace(k, state="compromised", since=tuple(dict.fromkeys((*k.since, since)))) for k in agent.keys)
     return replace(agent, keys=tuple(spoiled))
 
 
-def ratify(case: Case, agent: Agent) -> Agent:
+def ratify(context: Context, agent: Agent) -> Agent:
     """Take over one commit that a compromised key signed."""
-    commit = _commit(case, "commit")
+    commit = _commit(context, "commit")
     if not any(k.state == "compromised" and commit not in k.ratified for k in agent.keys):
         refuse("NOTHING_CHANGES", f"{agent.name} has no compromised key, or the commit is ratified", "opsgit verify")
     taken = (replace(k, ratified=(*k.ratified, commit)) if k.state == "compromised" else k for k in agent.keys)
     return replace(agent, keys=tuple(taken))
 
 
-def _commit(case: Case, name: str) -> str:
-    commit = str(case.request.get(name) or "")
+def _commit(context: Context, name: str) -> str:
+    commit = str(context.request.get(name) or "")
     if not COMMIT.match(commit):
         refuse("BAD_VALUE", f"{commit!r} is no commit id", "git log --format=%H", name)
     return commit
 
 
-def _own(case: Case, agent: Agent) -> None:
+def _own(context: Context, agent: Agent) -> None:
     _active(agent)
-    if case.me != agent.name and ORCHESTRATE not in case.rights:
-        refuse("NOT_YOURS", f"{case.me} may not change the keys of {agent.name}", f"--as {agent.name}")
+    if context.me != agent.name and ORCHESTRATE not in context.rights:
+        refuse("NOT_YOURS", f"{context.me} may not change the keys of {agent.name}", f"--as {agent.name}")

@@ -5,71 +5,71 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from opsgit.domain import policy, times
-from opsgit.domain.case import Case
-from opsgit.domain.codes import Refused, refuse
+from opsgit.domain.context import Context
 from opsgit.domain.lifecycle import Row, Who
 from opsgit.domain.model import Review, Task
+from opsgit.domain.refusals import Refused, refuse
 
 
-def check(case: Case, row: Row, task: Task) -> None:
+def check(context: Context, row: Row, task: Task) -> None:
     """Refuse unless one of the row's alternatives fits the actor; the first that the actor's right fits explains."""
     refusals = []
-    for who in sorted(row.who, key=lambda who: who.right not in {None, *case.rights}):
+    for who in sorted(row.who, key=lambda who: who.right not in {None, *context.rights}):
         try:
-            RELATIONS[who.being](case, who, task)
+            RELATIONS[who.being](context, who, task)
             return
         except Refused as refused:
             refusals.append(refused)
     raise refusals[0]
 
 
-def anyone(case: Case, who: Who, task: Task) -> None:
+def anyone(context: Context, who: Who, task: Task) -> None:
     """The right alone."""
     if who.right:
-        case.need_right(who.right)
+        context.need_right(who.right)
 
 
-def assignee(case: Case, who: Who, task: Task) -> None:
+def assignee(context: Context, who: Who, task: Task) -> None:
     """The agent that the task is assigned to."""
-    if task.assigned != case.me:
-        refuse("NOT_ASSIGNEE", f"{task.id} is assigned to {task.assigned or 'nobody'}, not to {case.me}",
-               f"opsgit {case.request.op.replace('.', ' ')} {task.id} --as {task.assigned or 'AGENT'}")  # fmt: skip
-    anyone(case, who, task)
+    if task.assigned != context.me:
+        refuse("NOT_ASSIGNEE", f"{task.id} is assigned to {task.assigned or 'nobody'}, not to {context.me}",
+               f"opsgit {context.request.op.replace('.', ' ')} {task.id} --as {task.assigned or 'AGENT'}")  # fmt: skip
+    anyone(context, who, task)
 
 
-def creator(case: Case, who: Who, task: Task) -> None:
+def creator(context: Context, who: Who, task: Task) -> None:
     """Who made the task, while it is in backlog."""
-    if task.created_by != case.me or task.status != "backlog":
-        refuse("NOT_CREATOR", f"{case.me} neither orchestrates nor made {task.id} (still in backlog)",
+    if task.created_by != context.me or task.status != "backlog":
+        refuse("NOT_CREATOR", f"{context.me} neither orchestrates nor made {task.id} (still in backlog)",
                f'opsgit task comment {task.id} --text "..."')  # fmt: skip
 
 
-def first_stage(case: Case, who: Who, task: Task) -> None:
+def first_stage(context: Context, who: Who, task: Task) -> None:
     """A worker whom the pipeline's first stage means."""
-    _stage(case, who, task, 0)
+    _stage(context, who, task, 0)
 
 
-def last_stage(case: Case, who: Who, task: Task) -> None:
+def last_stage(context: Context, who: Who, task: Task) -> None:
     """A deployer whom the pipeline's last stage means."""
-    _stage(case, who, task, len(task.pipeline) - 1)
+    _stage(context, who, task, len(task.pipeline) - 1)
 
 
-def _stage(case: Case, who: Who, task: Task, index: int) -> None:
-    anyone(case, who, task)
-    if not policy.matches(task.pipeline[index], case.actor):
+def _stage(context: Context, who: Who, task: Task, index: int) -> None:
+    anyone(context, who, task)
+    if not policy.matches(task.pipeline[index], context.actor):
         refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} names {task.pipeline[index].name} for this stage",
                f"ask {task.pipeline[index].name}")  # fmt: skip
 
 
-def reviewer(case: Case, who: Who, task: Task) -> None:
+def reviewer(context: Context, who: Who, task: Task) -> None:
     """A reviewer whom a review stage means, and who never contributed."""
-    if case.me in task.contributors:
-        refuse("SELF_REVIEW", f"{case.me} contributed to {task.id} and may not judge it",
-               f"ask {_another(task, case.me)}")  # fmt: skip
-    anyone(case, who, task)
+    if context.me in task.contributors:
+        refuse("SELF_REVIEW", f"{context.me} contributed to {task.id} and may not judge it",
+               f"ask {_another(task, context.me)}")  # fmt: skip
+    anyone(context, who, task)
     stages = task.pipeline[1:-1]
-    if not any(policy.matches(stage, case.actor) for stage in stages):
-        refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} has no review stage for {case.me}",
+    if not any(policy.matches(stage, context.actor) for stage in stages):
+        refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} has no review stage for {context.me}",
                f"ask {' or '.join(stage.name for stage in stages)}")  # fmt: skip
 
 
@@ -79,26 +79,26 @@ def _another(task: Task, me: str) -> str:
     return " or ".join(others) or "an orchestrator to add the task anew, with another reviewer"
 
 
-def last_reviewer(case: Case, who: Who, task: Task) -> None:
+def last_reviewer(context: Context, who: Who, task: Task) -> None:
     """A reviewer of the last stage, when every stage before it has signed off this round."""
-    reviewer(case, who, task)
+    reviewer(context, who, task)
     last = len(task.pipeline) - 2
     stage = open_stage(task)
     if stage is not None and stage < last:
         name = task.pipeline[stage].name
         refuse("STAGE_OPEN", f"{name} has not signed off round {_round(task)} of {task.id}",
                f"opsgit review sign-off {task.id} --as {task.pipeline[stage].agent or 'REVIEWER'}")  # fmt: skip
-    own_stage(case, task, last)
+    own_stage(context, task, last)
 
 
-def own_stage(case: Case, task: Task, stage: int) -> None:
+def own_stage(context: Context, task: Task, stage: int) -> None:
     """Refuse unless this review stage means the actor, who has not signed another of the round."""
-    if not policy.matches(task.pipeline[stage], case.actor):
+    if not policy.matches(task.pipeline[stage], context.actor):
         refuse("NOT_IN_PIPELINE", f"the open review stage of {task.id} is {task.pipeline[stage].name}'s",
                f"ask {task.pipeline[stage].name}")  # fmt: skip
     review = task.review or Review(round=0)
-    if any(sign_off.by == case.me for sign_off in review.sign_offs):
-        refuse("ALREADY_SIGNED_OFF", f"{case.me} has signed off another stage of {task.id}",
+    if any(sign_off.by == context.me for sign_off in review.sign_offs):
+        refuse("ALREADY_SIGNED_OFF", f"{context.me} has signed off another stage of {task.id}",
                f"ask another {task.pipeline[stage].name}")  # fmt: skip
 
 
@@ -112,35 +112,35 @@ def _round(task: Task) -> int:
     return task.submission.round if task.submission else 0
 
 
-def starter(case: Case, who: Who, task: Task) -> None:
+def starter(context: Context, who: Who, task: Task) -> None:
     """The agent that started the deployment which is running."""
-    anyone(case, who, task)
+    anyone(context, who, task)
     if not task.deployment or task.deployment.state != "started":
         refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running",
                f"opsgit task move {task.id} --to deployed")  # fmt: skip
-    if task.deployment.by != case.me:
+    if task.deployment.by != context.me:
         refuse("NOT_STARTED_BY_YOU", f"{task.deployment.by} is deploying {task.id}",
                f"ask {task.deployment.by}, or an orchestrator: opsgit deploy abandon {task.id}")  # fmt: skip
 
 
-def alerted(case: Case, who: Who, task: Task) -> None:
+def alerted(context: Context, who: Who, task: Task) -> None:
     """An observer who names an open alert on this task, raised since its deployment by somebody else."""
-    anyone(case, who, task)
+    anyone(context, who, task)
     others = f"{task.pipeline[-1].name} or an orchestrator may roll it back without an alert"
-    alert_id = case.request.get("alert")
+    alert_id = context.request.get("alert")
     if not alert_id:
         refuse("ALERT_REQUIRED", f"an observer rolls back {task.id} only by an open alert on it; {others}",
                f"opsgit rollback {task.id} --alert ALERT (opsgit alert list)")  # fmt: skip
-    alert = case.snapshot.alert(str(alert_id))
-    deployed = times.seconds((task.deployment and task.deployment.finished) or case.at)
-    fits = alert.status == "open" and alert.task == task.id and alert.raised_by != case.me
+    alert = context.snapshot.alert(str(alert_id))
+    deployed = times.seconds((task.deployment and task.deployment.finished) or context.at)
+    fits = alert.status == "open" and alert.task == task.id and alert.raised_by != context.me
     if not fits or times.seconds(alert.raised) < deployed:
-        refuse("ALERT_UNFIT", f"alert {alert.id} is no ground for {case.me} to roll back {task.id}: it must be open, "
-               f"on this task, raised since the deployment, by somebody else; {others}",
+        refuse("ALERT_UNFIT", f"alert {alert.id} is no ground for {context.me} to roll back {task.id}: it must be "
+               f"open, on this task, raised since the deployment, by somebody else; {others}",
                f'another observer: opsgit alert raise --task {task.id} --message "..."')  # fmt: skip
 
 
-RELATIONS: dict[str, Callable[[Case, Who, Task], None]] = {
+RELATIONS: dict[str, Callable[[Context, Who, Task], None]] = {
     "anyone": anyone,
     "assignee": assignee,
     "creator": creator,

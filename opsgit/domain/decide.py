@@ -11,22 +11,22 @@ from opsgit.domain import (
     imports,
     lifecycle,
     names,
+    observations,
     project,
     quotas,
     reviews,
-    signals,
     tasks,
     text,
     times,
 )
 from opsgit.domain.authority import check
-from opsgit.domain.case import Case
-from opsgit.domain.codes import Refusal, Refused, refuse
+from opsgit.domain.context import Context
 from opsgit.domain.lifecycle import Row
 from opsgit.domain.model import Agent, Task
 from opsgit.domain.records import to_record
+from opsgit.domain.refusals import Refusal, Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
-from opsgit.domain.words import IN_REVIEW
+from opsgit.domain.vocabulary import IN_REVIEW
 
 # How a subject names the operations that leave the status as it is, where their own name would mislead.
 STEPS = {
@@ -35,7 +35,7 @@ STEPS = {
     "task.deploy-abandon": "deploy abandoned",
 }
 STEPS |= {row.op: row.op.partition(".")[2] for row in lifecycle.NO_TRANSITION if row.op.startswith("review.")}
-TASK_RULES: dict[str, Callable[[Case, Task], Task]] = {
+TASK_RULES: dict[str, Callable[[Context, Task], Task]] = {
     "task.assign": tasks.assign,
     "task.claim": tasks.claim,
     "task.release": tasks.release,
@@ -58,7 +58,7 @@ TASK_RULES: dict[str, Callable[[Case, Task], Task]] = {
     "review.reject": reviews.reject,
     "review.withdraw": reviews.withdraw,
 }
-AGENT_RULES: dict[str, tuple[Callable[[Case, Agent], Agent], str]] = {
+AGENT_RULES: dict[str, tuple[Callable[[Context, Agent], Agent], str]] = {
     "agent.edit": (agents.edit, "edited"),
     "agent.remove": (agents.remove, "removed"),
     "agent.rotate": (agents.rotate, "key rotated"),
@@ -66,14 +66,14 @@ AGENT_RULES: dict[str, tuple[Callable[[Case, Agent], Agent], str]] = {
     "agent.compromise": (agents.compromise, "keys compromised"),
     "agent.ratify": (agents.ratify, "commit ratified"),
 }
-ADDING: dict[str, Callable[[Case], Task]] = {"task.add": tasks.add, "task.import": imports.bring}
-RECORD_RULES: dict[str, tuple[Callable[[Case], Any], str]] = {
+ADDING: dict[str, Callable[[Context], Task]] = {"task.add": tasks.add, "task.import": imports.bring}
+RECORD_RULES: dict[str, tuple[Callable[[Context], Any], str]] = {
     "agent.add": (agents.add, "added"),
     "quota.set": (quotas.define, "set"),
     "quota.use": (quotas.use, "used"),
-    "metric.set": (signals.set_metric, "set"),
-    "alert.raise": (signals.raise_alert, "raised"),
-    "alert.resolve": (signals.resolve_alert, "resolved"),
+    "metric.set": (observations.set_metric, "set"),
+    "alert.raise": (observations.raise_alert, "raised"),
+    "alert.resolve": (observations.resolve_alert, "resolved"),
 }
 
 
@@ -101,63 +101,69 @@ def _decide(snapshot: Snapshot, request: Request, now: int) -> Change:
     actor = snapshot.agent(request.actor)
     if actor.status != "active":
         refuse("AGENT_REMOVED", f"agent {actor.name} was removed", "opsgit whoami")
-    case = Case(snapshot, request, actor, times.text(now))
+    context = Context(snapshot, request, actor, times.text(now))
     row = lifecycle.TASK_ROWS.get(request.op)
-    change = _on_task(case, row) if row else _on_others(case)
+    change = _on_task(context, row) if row else _on_others(context)
     if all(edit.record is not None and edit.record == snapshot.record(edit.path) for edit in change.edits):
         place = names.place(change.edits[0].path)
         refuse("NOTHING_CHANGES", f"{place.kind} {place.name} is like that already", "opsgit history")
     return change
 
 
-def _on_task(case: Case, row: Row) -> Change:
-    before = case.snapshot.task(case.request.target)
+def _on_task(context: Context, row: Row) -> Change:
+    before = context.snapshot.task(context.request.target)
     if before.status not in row.sources:
         raise Refused(lifecycle.why_not(row, before.id, before.status, before.assigned))
-    check(case, row, before)
-    after = TASK_RULES[row.op](case, before)
+    check(context, row, before)
+    after = TASK_RULES[row.op](context, before)
     on = row.on if before.status != IN_REVIEW or row.on == lifecycle.BRANCH else "merge"
     step = f"{before.status} → {after.status}" if before.status != after.status else STEPS.get(row.op, row.op[5:])
     edits = (Edit(names.task_path(after.id), to_record(after)),)
-    reverts = case.request.get("reverts")
+    reverts = context.request.get("reverts")
     body = f"This reverts commit {reverts}." if reverts else ""
-    return Change(case.request, f"{after.id}: {step}", edits, on, case.at, before.status, after.status, body)
+    return Change(context.request, f"{after.id}: {step}", edits, on, context.at, before.status, after.status, body)
 
 
-def _on_others(case: Case) -> Change:
-    op = case.request.op
+def _on_others(context: Context) -> Change:
+    op = context.request.op
     kind, rights = lifecycle.OTHERS[op]
     if rights:
-        case.need_right(*rights)
+        context.need_right(*rights)
     if op in ADDING:
-        return _added_task(case, ADDING[op](case))
+        return _added_task(context, ADDING[op](context))
     if op == "project.set":
-        edit, subject = project.set_policy(case)
-        return _change(case, subject, edit)
+        edit, subject = project.set_policy(context)
+        return _change(context, subject, edit)
     if op == "file.set":
-        edits, subject = project.set_files(case)
-        return _change(case, subject, *edits)
-    return _on_record(case, op, kind)
+        edits, subject = project.set_files(context)
+        return _change(context, subject, *edits)
+    return _on_record(context, op, kind)
 
 
-def _on_record(case: Case, op: str, kind: str) -> Change:
+def _on_record(context: Context, op: str, kind: str) -> Change:
     if op in AGENT_RULES:
         change, word = AGENT_RULES[op]
-        after: Any = change(case, case.snapshot.agent(case.request.target))
+        after: Any = change(context, context.snapshot.agent(context.request.target))
     else:
         make, word = RECORD_RULES[op]
-        after = make(case)
-    edit = Edit(names.path_of(kind, case.request.target), to_record(after))
-    return _change(case, f"{kind} {case.request.target}: {word}", edit)
+        after = make(context)
+    edit = Edit(names.path_of(kind, context.request.target), to_record(after))
+    return _change(context, f"{kind} {context.request.target}: {word}", edit)
 
 
-def _added_task(case: Case, task: Task) -> Change:
+def _added_task(context: Context, task: Task) -> Change:
     edit = Edit(names.task_path(task.id), to_record(task))
     origin = "imported" if task.imported else "new"
     return Change(
-        case.request, f"{task.id}: {origin} → {task.status}", (edit,), lifecycle.LEDGER, case.at, None, task.status
+        context.request,
+        f"{task.id}: {origin} → {task.status}",
+        (edit,),
+        lifecycle.LEDGER,
+        context.at,
+        None,
+        task.status,
     )
 
 
-def _change(case: Case, subject: str, *edits: Edit) -> Change:
-    return Change(case.request, subject, edits, lifecycle.LEDGER, case.at)
+def _change(context: Context, subject: str, *edits: Edit) -> Change:
+    return Change(context.request, subject, edits, lifecycle.LEDGER, context.at)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from opsgit.domain.codes import Refusal
-from opsgit.domain.words import (
+from opsgit.domain.refusals import Refusal
+from opsgit.domain.vocabulary import (
     ASSIGNED,
     BACKLOG,
     CANCELLED,

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opsgit.domain.codes import refuse
 from opsgit.domain.model import Value
+from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Change
 
 # In this order, each once but Opsgit-File (design, section 4).

@@ -88,7 +88,7 @@ class Review(Value):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Undoing(Value):
+class Rollback(Value):
     """How a deployment was rolled back: by whom, when, what the rollback command did, on which alert."""
 
     by: str
@@ -112,7 +112,7 @@ class Deployment(Value):
     started: str
     finished: str | None = None
     evidence: str | None = None
-    rollback: Undoing | None = None
+    rollback: Rollback | None = None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -128,7 +128,7 @@ class Event(Value):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Past(Value):
+class ImportedHistory(Value):
     """What a task brought from another tracker: its status and time of creation there, its history."""
 
     status: str
@@ -151,7 +151,7 @@ class Task(Value):
     depends_on: tuple[str, ...] = ()
     created: str
     created_by: str
-    imported: Past | None = None
+    imported: ImportedHistory | None = None
     contributors: tuple[str, ...] = ()
     progress: Progress | None = None
     submission: Submission | None = None
@@ -228,7 +228,7 @@ class Metric(Value):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Alert(Value):
-    """Trouble that an observer saw: status is open or resolved."""
+    """Problem that an observer saw: status is open or resolved."""
 
     id: str
     message: str

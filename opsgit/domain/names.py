@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from opsgit.domain.codes import refuse
+from opsgit.domain.refusals import refuse
 
 ID = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*\Z")
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
@@ -55,7 +55,7 @@ def check_name(text: str, what: str = "name") -> str:
 
 
 def task_folder(task_id: str) -> str:
-    """The folder of a task: the last two letters or digits of the id, lower case, padded with 0."""
+    """The folder of a task: the last two letters or digits of the id, lower context, padded with 0."""
     letters = re.sub(r"[._-]", "", task_id).lower()
     return f"tasks/{letters[-2:].rjust(2, '0')}"
 

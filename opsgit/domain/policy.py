@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from opsgit.domain import names
-from opsgit.domain.codes import refuse
 from opsgit.domain.model import Agent, Project, Stage
-from opsgit.domain.words import DEPLOY, OBSERVE, ORCHESTRATE, REVIEW, WORK
+from opsgit.domain.refusals import refuse
+from opsgit.domain.vocabulary import DEPLOY, OBSERVE, ORCHESTRATE, REVIEW, WORK
 
 # Whoever orchestrates never implements (design, section 3).
 IMPLEMENTING = frozenset({WORK, REVIEW, DEPLOY})

@@ -6,32 +6,32 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from opsgit.domain import names, policy
-from opsgit.domain.case import Case
-from opsgit.domain.codes import refuse
+from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Project
 from opsgit.domain.records import Record, from_record
+from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Edit, HouseFile
-from opsgit.domain.words import ORCHESTRATE
+from opsgit.domain.vocabulary import ORCHESTRATE
 
 FIXED = ("name", "repository", "rules", "created")
 
 
-def set_policy(case: Case) -> tuple[Edit, str]:
+def set_policy(context: Context) -> tuple[Edit, str]:
     """Replace ops.yaml by the request's `record`, whose bytes are `content`; identity and past roles must stay."""
-    record: Record = case.request.get("record")
-    before = case.snapshot.record(names.PROJECT) or {}
+    record: Record = context.request.get("record")
+    before = context.snapshot.record(names.PROJECT) or {}
     changed = differences(before, record)
     for key in FIXED:
         if key in changed:
             refuse("IDENTITY_FIXED", f"{key} of a project never changes", "opsgit project show", f"ops.yaml: {key}")
     after = from_record(Project, record)
-    _check(case, after)
-    return Edit(names.PROJECT, record, case.request.get("content")), f"project: set {', '.join(changed)}"
+    _check(context, after)
+    return Edit(names.PROJECT, record, context.request.get("content")), f"project: set {', '.join(changed)}"
 
 
-def _check(case: Case, after: Project) -> None:
-    check_policy(after, case.snapshot.find_agent)
-    for role, held in case.project.roles.items():
+def _check(context: Context, after: Project) -> None:
+    check_policy(after, context.snapshot.find_agent)
+    for role, held in context.project.roles.items():
         if role not in after.roles:
             refuse("IDENTITY_FIXED", f"role {role} cannot be taken away: a name never returns",
                    f"opsgit project set roles.{role} '[]'", f"roles.{role}")  # fmt: skip
@@ -62,13 +62,13 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
     return found
 
 
-def set_files(case: Case) -> tuple[tuple[Edit, ...], str]:
+def set_files(context: Context) -> tuple[tuple[Edit, ...], str]:
     """Write house files: `files` maps each path to what it becomes, or to None to remove it."""
-    given: Mapping[str, HouseFile | None] = case.request.get("files") or {}
+    given: Mapping[str, HouseFile | None] = context.request.get("files") or {}
     for path, file in given.items():
         if not names.is_house(path) or (file and file.executable and not path.startswith("gates/")):
             refuse("WRONG_FILE", f"{path} is not one of the files around the ledger", "opsgit help format", path)
-    files = {path: given[path] for path in sorted(given) if given[path] != case.snapshot.reader.house(path)}
+    files = {path: given[path] for path in sorted(given) if given[path] != context.snapshot.reader.house(path)}
     if not files:
         refuse("NOTHING_CHANGES", f"like that already: {', '.join(given) or 'no file is named'}", "opsgit help format")
     edits = (Edit(path, None, *(file or (None,))) for path, file in files.items())

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from opsgit.domain import names, times
-from opsgit.domain.case import Case
-from opsgit.domain.codes import refuse
+from opsgit.domain.context import Context
 from opsgit.domain.model import Quota
-from opsgit.domain.words import COUNT_MAX, PERIODS
+from opsgit.domain.refusals import refuse
+from opsgit.domain.vocabulary import COUNT_MAX, PERIODS
+
+WARN_AT = 0.8  # the share of a quota from which on its users are warned
 
 
 def next_reset(period: str, at: str) -> str | None:
@@ -33,29 +35,29 @@ def current(quota: Quota, at: str) -> Quota:
     return quota
 
 
-def define(case: Case) -> Quota:
+def define(context: Context) -> Quota:
     """Make a quota or change its limit, period or agents; use within a running window is kept."""
-    name = names.check_name(case.request.target)
+    name = names.check_name(context.request.target)
     path = names.path_of("quota", name)
-    old = case.snapshot.find(Quota, path)
-    limit, period = _amount(case.request.get("limit"), 0), str(case.request.get("period") or "none")
+    old = context.snapshot.find(Quota, path)
+    limit, period = _amount(context.request.get("limit"), 0), str(context.request.get("period") or "none")
     if period not in PERIODS:
         refuse("BAD_VALUE", f"{period!r} is no period; there are {', '.join(PERIODS)}", "--period daily", "period")
-    agents = tuple(dict.fromkeys(case.request.get("agents") or ()))
+    agents = tuple(dict.fromkeys(context.request.get("agents") or ()))
     for agent in agents:
-        case.snapshot.agent(agent)
-    fresh = Quota(name=name, limit=limit, used=0, period=period, reset_at=next_reset(period, case.at), agents=agents)
+        context.snapshot.agent(agent)
+    fresh = Quota(name=name, limit=limit, used=0, period=period, reset_at=next_reset(period, context.at), agents=agents)
     if not old:
-        return _brought(case, fresh)
-    return replace(current(old, case.at), limit=limit, agents=agents) if old.period == period else fresh
+        return _brought(context, fresh)
+    return replace(current(old, context.at), limit=limit, agents=agents) if old.period == period else fresh
 
 
-def _brought(case: Case, fresh: Quota) -> Quota:
+def _brought(context: Context, fresh: Quota) -> Quota:
     """A new quota with the use and the window that it brings from another tracker, where the request names them."""
-    reset_at = case.request.get("reset_at") or fresh.reset_at
-    if reset_at != fresh.reset_at and not _ends_a_window(fresh.period, str(reset_at), case.at):
+    reset_at = context.request.get("reset_at") or fresh.reset_at
+    if reset_at != fresh.reset_at and not _ends_a_window(fresh.period, str(reset_at), context.at):
         refuse("BAD_VALUE", f"no {fresh.period} window that has begun ends at {reset_at}", "leave it out", "reset_at")
-    return replace(fresh, used=_amount(case.request.get("used", 0), 0), reset_at=reset_at)
+    return replace(fresh, used=_amount(context.request.get("used", 0), 0), reset_at=reset_at)
 
 
 def _ends_a_window(period: str, reset_at: str, at: str) -> bool:
@@ -80,11 +82,11 @@ def _amount(value: object, least: int) -> int:
     return value
 
 
-def use(case: Case) -> Quota:
+def use(context: Context) -> Quota:
     """Use some of a quota; refuses with `QUOTA_EXCEEDED` past the limit. A new window begins at the first use."""
-    quota = current(case.snapshot.quota(case.request.target), case.at)
-    amount = _amount(case.request.get("amount"), 1)
-    if quota.agents and case.me not in quota.agents:
+    quota = current(context.snapshot.quota(context.request.target), context.at)
+    amount = _amount(context.request.get("amount"), 1)
+    if quota.agents and context.me not in quota.agents:
         refuse("NOT_ON_QUOTA", f"quota {quota.name} is for {', '.join(quota.agents)}", "ask an orchestrator")
     left = quota.limit - quota.used
     if amount > left:

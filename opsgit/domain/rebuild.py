@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from opsgit.domain import names
-from opsgit.domain.codes import refuse
 from opsgit.domain.message import Message
 from opsgit.domain.model import Quota
 from opsgit.domain.records import Record, from_record
+from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request
 
 Fields = dict[str, Any]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from opsgit.domain import names
-from opsgit.domain.codes import refuse
 from opsgit.domain.model import Agent, Alert, Metric, Project, Quota, Task, Value
 from opsgit.domain.records import KINDS, Record, from_record
+from opsgit.domain.refusals import refuse
 
 Found = TypeVar("Found")
 
@@ -37,7 +37,7 @@ class Reader(Protocol):
         """The id of the ledger commit that last deployed a task."""
 
 
-class Said(NamedTuple):
+class BranchAction(NamedTuple):
     """An operation on a review branch: which, by whom, and the agent's key that signed it (empty: none of its keys)."""
 
     op: str
@@ -54,7 +54,7 @@ class Snapshot:
 
     reader: Reader
     over: Mapping[str, Record] = field(default_factory=dict)
-    said: Callable[[], Sequence[Said]] = tuple
+    said: Callable[[], Sequence[BranchAction]] = tuple
 
     def record(self, path: str) -> Record | None:
         """The mapping at a path, or None."""

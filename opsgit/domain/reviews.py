@@ -6,85 +6,85 @@ from dataclasses import replace
 
 from opsgit.domain import policy, text
 from opsgit.domain.authority import open_stage, own_stage
-from opsgit.domain.case import Case
-from opsgit.domain.codes import refuse
+from opsgit.domain.context import Context
 from opsgit.domain.lifecycle import TASK_ROWS
 from opsgit.domain.model import Comment, Review, SignOff, Submission, Task, Verdict
-from opsgit.domain.request import Said, Snapshot
+from opsgit.domain.refusals import refuse
+from opsgit.domain.request import BranchAction, Snapshot
 from opsgit.domain.tasks import appended, contributed, not_rejected, submitted
-from opsgit.domain.words import DONE, IN_PROGRESS, REJECTED, REVIEW
+from opsgit.domain.vocabulary import DONE, IN_PROGRESS, REJECTED, REVIEW
 
 
-def request(case: Case, task: Task) -> Task:
+def request(context: Context, task: Task) -> Task:
     """Open the review with the author's words (the pull request's text)."""
     review = _review(task)
     if review.request:
         refuse("NOTHING_CHANGES", f"the review of {task.id} is open already", f"opsgit task show {task.id}")
-    words = case.words("text", text.COMMENT_MAX)
-    return replace(task, review=replace(review, request=Comment(by=case.me, at=case.at, text=words)))
+    words = context.words("text", text.COMMENT_MAX)
+    return replace(task, review=replace(review, request=Comment(by=context.me, at=context.at, text=words)))
 
 
-def comment(case: Case, task: Task) -> Task:
+def comment(context: Context, task: Task) -> Task:
     """Append a remark to the review."""
     review = _review(task)
-    return replace(task, review=replace(review, comments=appended(case, review.comments)))
+    return replace(task, review=replace(review, comments=appended(context, review.comments)))
 
 
-def revise(case: Case, task: Task) -> Task:
+def revise(context: Context, task: Task) -> Task:
     """Hand in another version within the round; every sign-off is void."""
     review, submission = _review(task), _submission(task)
-    revised = submitted(case, submission.round)
+    revised = submitted(context, submission.round)
     not_rejected(task, revised)
     if revised.digest == submission.digest:
         refuse("NOTHING_CHANGES", f"{task.id} was submitted with this digest already", f"opsgit task show {task.id}")
-    return contributed(replace(task, submission=revised, review=replace(review, sign_offs=())), case.me)
+    return contributed(replace(task, submission=revised, review=replace(review, sign_offs=())), context.me)
 
 
-def sign_off(case: Case, task: Task) -> Task:
+def sign_off(context: Context, task: Task) -> Task:
     """Sign the open stage, which must not be the last: that one gives the verdict."""
     stage = open_stage(task)
     if stage is None or stage == len(task.pipeline) - 2:
         refuse("STAGES_DONE", f"the open stage of {task.id} is the last: it gives the verdict",
                f"opsgit review approve {task.id} --as {task.pipeline[-2].agent or 'REVIEWER'}")  # fmt: skip
-    own_stage(case, task, stage)
-    return _signed(case, task, stage)
+    own_stage(context, task, stage)
+    return _signed(context, task, stage)
 
 
-def _signed(case: Case, task: Task, stage: int) -> Task:
-    submission = seen(case, task)
-    mark = SignOff(stage=stage, by=case.me, at=case.at, round=submission.round, digest=submission.digest)
+def _signed(context: Context, task: Task, stage: int) -> Task:
+    submission = seen(context, task)
+    mark = SignOff(stage=stage, by=context.me, at=context.at, round=submission.round, digest=submission.digest)
     review = _review(task)
     return replace(task, review=replace(review, sign_offs=(*review.sign_offs, mark)))
 
 
-def seen(case: Case, task: Task) -> Submission:
+def seen(context: Context, task: Task) -> Submission:
     """The submission, if the request means this round and measured this digest.
 
     `round` in the request is what its maker saw, `digest` what it measured.
     """
     submission = _submission(task)
-    if case.request.get("round") != submission.round:
+    if context.request.get("round") != submission.round:
         refuse("STALE", f"{task.id} is in round {submission.round} by now", f"opsgit task show {task.id}")
-    if case.request.get("digest") != submission.digest:
+    if context.request.get("digest") != submission.digest:
         refuse("DELIVERABLE_CHANGED", f"{submission.deliverable} is not what was submitted in round "
                f"{submission.round} of {task.id}",
                f'opsgit review reject {task.id} --reason "changed after submission"')  # fmt: skip
     return submission
 
 
-def approve(case: Case, task: Task) -> Task:
+def approve(context: Context, task: Task) -> Task:
     """Sign the last stage: done."""
-    _still_good(case, task)
-    _all_stands(case, task)
-    after = _signed(case, task, len(task.pipeline) - 2)
-    return _judged(case, after, "approved", DONE)
+    _still_good(context, task)
+    _all_stands(context, task)
+    after = _signed(context, task, len(task.pipeline) - 2)
+    return _judged(context, after, "approved", DONE)
 
 
-def _still_good(case: Case, task: Task) -> None:
+def _still_good(context: Context, task: Task) -> None:
     """Each earlier sign-off is of this digest, by somebody who still may, and who never contributed."""
     for mark in _review(task).sign_offs:
-        agent = case.snapshot.agent(mark.by)
-        held = REVIEW in policy.rights(case.project, agent)
+        agent = context.snapshot.agent(mark.by)
+        held = REVIEW in policy.rights(context.project, agent)
         if not held or not policy.matches(task.pipeline[mark.stage], agent) or mark.by in task.contributors:
             refuse("STAGE_OPEN", f"the sign-off of {mark.by} on {task.id} no longer counts",
                    f'opsgit review reject {task.id} --reason "sign-off void"')  # fmt: skip
@@ -92,19 +92,19 @@ def _still_good(case: Case, task: Task) -> None:
             refuse("STAGE_OPEN", f"{mark.by} signed another digest of {task.id}", f"opsgit task show {task.id}")
 
 
-def _all_stands(case: Case, task: Task) -> None:
+def _all_stands(context: Context, task: Task) -> None:
     """What was said on the branch was judged by the state of then; what is approved stands on it now.
 
     An end that grants nothing (rejected, withdrawn, cancelled) takes the words as they were given.
     """
-    for said in case.snapshot.said():
-        lost = lost_by(case.snapshot, said)
+    for said in context.snapshot.said():
+        lost = lost_by(context.snapshot, said)
         if lost:
             refuse("WORDS_VOID", f"{said.by} {lost} since its {said.op} in the review of {task.id}",
                    f"opsgit review withdraw {task.id}, or review reject, then a new round")  # fmt: skip
 
 
-def lost_by(snapshot: Snapshot, said: Said) -> str:
+def lost_by(snapshot: Snapshot, said: BranchAction) -> str:
     """What somebody has no more of what those words needed; empty when they stand."""
     agent, row = snapshot.agent(said.by), TASK_ROWS.get(said.op)
     needed = {who.right for who in row.who} if row else set()
@@ -115,22 +115,22 @@ def lost_by(snapshot: Snapshot, said: Said) -> str:
     return "" if said.key in agent.active_keys else "changed keys"
 
 
-def reject(case: Case, task: Task) -> Task:
+def reject(context: Context, task: Task) -> Task:
     """Send the task back, with the reason."""
-    case.need_note(f"rejecting {task.id}")
-    if case.request.get("round") != _submission(task).round:
+    context.need_note(f"rejecting {task.id}")
+    if context.request.get("round") != _submission(task).round:
         refuse("STALE", f"{task.id} is in round {_submission(task).round} by now", f"opsgit task show {task.id}")
     known = dict.fromkeys((*task.rejected, _submission(task).digest))
-    return _judged(case, replace(task, rejected=tuple(known)), "rejected", REJECTED)
+    return _judged(context, replace(task, rejected=tuple(known)), "rejected", REJECTED)
 
 
-def withdraw(case: Case, task: Task) -> Task:
+def withdraw(context: Context, task: Task) -> Task:
     """Take the submission back to work on it."""
-    return _judged(case, task, "withdrawn", IN_PROGRESS)
+    return _judged(context, task, "withdrawn", IN_PROGRESS)
 
 
-def _judged(case: Case, task: Task, outcome: str, status: str) -> Task:
-    verdict = Verdict(outcome=outcome, by=case.me, at=case.at, reason=case.request.note or None)
+def _judged(context: Context, task: Task, outcome: str, status: str) -> Task:
+    verdict = Verdict(outcome=outcome, by=context.me, at=context.at, reason=context.request.note or None)
     return replace(task, status=status, review=replace(_review(task), verdict=verdict))
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from opsgit.domain import names, policy, text
-from opsgit.domain.case import Case
-from opsgit.domain.codes import refuse
+from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Comment, Progress, Review, Stage, Submission, Task
-from opsgit.domain.waiting import open_dependencies
-from opsgit.domain.words import (
+from opsgit.domain.next_steps import open_dependencies
+from opsgit.domain.refusals import refuse
+from opsgit.domain.vocabulary import (
     ASSIGNED,
     BACKLOG,
     CANCELLED,
@@ -28,48 +28,48 @@ UNTIL_START = frozenset({"pipeline", "depends_on"})
 COMMENTS_MAX = 200
 
 
-def add(case: Case) -> Task:
+def add(context: Context) -> Task:
     """A new task, in backlog or assigned; refuses a taken id, bad words, and what only an orchestrator may set."""
-    get, task_id = case.request.get, names.check_id(case.request.target)
-    _unused(case, task_id)
-    default = case.project.pipeline or policy.PIPELINE
-    stages = _typed(case, get("pipeline") or default)
+    get, task_id = context.request.get, names.check_id(context.request.target)
+    _unused(context, task_id)
+    default = context.project.pipeline or policy.PIPELINE
+    stages = _typed(context, get("pipeline") or default)
     if get("assigned") or get("depends_on") or [stage.name for stage in stages] != list(default):
-        case.need_right(ORCHESTRATE)
+        context.need_right(ORCHESTRATE)
     task = Task(
         id=task_id,
-        title=title(case),
-        description=_description(case),
+        title=title(context),
+        description=_description(context),
         status=BACKLOG,
         priority=priority(get("priority") or "medium"),
         tags=tags(get("tags") or ()),
         pipeline=stages,
-        depends_on=_dependencies(case, task_id, get("depends_on") or ()),
-        created=case.at,
-        created_by=case.me,
+        depends_on=_dependencies(context, task_id, get("depends_on") or ()),
+        created=context.at,
+        created_by=context.me,
     )
-    return assigned_to(case, task, str(get("assigned"))) if get("assigned") else task
+    return assigned_to(context, task, str(get("assigned"))) if get("assigned") else task
 
 
-def _unused(case: Case, task_id: str) -> None:
-    taken = case.snapshot.taken(names.task_path(task_id))
+def _unused(context: Context, task_id: str) -> None:
+    taken = context.snapshot.taken(names.task_path(task_id))
     if taken:
         refuse(
             "ID_TAKEN", f"task {taken.removesuffix('.yaml')} exists", f"opsgit task show {taken.removesuffix('.yaml')}"
         )
 
 
-def _typed(case: Case, stages: Sequence[str]) -> tuple[Stage, ...]:
-    return policy.typed_pipeline(case.project, stages, case.snapshot.find_agent)
+def _typed(context: Context, stages: Sequence[str]) -> tuple[Stage, ...]:
+    return policy.typed_pipeline(context.project, stages, context.snapshot.find_agent)
 
 
-def title(case: Case) -> str:
+def title(context: Context) -> str:
     """The title argument, checked: one line, at most 200 bytes."""
-    return case.words("title", text.TITLE_MAX, lines=False)
+    return context.words("title", text.TITLE_MAX, lines=False)
 
 
-def _description(case: Case) -> str | None:
-    return case.words("description") if case.request.get("description") else None
+def _description(context: Context) -> str | None:
+    return context.words("description") if context.request.get("description") else None
 
 
 def priority(word: str) -> str:
@@ -84,10 +84,10 @@ def tags(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.check(word, "tag", 50, lines=False) for word in words))
 
 
-def _dependencies(case: Case, task_id: str, ids: Sequence[str]) -> tuple[str, ...]:
+def _dependencies(context: Context, task_id: str, ids: Sequence[str]) -> tuple[str, ...]:
     """The ids, each of a task that exists and that does not lead back to this one."""
     for other in ids:
-        case.snapshot.task(other)
+        context.snapshot.task(other)
     seen, ahead = set(), list(ids)
     while ahead:
         here = ahead.pop()
@@ -95,24 +95,24 @@ def _dependencies(case: Case, task_id: str, ids: Sequence[str]) -> tuple[str, ..
             refuse("DEPENDENCY_CYCLE", f"{task_id} would depend on itself", f"opsgit task show {ids[0]}", "depends_on")
         if here not in seen:
             seen.add(here)
-            ahead += case.snapshot.task(here).depends_on
+            ahead += context.snapshot.task(here).depends_on
     return tuple(dict.fromkeys(ids))
 
 
-def assigned_to(case: Case, task: Task, name: str) -> Task:
+def assigned_to(context: Context, task: Task, name: str) -> Task:
     """The task assigned to an agent that is active, may work and that the first stage means."""
-    agent = case.snapshot.agent(name)
-    _may_work(case, agent)
+    agent = context.snapshot.agent(name)
+    _may_work(context, agent)
     if not policy.matches(task.pipeline[0], agent):
         refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} begins with {task.pipeline[0].name}, not {name}",
                f"opsgit task assign {task.id} --to {task.pipeline[0].name}")  # fmt: skip
     return contributed(replace(task, status=ASSIGNED, assigned=name, progress=None), name)
 
 
-def _may_work(case: Case, agent: Agent) -> None:
+def _may_work(context: Context, agent: Agent) -> None:
     if agent.status != "active":
         refuse("AGENT_REMOVED", f"agent {agent.name} was removed", "opsgit agent list")
-    if WORK not in policy.rights(case.project, agent):
+    if WORK not in policy.rights(context.project, agent):
         refuse("RIGHT_MISSING", f"{agent.name} is {agent.role} and does not work on tasks", "opsgit agent list")
 
 
@@ -122,46 +122,46 @@ def contributed(task: Task, name: str) -> Task:
     return replace(task, contributors=known)
 
 
-def assign(case: Case, task: Task) -> Task:
+def assign(context: Context, task: Task) -> Task:
     """Give the task to somebody; from done it is reopened: that needs a reason and voids the approvals."""
     not_deploying(task)
-    name = str(case.request.get("to") or "")
+    name = str(context.request.get("to") or "")
     if task.status in (ASSIGNED, IN_PROGRESS) and name == task.assigned:
         refuse("NOTHING_CHANGES", f"{task.id} is assigned to {name} already", f"opsgit task show {task.id}")
     if task.status == DONE:
-        case.need_note(f"reopening {task.id}")
+        context.need_note(f"reopening {task.id}")
         task = replace(task, review=None, deployment=None)
-    return assigned_to(case, task, name)
+    return assigned_to(context, task, name)
 
 
-def claim(case: Case, task: Task) -> Task:
+def claim(context: Context, task: Task) -> Task:
     """Take a task from the backlog for oneself."""
-    return assigned_to(case, task, case.me)
+    return assigned_to(context, task, context.me)
 
 
-def release(case: Case, task: Task) -> Task:
+def release(context: Context, task: Task) -> Task:
     """Back to the backlog, assigned to nobody."""
     return replace(task, status=BACKLOG, assigned=None, progress=None)
 
 
-def start(case: Case, task: Task) -> Task:
+def start(context: Context, task: Task) -> Task:
     """Begin; all that it depends on must be done or deployed."""
-    unmet = open_dependencies(task.depends_on, lambda other: case.snapshot.task(other).status)
+    unmet = open_dependencies(task.depends_on, lambda other: context.snapshot.task(other).status)
     if unmet:
-        named = ", ".join(f"{other}, which is {case.snapshot.task(other).status}" for other in unmet)
+        named = ", ".join(f"{other}, which is {context.snapshot.task(other).status}" for other in unmet)
         refuse("DEPENDENCY_OPEN", f"{task.id} depends on {named}", f"opsgit task show {unmet[0]}")
-    return contributed(replace(task, status=IN_PROGRESS), case.me)
+    return contributed(replace(task, status=IN_PROGRESS), context.me)
 
 
-def submit(case: Case, task: Task) -> Task:
+def submit(context: Context, task: Task) -> Task:
     """Hand in a deliverable for review: a new round, with its digest."""
     previous = task.submission
-    submission = submitted(case, (previous.round if previous else 0) + 1)
+    submission = submitted(context, (previous.round if previous else 0) + 1)
     not_rejected(task, submission)
     after = replace(
         task, status=IN_REVIEW, submission=submission, review=Review(round=submission.round), deployment=None
     )
-    return contributed(after, case.me)
+    return contributed(after, context.me)
 
 
 def not_rejected(task: Task, submission: Submission) -> None:
@@ -171,95 +171,95 @@ def not_rejected(task: Task, submission: Submission) -> None:
                "change the deliverable, or give the task up: opsgit task release " + task.id)  # fmt: skip
 
 
-def submitted(case: Case, number: int) -> Submission:
+def submitted(context: Context, number: int) -> Submission:
     """The submission that a request describes: where, digest, repository."""
-    get = case.request.get
+    get = context.request.get
     if not get("deliverable"):
         refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
     return Submission(
         round=number,
-        deliverable=deliverable(case),
+        deliverable=deliverable(context),
         digest=str(get("digest")),
-        repository=case.words("repository", 1000, lines=False) if get("repository") else None,
-        at=case.at,
+        repository=context.words("repository", 1000, lines=False) if get("repository") else None,
+        at=context.at,
     )
 
 
-def deliverable(case: Case) -> str:
+def deliverable(context: Context) -> str:
     """Where the deliverable is: relative to the workspace where the project has one."""
-    where = case.words("deliverable", 4000, lines=False)
+    where = context.words("deliverable", 4000, lines=False)
     inside = not where.startswith("/") and ".." not in where.split("/")
-    if case.project.workspace and not where.startswith("commit: ") and not inside:
+    if context.project.workspace and not where.startswith("commit: ") and not inside:
         refuse("DELIVERABLE_OUTSIDE", f"{where} is not inside the workspace", "put it there and submit again")
     return where
 
 
-def progress(case: Case, task: Task) -> Task:
+def progress(context: Context, task: Task) -> Task:
     """Say how the work goes."""
-    note = Progress(note=case.words("text", text.COMMENT_MAX), at=case.at)
-    return contributed(replace(task, progress=note), case.me)
+    note = Progress(note=context.words("text", text.COMMENT_MAX), at=context.at)
+    return contributed(replace(task, progress=note), context.me)
 
 
-def comment(case: Case, task: Task) -> Task:
+def comment(context: Context, task: Task) -> Task:
     """Append a remark."""
-    return replace(task, comments=appended(case, task.comments))
+    return replace(task, comments=appended(context, task.comments))
 
 
-def appended(case: Case, comments: tuple[Comment, ...]) -> tuple[Comment, ...]:
+def appended(context: Context, comments: tuple[Comment, ...]) -> tuple[Comment, ...]:
     """The comments with the request's text as the actor's remark behind them."""
     if len(comments) >= COMMENTS_MAX:
         refuse(
             "COMMENTS_FULL",
             f"there are {COMMENTS_MAX} comments already",
-            f"an orchestrator, when it is not in review: opsgit task trim {case.request.target} --keep 50",
+            f"an orchestrator, when it is not in review: opsgit task trim {context.request.target} --keep 50",
         )
-    return (*comments, Comment(by=case.me, at=case.at, text=case.words("text", text.COMMENT_MAX)))
+    return (*comments, Comment(by=context.me, at=context.at, text=context.words("text", text.COMMENT_MAX)))
 
 
-def trim(case: Case, task: Task) -> Task:
+def trim(context: Context, task: Task) -> Task:
     """Keep only the newest comments; history keeps them all."""
-    keep = int(case.request.get("keep") or 0)
+    keep = int(context.request.get("keep") or 0)
     if keep >= len(task.comments):
         refuse("NOTHING_CHANGES", f"{task.id} has {len(task.comments)} comments", f"opsgit task show {task.id}")
     return replace(task, comments=task.comments[len(task.comments) - keep :])
 
 
-def edit(case: Case, task: Task) -> Task:
+def edit(context: Context, task: Task) -> Task:
     """Change what describes the task; pipeline and depends_on only until it is started."""
-    changes = case.request.fields
-    creator_only = ORCHESTRATE not in case.rights
+    changes = context.request.fields
+    creator_only = ORCHESTRATE not in context.rights
     if creator_only and not set(changes) <= CREATOR_EDITS:
         refuse("RIGHT_MISSING", "the creator may edit title, description, tags and priority", "ask an orchestrator")
     if UNTIL_START & set(changes) and task.status not in (BACKLOG, ASSIGNED):
         refuse("ILLEGAL_TRANSITION", f"pipeline and depends_on are fixed once {task.id} was started",
                f'opsgit task release {task.id}')  # fmt: skip
-    after = replace(task, **{name: _edited(case, task, name) for name in changes})
+    after = replace(task, **{name: _edited(context, task, name) for name in changes})
     if after == task:  # who edits becomes a contributor, but not for nothing
         refuse("NOTHING_CHANGES", f"{task.id} is like that already", f"opsgit task show {task.id}")
-    if after.assigned and not policy.matches(after.pipeline[0], case.snapshot.agent(after.assigned)):
+    if after.assigned and not policy.matches(after.pipeline[0], context.snapshot.agent(after.assigned)):
         refuse("NOT_IN_PIPELINE", f"{after.assigned} has the task, and the new pipeline begins with "
                f"{after.pipeline[0].name}", f"opsgit task release {task.id}")  # fmt: skip
-    return contributed(after, case.me)
+    return contributed(after, context.me)
 
 
-def _edited(case: Case, task: Task, name: str) -> Any:
-    value = case.request.get(name)
+def _edited(context: Context, task: Task, name: str) -> Any:
+    value = context.request.get(name)
     if name == "title":
-        return title(case)
+        return title(context)
     if name == "description":
-        return _description(case)
+        return _description(context)
     if name == "priority":
         return priority(str(value))
     if name == "tags":
         return tags(value)
     if name == "pipeline":
-        return _typed(case, value)
+        return _typed(context, value)
     if name == "depends_on":
-        return _dependencies(case, task.id, value)
+        return _dependencies(context, task.id, value)
     refuse("BAD_VALUE", f"{name} is not edited by task.edit", "opsgit task edit --help", name)
 
 
-def cancel(case: Case, task: Task) -> Task:
+def cancel(context: Context, task: Task) -> Task:
     """Give the task up."""
     not_deploying(task)
     return replace(task, status=CANCELLED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from opsgit.domain.codes import refuse
+from opsgit.domain.refusals import refuse
 
 # C0 and C1 controls but tab and newline, DEL, bidi controls (Unicode TR 9), line and paragraph separators,
 # zero-width no-break space, interlinear marks, tag characters, surrogates and non-characters.

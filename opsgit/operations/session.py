@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names
-from opsgit.domain.codes import Refused, refuse
+from opsgit.domain.refusals import Refused, refuse
 from opsgit.storage.disk import put
 from opsgit.storage.repository import Repository
 
@@ -98,7 +98,7 @@ class Session:
         known = self._judged()
         if tip in known:
             return
-        from opsgit.operations.verifying import Verifier
+        from opsgit.verification.verifier import Verifier
 
         start = known[0] if known else None
         self._refuse(Verifier(self.repository).since(tip, start), f"git reset --hard {(start or 'COMMIT')[:10]}")
@@ -109,7 +109,7 @@ class Session:
         branch = transaction.reviewed(task_id) if names.ID.match(task_id) else None
         if branch is None or branch in self._judged() or transaction.written:
             return
-        from opsgit.operations.verifying import Verifier
+        from opsgit.verification.verifier import Verifier
 
         hint = f"git update-ref -d refs/remotes/origin/review/{task_id}, if it is not yours"
         self._refuse(Verifier(self.repository).review(task_id, branch, transaction.tip), hint)
@@ -145,15 +145,15 @@ class Session:
 
         It is published already: that something else cannot be done is only told.
         """
-        from opsgit.operations import compiling
+        from opsgit.operations import compile
 
         try:
             self._mark(transaction.tip, *(new for _, new in transaction.branches.values() if new))
             if any(path.startswith("agents/") for path in transaction.files):
-                from opsgit.operations import founding
+                from opsgit.operations import init
 
-                founding.write_allowed_signers(self.repository, self.look())
-            compiling.refresh_small(self)
+                init.write_allowed_signers(self.repository, self.look())
+            compile.refresh_small(self)
         except (OSError, Refused) as error:
             self.notices.append(f"not refreshed: {error}; opsgit compile and opsgit doctor --fix write it anew")
 
@@ -191,7 +191,7 @@ def nobody(_: Snapshot) -> Sequence[str]:
 def orchestrator(snapshot: Snapshot) -> Sequence[str]:
     """The agents that may orchestrate."""
     from opsgit.domain import policy
-    from opsgit.domain.words import ORCHESTRATE
+    from opsgit.domain.vocabulary import ORCHESTRATE
 
     return [a.name for a in snapshot.agents() if ORCHESTRATE in policy.rights(snapshot.project, a)]
 

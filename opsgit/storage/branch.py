@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from opsgit.domain import message, names
-from opsgit.domain.codes import Refused, refuse
-from opsgit.domain.request import Said, Snapshot
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.request import BranchAction, Snapshot
 from opsgit.storage import sshsig
 from opsgit.storage.git import Git
 from opsgit.storage.objects import Commit, Objects, parse_commit
@@ -44,12 +44,12 @@ def _of_round(objects: Objects, tip: str, path: str, ledger: str) -> bool:
         return False
 
 
-def said(objects: Objects, tip: str, snapshot: Snapshot) -> list[Said]:
+def said(objects: Objects, tip: str, snapshot: Snapshot) -> list[BranchAction]:
     """The operations on a branch, newest first, down to the submission, which stands on the ledger.
 
     :param snapshot: the state whose agents the authors are; their former keys are in it too.
     """
-    return [Said(op, commit.name, _key(commit, snapshot)) for op, commit in _commits(objects, tip)]
+    return [BranchAction(op, commit.name, _key(commit, snapshot)) for op, commit in _commits(objects, tip)]
 
 
 def _commits(objects: Objects, tip: str) -> Iterator[tuple[str, Commit]]:

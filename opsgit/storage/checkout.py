@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opsgit.domain import names
-from opsgit.domain.codes import Refusal, Refused
+from opsgit.domain.refusals import Refusal, Refused
 from opsgit.storage.disk import put
 from opsgit.storage.objects import EXECUTABLE, Entry, Objects, Pair
 from opsgit.storage.repository import Repository

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from opsgit.domain.codes import refuse
+from opsgit.domain.refusals import refuse
 from opsgit.storage.git import Git
 
 COMMIT = "commit:"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from opsgit.domain.codes import refuse
+from opsgit.domain.refusals import refuse
 
 if TYPE_CHECKING:
     import subprocess

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opsgit.domain import names, words
+from opsgit.domain import names, vocabulary
 from opsgit.storage.disk import Damaged
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ CREATE INDEX by_path ON log (path, seq);
 CREATE INDEX by_time ON log (time);
 """
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
-PRIORITY = {word: rank for rank, word in enumerate(words.PRIORITIES)}
-NEED = {status: rank for rank, status in enumerate(words.BY_NEED)}
+PRIORITY = {word: rank for rank, word in enumerate(vocabulary.PRIORITIES)}
+NEED = {status: rank for rank, status in enumerate(vocabulary.BY_NEED)}
 Entry = dict[str, Any]  # one operation: commit, at (seconds), by, op, path, what, and status, note ... where there are
 Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None]
 

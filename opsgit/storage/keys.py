@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opsgit.domain.codes import refuse
+from opsgit.domain.refusals import refuse
 from opsgit.storage import sshsig
 from opsgit.storage.disk import sync_folder
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opsgit.domain import agents, message, names, times
-from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.decide import decide
 from opsgit.domain.message import Message
 from opsgit.domain.model import Agent
 from opsgit.domain.records import Record
+from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
-from opsgit.domain.words import IN_REVIEW
+from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage import checkout, log, schema, sshsig, yaml_codec
 from opsgit.storage.branch import newest, said
 from opsgit.storage.disk import Damaged

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opsgit.domain import message, names, words
+from opsgit.domain import message, names, vocabulary
 from opsgit.domain.records import Record
 from opsgit.storage.git import Git
 
@@ -84,12 +84,12 @@ def summarize(commit: str, at: int, agent: str, said: message.Message, record: R
 
 def _details(before: str, status: str, record: Record) -> dict[str, Any]:
     assigned = {"assigned": record.get("assigned")}
-    if before == words.IN_REVIEW:
+    if before == vocabulary.IN_REVIEW:
         marks = record.get("review", {}).get("sign_offs", ())
         return {**assigned, "reviewers": [mark["by"] for mark in marks] or None}
-    if status == words.IN_REVIEW:
+    if status == vocabulary.IN_REVIEW:
         return {**assigned, "output": record.get("submission", {}).get("deliverable")}
-    if status == words.DEPLOYED:
+    if status == vocabulary.DEPLOYED:
         return {**assigned, **{name: record.get("deployment", {}).get(name) for name in ("ref", "evidence")}}
     return assigned
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from opsgit.domain.codes import refuse
+from opsgit.domain.refusals import refuse
 from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.git import Git, Object, object_id
 

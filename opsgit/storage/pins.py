@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from opsgit.domain import names
-from opsgit.domain.codes import refuse
+from opsgit.domain.refusals import refuse
 from opsgit.storage.disk import put, sync_folder
 
 REMOTES = "refs/remotes/"

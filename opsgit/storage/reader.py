@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opsgit.domain import names
-from opsgit.domain.codes import refuse
 from opsgit.domain.records import Record
+from opsgit.domain.refusals import refuse
 from opsgit.domain.request import HouseFile
 from opsgit.storage import log, schema, yaml_codec
 from opsgit.storage.index import Index

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opsgit.domain import names
-from opsgit.domain.codes import refuse
+from opsgit.domain.refusals import refuse
 from opsgit.storage.git import Git
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from opsgit.domain.codes import Refusal, Refused
 from opsgit.domain.records import Record
+from opsgit.domain.refusals import Refusal, Refused
 
 Test = Callable[[Any], bool]
 Schema = Mapping[str, Any]

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from opsgit.domain import text
-from opsgit.domain.codes import Refused, refuse
 from opsgit.domain.records import KINDS, Record, from_record, to_record
+from opsgit.domain.refusals import Refused, refuse
 
 SIZE_MAX, DEPTH_MAX, INTEGER_MAX = 262_144, 12, 2**53
 HINT = "opsgit help format"

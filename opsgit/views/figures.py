@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from opsgit.domain.words import STATUSES
+from opsgit.domain.vocabulary import STATUSES
 
 State = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opsgit.operations import founding
+from opsgit.operations import init
 from opsgit.operations.session import Session
 from opsgit.storage.repository import Repository
 from tests.attacks.forge import Forge, copied
@@ -29,7 +29,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Pat
     os.environ.update(
         XDG_DATA_HOME=str(box / "data"), XDG_STATE_HOME=str(box / "pins"), GIT_CONFIG_NOSYSTEM="1", HOME=str(box)
     )
-    founding.init(box / "state", "honest").close()
+    init.init(box / "state", "honest").close()
     (box / "out").mkdir()
     (box / "out" / "r.txt").write_text("result\n")
 

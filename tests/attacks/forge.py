@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from opsgit.domain import agents, message, names
-from opsgit.domain.codes import Refused
 from opsgit.domain.model import Agent
 from opsgit.domain.records import KINDS, Record, from_record, to_record
+from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Change, Edit, Request
 from opsgit.storage import sshsig, yaml_codec
 from opsgit.storage.index import Index

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from opsgit.operations import guarding
-from opsgit.operations.pushing import pushed
-from opsgit.operations.verifying import Verifier
 from opsgit.storage.repository import Repository
+from opsgit.verification import server
+from opsgit.verification.push import pushed
+from opsgit.verification.verifier import Verifier
 from tests.attacks.corpus import CORPUS
 from tests.attacks.forge import Forge
 from tests.conftest import git
@@ -89,7 +89,7 @@ def test_a_real_push_of_each_attack_is_refused_in_words(
     from tests.attacks.forge import copied
 
     monkeypatch.setenv("XDG_DATA_HOME", str(copied(honest[1], tmp_path / "keys")))
-    guarding.init(tmp_path / "hub.git")
+    server.init(tmp_path / "hub.git")
     git(honest[0], "push", "-q", str(tmp_path / "hub.git"), "main")
     before = git(tmp_path / "hub.git", "for-each-ref")
     for number, (name, (code, attack)) in enumerate(list(CORPUS.items())[::12]):

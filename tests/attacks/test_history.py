@@ -14,10 +14,11 @@ import pytest
 from opsgit.cli.main import main
 from opsgit.domain import names
 from opsgit.domain.request import Edit
-from opsgit.operations import cloning, pushing, verifying
+from opsgit.operations import clone
 from opsgit.operations.session import Session
 from opsgit.storage import pins, yaml_codec
 from opsgit.storage.repository import Repository
+from opsgit.verification import push, verifier
 from tests.attacks.corpus import house, title
 from tests.attacks.forge import Forge
 from tests.conftest import git
@@ -53,7 +54,7 @@ def test_a_known_url_with_a_fresh_genesis_is_refused(
 ) -> None:
     hub = tmp_path / "hub.git"
     git(tmp_path, "clone", "-q", "--bare", str(forge.path), str(hub))
-    cloning.clone(str(hub), tmp_path / "reader", None, None)[0].close()
+    clone.clone(str(hub), tmp_path / "reader", None, None)[0].close()
     shutil.rmtree(hub)
     assert main(["init", "--project", "other", "--state-dir", str(tmp_path / "other")]) == 0
     git(tmp_path, "clone", "-q", "--bare", str(tmp_path / "other"), str(hub))
@@ -84,8 +85,8 @@ def test_a_damaged_pin_is_no_fresh_start(forge: Forge) -> None:
 def judging(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Fills with what `verify` builds a judge for."""
     made: list[object] = []
-    plain = verifying.Verifier
-    monkeypatch.setattr(verifying, "Verifier", lambda *words: made.append(words) or plain(*words))
+    plain = verifier.Verifier
+    monkeypatch.setattr(verifier, "Verifier", lambda *words: made.append(words) or plain(*words))
     return made
 
 
@@ -198,8 +199,8 @@ def test_refs_that_move_meanwhile_are_no_error(forge: Forge, monkeypatch: pytest
 
 def test_each_url_of_a_remote_is_asked(forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hub = shared(forge, tmp_path)
-    for clone in ("one", "two"):
-        cloning.clone(str(hub), tmp_path / clone, None, None)[0].close()
+    for name in ("one", "two"):
+        clone.clone(str(hub), tmp_path / name, None, None)[0].close()
     git(tmp_path / "one", "remote", "set-url", "--add", "origin", "https://example.org/mirror.git")
     assert verify(tmp_path / "one") == 0
     title(forge)
@@ -283,8 +284,8 @@ def test_a_clone_that_is_behind_is_told_and_one_that_is_shown_less_finds_it(
 ) -> None:
     """Two clones of one URL: what the second has verified the first has not heard of, until it asks again."""
     hub = shared(forge, tmp_path)
-    for clone in ("one", "two"):
-        cloning.clone(str(hub), tmp_path / clone, None, None)[0].close()
+    for name in ("one", "two"):
+        clone.clone(str(hub), tmp_path / name, None, None)[0].close()
     before = git(hub, "rev-parse", "main").strip()
     title(forge)
     git(forge.path, "push", "-q", str(hub), "main")
@@ -534,7 +535,7 @@ def test_a_project_is_founded_by_one_orchestrator_with_the_files_of_init(
     git(forge.path, "push", "-q", str(tmp_path / "server.git"), "main:refs/heads/incoming")
     git(tmp_path / "server.git", "update-ref", "-d", "refs/heads/incoming")
     server = Repository(tmp_path / "server.git", None)
-    found = pushing.pushed(server, [("0" * 40, tip, names.MAIN)], {}, forge.time(tip) + 1, None)
+    found = push.pushed(server, [("0" * 40, tip, names.MAIN)], {}, forge.time(tip) + 1, None)
     server.close()
     assert [one.code for one in found] == [code]
 
@@ -549,7 +550,7 @@ def test_the_ci_job_has_the_forges_shape_and_its_commands_run(forge: Forge, sess
     from jsonschema import Draft202012Validator
     from ruamel.yaml import YAML
 
-    from opsgit.operations import automating
+    from opsgit.operations import ci
 
     steps = {
         "type": "array",
@@ -564,15 +565,15 @@ def test_the_ci_job_has_the_forges_shape_and_its_commands_run(forge: Forge, sess
     }
     pipeline = {"type": "object", "properties": {"opsgit": {"type": "object", "required": ["script", "artifacts"],
                 "properties": {"script": {"type": "array", "items": {"type": "string"}}}}}, "required": ["opsgit"]}  # fmt: skip
-    for forge_name in automating.FORGES:
-        text = automating.job(session, forge_name)
+    for forge_name in ci.FORGES:
+        text = ci.job(session, forge_name)
         Draft202012Validator(pipeline if forge_name == "gitlab" else workflow).validate(
             YAML(typ="safe", pure=True).load(text)
         )
-        assert all(command in text for command in automating.commands(session))
+        assert all(command in text for command in ci.commands(session))
     git(tmp_path, "clone", "-q", str(forge.path), "job")
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    script = "set -e\n" + "\n".join(automating.commands(session)[1:])
+    script = "set -e\n" + "\n".join(ci.commands(session)[1:])
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path / "job", env=env, capture_output=True, text=True, check=False
     )
@@ -668,7 +669,7 @@ def test_nothing_is_built_on_or_shown_of_what_does_not_hold(
 def test_two_ledgers_of_which_one_is_behind(forge: Forge, tmp_path: Path) -> None:
     """main is ahead of origin/main, both were verified, and a review between them goes on."""
     hub, at = shared(forge, tmp_path), ["-C", str(tmp_path / "one")]
-    cloning.clone(str(hub), tmp_path / "one", None, None)[0].close()
+    clone.clone(str(hub), tmp_path / "one", None, None)[0].close()
     (tmp_path / "out").write_text("x\n")
     for words in (["task", "start", "T-6"], ["task", "submit", "T-6", "--output", str(tmp_path / "out")]):
         assert main([*at, *words]) == 0
@@ -683,5 +684,5 @@ def test_the_merged_branch_of_a_round_before_is_nobodys_concern(forge: Forge, tm
     for words in (["review", "withdraw", "T-1"], ["task", "submit", "T-1", "--output", str(tmp_path / "out")]):
         assert main([*at, *words]) == 0
     git(forge.path, "push", "-q", str(hub), "main")  # and the old branch stays
-    cloning.clone(str(hub), tmp_path / "reader", None, None)[0].close()
+    clone.clone(str(hub), tmp_path / "reader", None, None)[0].close()
     assert verify(tmp_path / "reader") == 0

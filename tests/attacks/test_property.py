@@ -13,15 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opsgit.domain import message
-from opsgit.domain.codes import Refused
 from opsgit.domain.records import Record
+from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Request
-from opsgit.operations import founding, people
+from opsgit.operations import agents, init
 from opsgit.operations.session import Session
-from opsgit.operations.verifying import Verifier
 from opsgit.storage import sshsig
 from opsgit.storage.ledger import Transaction
 from opsgit.storage.repository import Repository
+from opsgit.verification.verifier import Verifier
 from tests.attacks.conftest import AGENTS
 from tests.attacks.forge import Forge, copied
 from tests.conftest import git
@@ -55,10 +55,10 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.environ.update(
         XDG_DATA_HOME=str(box / "data"), XDG_STATE_HOME=str(box / "pins"), HOME=str(box), GIT_CONFIG_NOSYSTEM="1"
     )
-    repository = founding.init(box / "state", "p")
+    repository = init.init(box / "state", "p")
     transaction = Transaction(repository)
     for name, role in AGENTS.items():
-        line, proof = founding.proved_key(repository.keys, name)
+        line, proof = init.proved_key(repository.keys, name)
         proved = sshsig.proves(repository.keys.repository, name, line, proof)
         transaction.perform(
             Request("agent.add", "orchestrator", name, {"role": role, "key": line, "proof": proof, "proved": proved})
@@ -95,11 +95,11 @@ def natural(op: str) -> str:
 def change_agent(repository: Repository, op: str, actor: str, name: str, number: int) -> None:
     session = Session(repository, (("test", actor),))
     if op == "agent.rotate":
-        people.rotate(session, name)
+        agents.rotate(session, name)
     elif op == "agent.remove":
-        people.remove(session, name)
+        agents.remove(session, name)
     else:
-        people.edit(session, name, role=["observer", "reviewer"][number - 1])
+        agents.edit(session, name, role=["observer", "reviewer"][number - 1])
 
 
 def play(path: Path, steps: list[Any]) -> int:

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from opsgit.domain.request import Request
-from opsgit.operations import founding
-from opsgit.operations.people import add
+from opsgit.operations import init
+from opsgit.operations.agents import add
 from opsgit.operations.session import Session
 
 Act = Callable[[int], None]
@@ -43,7 +43,7 @@ def run(*words: str, cwd: Path | None = None) -> None:
 
 def filled(folder: Path, tasks: int) -> Path:
     """A state repository with so many tasks assigned to dev."""
-    repository = founding.init(folder / "state", "bench")
+    repository = init.init(folder / "state", "bench")
     session = Session(repository)
     add(session, "dev", "developer")
     for start in range(0, tasks, 500):
@@ -131,11 +131,11 @@ def judging(box: Path, state: Path, opsgit: str, runs: int) -> None:
 
 def pushing(box: Path, state: Path, runs: int) -> None:
     """A push of 1 and of 20 commits to a server with the hook, and to a bare repository without."""
-    from opsgit.operations import guarding
+    from opsgit.verification import server
 
     for name in ("judged", "plain"):
         run("git", "clone", "-q", "--bare", str(state), str(box / f"{name}.git"))
-    guarding.install(box / "judged.git")
+    server.install(box / "judged.git")
     for count in (1, 20):
 
         def pushed(where: str, count: int = count) -> Act:

@@ -11,8 +11,8 @@ import pytest
 
 from opsgit.cli.help import TOPICS, text
 from opsgit.cli.main import main, opsgit
-from opsgit.domain.codes import CODES, EXITS
 from opsgit.domain.lifecycle import OTHERS, TASK_ROWS
+from opsgit.domain.refusals import CODES, EXITS
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opsgit.domain import figures
+from opsgit.domain import statistics
 
 
 def step(
@@ -35,7 +35,7 @@ HISTORY = [
 
 
 def test_all_of_it() -> None:
-    found = figures.figures(HISTORY, 0)
+    found = statistics.figures(HISTORY, 0)
     assert found.transitions == {"in-progress": 4, "review": 4, "rejected": 1, "done": 2, "deployed": 1}
     dev, dev2, qa, qa2 = (found.agents[name] for name in ("dev", "dev2", "qa", "qa2"))
     assert (dev.done, dev.rejected, dev.success, dev.operations) == (1, 1, 0.5, 7)
@@ -45,11 +45,11 @@ def test_all_of_it() -> None:
     assert (qa.reviewed, qa2.reviewed, qa3.reviewed, ship.deployed) == (2, 1, 1, 1)
     assert [one.completed for one in (dev, dev2, qa, qa2, qa3, ship)] == [1, 1, 2, 1, 1, 1]
     assert found.cycles == [600, 1000]
-    assert (figures.median(found.cycles), figures.rank(found.cycles)) == (800, 1000)
+    assert (statistics.median(found.cycles), statistics.rank(found.cycles)) == (800, 1000)
 
 
 def test_only_the_time_asked_for_counts_but_beginnings_are_remembered() -> None:
-    found = figures.figures(HISTORY, 650)
+    found = statistics.figures(HISTORY, 650)
     assert found.transitions == {"done": 2, "deployed": 1}
     assert found.cycles == [600, 1000]
     assert (found.agents["dev"].done, found.agents["dev"].rejected, found.agents["dev"].operations) == (1, 0, 1)
@@ -59,4 +59,4 @@ def test_only_the_time_asked_for_counts_but_beginnings_are_remembered() -> None:
     ("values", "expected"), [([], None), ([5], 5), ([1, 2], 2), (list(range(1, 21)), 17), ([3, 1, 2], 3)]
 )
 def test_the_nearest_rank(values: list[int], expected: int | None) -> None:
-    assert figures.rank(values) == expected
+    assert statistics.rank(values) == expected

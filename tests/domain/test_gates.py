@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from opsgit.domain.codes import CODES, Refusal
-from opsgit.domain.request import Change, HouseFile, Said
+from opsgit.domain.refusals import CODES, Refusal
+from opsgit.domain.request import BranchAction, Change, HouseFile
 from tests.domain.world import AT, DIGEST, OTHER_DIGEST, World, agent_record, key_of
 
 
@@ -137,7 +137,7 @@ def test_an_approval_stands_on_words_that_still_stand_and_other_ends_take_them_a
 
 def test_what_no_review_branch_has_never_stands() -> None:
     world = in_review()
-    world.said = {path: (*said, Said("task.levitate", "dev", said[0].key)) for path, said in world.said.items()}
+    world.said = {path: (*said, BranchAction("task.levitate", "dev", said[0].key)) for path, said in world.said.items()}
     assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == "WORDS_VOID"
 
 
@@ -451,7 +451,7 @@ def test_the_same_once_more_in_the_same_second_is_no_operation(op: str, actor: s
 
 
 def test_every_code_is_raised_somewhere_and_each_exit_is_known() -> None:
-    from opsgit.domain.codes import EXITS
+    from opsgit.domain.refusals import EXITS
 
     assert all(row.exit in EXITS for row in CODES.values())
 
@@ -567,8 +567,8 @@ def test_a_role_is_named_like_a_role() -> None:
 
 def test_a_commit_without_what_its_operation_writes_has_no_request() -> None:
     from opsgit.domain import rebuild
-    from opsgit.domain.codes import Refused
     from opsgit.domain.message import Message
+    from opsgit.domain.refusals import Refused
 
     world = in_progress()
     path = "tasks/t1/T-1.yaml"

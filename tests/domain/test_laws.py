@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsgit.domain.codes import CODES, Refusal
 from opsgit.domain.lifecycle import OTHERS, TASK_ROWS, TRANSITIONS
 from opsgit.domain.model import Task
 from opsgit.domain.records import to_record
+from opsgit.domain.refusals import CODES, Refusal
 from opsgit.domain.request import Change
 from tests.domain.world import DIGEST, OTHER_DIGEST, ROLES, World, key_of, replayed
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from opsgit.domain.codes import Refusal
 from opsgit.domain.lifecycle import NO_TRANSITION, TRANSITIONS
+from opsgit.domain.refusals import Refusal
 from opsgit.domain.request import Change
-from opsgit.domain.words import STATUSES
+from opsgit.domain.vocabulary import STATUSES
 from tests.domain.world import AT, DIGEST, OTHER_DIGEST, World
 
 SUBMISSION = {"round": 1, "deliverable": "/d", "digest": DIGEST, "at": AT}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from opsgit.domain import quotas
-from opsgit.domain.codes import Refusal
+from opsgit.domain.refusals import Refusal
 from opsgit.domain.request import Change
 from tests.domain.world import World, replayed
 

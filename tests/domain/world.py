@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opsgit.domain import message, names, rebuild
-from opsgit.domain.codes import Refusal
 from opsgit.domain.decide import decide
 from opsgit.domain.model import Agent, Key, Task
 from opsgit.domain.records import Record, from_record, to_record
-from opsgit.domain.request import Change, HouseFile, Request, Said, Snapshot
+from opsgit.domain.refusals import Refusal
+from opsgit.domain.request import BranchAction, Change, HouseFile, Request, Snapshot
 
 START = 1_700_000_000
 AT = "2023-11-14T22:13:20Z"
@@ -40,7 +40,7 @@ class World:
     files: dict[str, Record] = field(default_factory=dict)
     branch: dict[str, Record] = field(default_factory=dict)
     gates: dict[str, HouseFile] = field(default_factory=dict)
-    said: dict[str, tuple[Said, ...]] = field(default_factory=dict)
+    said: dict[str, tuple[BranchAction, ...]] = field(default_factory=dict)
     deployed: dict[str, str] = field(default_factory=dict)
     now: int = START
     count: int = 0
@@ -101,8 +101,8 @@ class World:
         if change.after == "deployed" and change.before == "done":
             self.deployed[change.request.target] = f"{self.count:040x}"
 
-    def _said(self, request: Request) -> Said:
-        return Said(request.op, request.actor, self.snapshot().agent(request.actor).active_keys[0])
+    def _said(self, request: Request) -> BranchAction:
+        return BranchAction(request.op, request.actor, self.snapshot().agent(request.actor).active_keys[0])
 
     def task(self, task_id: str = "T-1") -> Task:
         return self.snapshot(task_id).task(task_id)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from opsgit.operations import deploying
 from tests.conftest import Desk, git
 
 
@@ -93,6 +92,8 @@ def test_a_command_from_elsewhere_needs_consent_once(done: Desk) -> None:
 
 def test_the_gates_that_run_are_those_consented_to(done: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a fetch brings between consent and run is not run."""
+    from opsgit.operations import deployments
+
     gate, ran = done.path / "gates/ship.sh", tmp_path / "ran"
     gate.parent.mkdir()
     for word in ("good", "evil"):
@@ -104,7 +105,7 @@ def test_the_gates_that_run_are_those_consented_to(done: Desk, tmp_path: Path, m
             done.ok("project", "set", "deploy.command", '["gates/ship.sh"]')
             good = git(done.path, "rev-parse", "main:gates").strip()
     assert done.refused("task", "move", "T-1", "--to", "deployed") == "NOT_TRUSTED"
-    monkeypatch.setattr(deploying, "_gates", lambda _: good)
+    monkeypatch.setattr(deployments, "_gates", lambda _: good)
     done.ok("task", "move", "T-1", "--to", "deployed")
     assert ran.read_text() == "good\n"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from opsgit.operations import compiling, watching
+from opsgit.operations import compile, monitor
 from opsgit.operations.session import Session
 from opsgit.storage.repository import Repository
 from tests.conftest import Desk
@@ -27,7 +27,7 @@ def later(desk: Desk, seconds: int) -> Session:
 
 
 def found(desk: Desk, seconds: int, *checks: str) -> dict[str, str]:
-    return {trouble.key: trouble.message for trouble in watching.monitor(later(desk, seconds), checks)}
+    return {trouble.key: trouble.message for trouble in monitor.monitor(later(desk, seconds), checks)}
 
 
 def test_check_exits_8_when_exhausted_and_warns_at_80_percent(desk: Desk) -> None:
@@ -83,8 +83,8 @@ def test_trouble_is_written_once_while_it_lasts_and_once_when_it_is_over(desk: D
 
 
 def test_newlines_cannot_be_injected_into_the_alert_file(tmp_path: Path) -> None:
-    trouble = watching.Trouble("stale", "T-1", "warning", 'a\nb\r\u2028"}\n{"state": "over"}')
-    watching.tell(tmp_path / "f", [trouble], [], 0)
+    trouble = monitor.Problem("stale", "T-1", "warning", 'a\nb\r\u2028"}\n{"state": "over"}')
+    monitor.tell(tmp_path / "f", [trouble], [], 0)
     assert len((tmp_path / "f").read_bytes().splitlines()) == 1
     assert json.loads((tmp_path / "f").read_text())["message"] == trouble.message
 
@@ -149,9 +149,9 @@ def test_state_json_is_fresh_after_every_write_and_fits_its_schema(in_review: De
 
 def test_the_index_built_anew_says_the_same(done: Desk) -> None:
     done.ok("task", "comment", "T-1", "--text", "x")
-    one = compiling.state(done.session())
+    one = compile.state(done.session())
     (done.path / ".git/opsgit/index.db").unlink()
-    assert compiling.state(done.session()) == one
+    assert compile.state(done.session()) == one
     assert one["commit"] == Repository((done.path / ".git").resolve(), done.path).tip()
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from opsgit.domain.codes import Refused
+from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Change
 from opsgit.operations import demo
-from opsgit.operations.replay import Judge
 from opsgit.storage.repository import Repository
+from opsgit.verification.replay import Judge
 from tests.conftest import Desk, git
 
 

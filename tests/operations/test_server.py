@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from opsgit.cli.main import main
-from opsgit.operations import guarding, pushing
 from opsgit.storage.repository import Repository
+from opsgit.verification import push as push_judge
+from opsgit.verification import server as server_door
 from tests.conftest import Desk, git
 
 
@@ -241,13 +242,13 @@ def test_a_new_round_is_not_taken_for_more_of_the_last(in_review: Desk, hub: Pat
 
 
 def test_who_does_not_listen_does_not_stop_the_others(desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarding, "HELD_MAX", 0.3)
+    monkeypatch.setattr(server_door, "HELD_MAX", 0.3)
     tip = git(desk.path, "rev-parse", "main").strip()
     git(hub, "fetch", "-q", str(desk.path), "main")
     with subprocess.Popen(["sleep", "30"]) as lingering:
         start = time.monotonic()
         for _ in range(2):
-            assert guarding.judge(hub, [f"{ZERO} {tip} refs/heads/main"], lingering.pid) == []
+            assert server_door.judge(hub, [f"{ZERO} {tip} refs/heads/main"], lingering.pid) == []
         assert 0.2 < time.monotonic() - start < 10
         lingering.kill()
     git(hub, "update-ref", "refs/heads/main", tip)
@@ -269,7 +270,7 @@ def test_what_lies_ahead_of_the_servers_clock_is_refused(in_review: Desk, hub: P
     when = int(git(in_review.path, "log", "-1", "--format=%ct", ref))
     server = Repository(hub, None)
     for ahead, codes in ((301, ["AHEAD_OF_TIME"]), (300, [])):
-        found = pushing.pushed(server, [(ZERO, tip, ref)], {}, when - ahead, None)
+        found = push_judge.pushed(server, [(ZERO, tip, ref)], {}, when - ahead, None)
         assert [one.code for one in found] == codes
     server.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from opsgit.domain.codes import Refused
+from opsgit.domain.refusals import Refused
 from opsgit.storage import deliverable
 from tests.conftest import git
 
@@ -81,7 +81,7 @@ def test_an_unreadable_one(tmp_path: Path) -> None:
     secret.chmod(0o000)
     script = (
         "import os, sys\nfrom pathlib import Path\nfrom opsgit.storage import deliverable\n"
-        "from opsgit.domain.codes import Refused\nos.setuid(65534)\n"
+        "from opsgit.domain.refusals import Refused\nos.setuid(65534)\n"
         "try:\n    deliverable.digest(Path(sys.argv[1]))\nexcept Refused as refused:\n    print(refused.refusal.code)\n"
     )
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opsgit.cli.main import main
-from opsgit.domain.codes import Refused
+from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Request
 from opsgit.operations.session import Session
 from opsgit.storage.ledger import Transaction

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from opsgit.domain.codes import Refused
 from opsgit.domain.model import Agent, Alert, Metric, Project, Quota, Task
 from opsgit.domain.records import KINDS
+from opsgit.domain.refusals import Refused
 from opsgit.storage import schema
 from tests.domain.world import AT, DIGEST, PROJECT, agent_record
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from opsgit.domain.codes import Refused
+from opsgit.domain.refusals import Refused
 from opsgit.storage import sshsig
 from opsgit.storage.keys import KeyStore
 

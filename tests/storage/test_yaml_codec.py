@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from opsgit.domain import text
-from opsgit.domain.codes import Refused
+from opsgit.domain.refusals import Refused
 from opsgit.storage import yaml_codec
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60).filter(lambda t: not text.FORBIDDEN.search(t))

@@ -1,0 +1,110 @@
+"""`opsgit task list|show|next`: what only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from opsgit.cli import output
+from opsgit.cli.options import as_status, common, subject
+from opsgit.domain.vocabulary import PRIORITIES
+from opsgit.operations import queries
+from opsgit.operations.session import Session, orchestrator
+from opsgit.views import terminal
+
+
+@click.command("list", epilog="\b\nExample:\n  opsgit task list --status review --priority critical --priority high")
+@click.option(
+    "--status",
+    "statuses",
+    callback=as_status,
+    multiple=True,
+    metavar="STATUS",
+    help="May be given again (default: open work).",
+)
+@click.option("--all", "ended_too", is_flag=True, help="Deployed and cancelled tasks too, after the open ones.")
+@click.option("--priority", "priorities", type=click.Choice(PRIORITIES, case_sensitive=False), multiple=True)
+@click.option("--tag", "--tags", "tags", multiple=True, help="Every tag that is given must be there.")
+@click.option("--assigned", metavar="AGENT", help="Assigned to this agent.")
+@click.option("--waiting-for", metavar="WHO", help="What waits for this agent (its role counts) or role.")
+@click.option("--blocked", is_flag=True, help="What cannot be started: a dependency is not done.")
+@click.option("--text", metavar="WORDS", help="In the id, title or description.")
+@click.option("--updated-since", metavar="TIME", help="With an operation since: 2d, 2026-01-31, or a full time.")
+@click.option("--sort", type=click.Choice(list(queries.SORTS)), default="need", show_default=True)
+@click.option("--fields", metavar="NAMES", help="Only these, with commas: id,title,blocked_by,waiting_for,updated ...")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@common
+def list_(session: Session, as_json: bool, fields: str | None, **wanted: Any) -> None:
+    """Open tasks: first what somebody has to decide (rejected, review, done, rolled-back), then what is worked on, then
+    what nobody has begun; within that by priority, then the oldest first.
+    """
+    chosen = [part.strip() for part in (fields or "").split(",") if part.strip()]
+    queries.check_fields(chosen)
+    found = queries.tasks(session, queries.Query(**wanted))
+    told = [queries.described(session, task, chosen) for task in found.tasks]
+    if as_json:
+        output.data("tasks", tasks=told, more=found.more, ended=found.ended)
+        return
+    head = [name.upper() for name in chosen] or HEAD
+    rows = [[_cell(task[name]) for name in chosen] if chosen else _row(task) for task in told]
+    for line in terminal.table(head, rows):
+        output.line(line)
+    if found.more:
+        output.say(f"{found.more} more: --limit {len(told) + found.more}")
+    if found.ended:
+        output.say(f"{found.ended} deployed or cancelled: --all")
+
+
+def _cell(value: Any) -> str:
+    """A field of a task in a table."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_cell(inner)}" for name, inner in value.items())
+    return ", ".join(map(_cell, value)) if isinstance(value, list) else str(value if value is not None else "-")
+
+
+@click.command("show", epilog="\b\nExample:\n  opsgit task show SKILL-001 --json")
+@subject("id")
+@common
+def show(session: Session, as_json: bool, name: str) -> None:
+    """One task, with the words of its review."""
+    task = queries.task(session, name)
+    blocked = queries.blocked(queries.synced(session), task)
+    if as_json:
+        output.data("task", task=task, blocked_by=blocked)
+        return
+    from opsgit.views import tasks
+
+    for line in tasks.page(task, blocked):
+        output.line(line)
+
+
+@click.command("next", epilog="\b\nExample:\n  opsgit task next --as dev")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
+@common
+def next_(session: Session, as_json: bool, limit: int) -> None:
+    """What the acting agent should do now, the most urgent first, each with its command."""
+    from opsgit.operations import next_steps
+
+    name = session.actor(session.look(), orchestrator)
+    steps = next_steps.next_steps(session, name, limit)
+    if as_json:
+        output.data("next", agent=name, steps=steps)
+        return
+    for line in terminal.table(("TASK", "DO", "TITLE", "COMMAND"), [_step(step) for step in steps]) if steps else ():
+        output.line(line)
+    if not steps:
+        output.say(f"nothing waits for {name}")
+
+
+def _step(step: dict[str, str]) -> tuple[str, ...]:
+    return step["task"], step["do"], step["title"], step["command"]
+
+
+HEAD = ("ID", "STATUS", "PRIORITY", "ASSIGNED", "TITLE")
+
+
+def _row(task: Mapping[str, Any]) -> tuple[str, ...]:
+    blocked = f"  (blocked by {', '.join(task['blocked_by'])})" if task["blocked_by"] else ""
+    return task["id"], task["status"], task["priority"], task.get("assigned") or "-", task["title"] + blocked

@@ -1,0 +1,159 @@
+"""`opsgit task add|assign|claim|start|submit|move ...`: what writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from opsgit.cli.options import as_status, common, subject, writing, wrote
+from opsgit.domain.vocabulary import PRIORITIES, STATUSES
+from opsgit.operations import tasks
+from opsgit.operations.session import Session
+
+
+def described(function: Any) -> Any:
+    """The options that say what a task is."""
+    function = click.option("--desc", "--description", "description", help="Markdown.")(function)
+    function = click.option("--priority", type=click.Choice(PRIORITIES, case_sensitive=False))(function)
+    function = click.option("--tag", "--tags", "tags", multiple=True, help="May be given again, or with commas.")(
+        function
+    )
+    function = click.option("--pipeline", help="Stages, as 'dev→qa→deploy', with -> or commas.")(function)
+    return click.option("--depends-on", multiple=True, metavar="ID", help="May be given again.")(function)
+
+
+@click.command(
+    "add",
+    epilog="\b\nExample:\n  opsgit task add --id SKILL-001 --title 'Build it' --assign dev --pipeline 'dev→qa→deploy'",
+)
+@click.option("--id", "task_id", metavar="ID", help="The task's id (default: the next T-number).")
+@click.option("--title", required=True)
+@click.option("--assign", "assigned", metavar="AGENT", help="Assign it at once.")
+@described
+@writing
+@common
+def add(session: Session, as_json: bool, task_id: str | None, title: str, **fields: Any) -> None:
+    """Add a task, to the backlog or assigned."""
+    fields["tags"], fields["depends_on"] = tasks.listed(fields["tags"]), tasks.listed(fields["depends_on"])
+    wrote(session, tasks.add(session, task_id, title, **fields), as_json)
+
+
+@click.command("assign", epilog="\b\nExample:\n  opsgit task assign SKILL-001 --to dev")
+@subject("id")
+@click.option("--to", required=True, metavar="AGENT")
+@writing
+@common
+def assign(session: Session, as_json: bool, name: str, to: str) -> None:
+    """Give a task to an agent. From done it is reopened: say why with --reason."""
+    wrote(session, tasks.assign(session, name, to), as_json)
+
+
+@click.command("claim", epilog="\b\nExample:\n  opsgit task claim SKILL-001 --as dev")
+@subject("id")
+@writing
+@common
+def claim(session: Session, as_json: bool, name: str) -> None:
+    """Take a task from the backlog. One wins; everybody else exits 7 and is told who."""
+    wrote(session, tasks.claim(session, name), as_json)
+
+
+@click.command("start", epilog="\b\nExample:\n  opsgit task start SKILL-001")
+@subject("id")
+@writing
+@common
+def start(session: Session, as_json: bool, name: str) -> None:
+    """Begin to work."""
+    wrote(session, tasks.by_assignee(session, "task.start", name), as_json)
+
+
+@click.command("progress", epilog="\b\nExample:\n  opsgit task progress SKILL-001 --text 'half of the tests pass'")
+@subject("id")
+@click.option("--text", required=True)
+@writing
+@common
+def progress(session: Session, as_json: bool, name: str, text: str) -> None:
+    """Say how the work goes."""
+    wrote(session, tasks.by_assignee(session, "task.progress", name, text=text), as_json)
+
+
+@click.command("submit", epilog="\b\nExample:\n  opsgit task submit SKILL-001 --output skills/chart-generator")
+@subject("id")
+@click.option("--output", metavar="PATH", help="The deliverable: a file or folder, or 'commit: ID'.")
+@click.option("--repository", metavar="PATH", help="The repository of a commit.")
+@writing
+@common
+def submit(session: Session, as_json: bool, name: str, output: str | None, repository: str | None) -> None:
+    """Hand in a deliverable for review; its digest is recorded. --note is the request's text."""
+    wrote(session, tasks.submit(session, name, output, repository), as_json)
+
+
+@click.command("move", epilog="\b\nExample:\n  opsgit task move --id SKILL-001 --to done --approved-by qa")
+@subject("id")
+@click.option(
+    "--to", callback=as_status, metavar="STATUS", required=True, help=f"One of {', '.join(STATUSES)}, in any case."
+)
+@click.option("--output", metavar="PATH", help="To review: the deliverable.")
+@click.option("--repository", metavar="PATH", help="To review: the repository of a commit.")
+@click.option("--approved-by", metavar="AGENT", help="To done: the reviewer who signs.")
+@click.option("--deploy-ref", metavar="REF", help="To deployed: what is deployed, such as a tag.")
+@click.option("--deliverable", metavar="PATH", help="To done or deployed: a copy of the deliverable on this machine.")
+@click.option("--alert", metavar="ID", help="To rolled-back: the alert, for observers.")
+@click.option("--assignee", metavar="AGENT", help="To assigned: whom (default: who had it).")
+@writing
+@common
+def move(session: Session, as_json: bool, name: str, to: str, **words: str | None) -> None:
+    """Take a task to a status; every gate on the way holds."""
+    from opsgit.operations import moves
+
+    wrote(session, moves.move(session, name, to, **words), as_json)
+
+
+@click.command("edit", epilog="\b\nExample:\n  opsgit task edit SKILL-001 --priority critical")
+@subject("id")
+@click.option("--title")
+@described
+@writing
+@common
+def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
+    """Change what describes a task."""
+    fields["tags"], fields["depends_on"] = tasks.listed(fields["tags"]), tasks.listed(fields["depends_on"])
+    wrote(session, tasks.by_orchestrator(session, "task.edit", name, **fields), as_json)
+
+
+@click.command("comment", epilog="\b\nExample:\n  opsgit task comment SKILL-001 --text 'what about zero?' --as qa")
+@subject("id")
+@click.option("--text", required=True)
+@writing
+@common
+def comment(session: Session, as_json: bool, name: str, text: str) -> None:
+    """Comment on a task (on its review branch, while it is in review)."""
+    wrote(session, tasks.comment(session, name, text), as_json)
+
+
+@click.command("trim", epilog="\b\nExample:\n  opsgit task trim SKILL-001 --keep 20")
+@subject("id")
+@click.option("--keep", type=click.IntRange(0), required=True, help="How many of the newest comments stay.")
+@writing
+@common
+def trim(session: Session, as_json: bool, name: str, keep: int) -> None:
+    """Drop old comments from the file; history keeps them."""
+    wrote(session, tasks.by_orchestrator(session, "task.trim", name, keep=keep), as_json)
+
+
+@click.command("release", epilog="\b\nExample:\n  opsgit task release SKILL-001")
+@subject("id")
+@writing
+@common
+def release(session: Session, as_json: bool, name: str) -> None:
+    """Put a task back into the backlog."""
+    wrote(session, tasks.by_assignee(session, "task.release", name), as_json)
+
+
+@click.command("cancel", epilog="\b\nExample:\n  opsgit task cancel SKILL-001 --reason 'no longer needed'")
+@subject("id")
+@writing
+@common
+def cancel(session: Session, as_json: bool, name: str) -> None:
+    """Give a task up."""
+    wrote(session, tasks.by_orchestrator(session, "task.cancel", name), as_json)

@@ -1,0 +1,137 @@
+"""Agents: added, removed, listed, and who this clone acts as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opsgit.domain import names, policy
+from opsgit.domain.model import Agent
+from opsgit.domain.refusals import refuse
+from opsgit.domain.request import Request
+from opsgit.operations import init
+from opsgit.operations.session import Session, orchestrator
+from opsgit.storage import sshsig
+from opsgit.storage.ledger import Written
+from opsgit.storage.objects import parse_commit
+
+
+def add(session: Session, name: str, role: str, **fields: Any) -> list[Written]:
+    """Add an agent with a new key, which is kept on this machine; nothing is made when the rules refuse.
+
+    :param fields: description, kind, email; public_key and proof of a key that is held elsewhere.
+    """
+    given = {key: fields.pop(key, None) for key in ("public_key", "proof")}
+    asked = session.request("agent.add", name, orchestrator, role=role, **fields)
+    trial = init.trial_key(name)
+    session.transaction().decide(_with(asked, trial))
+    if session.dry_run:
+        return session.write(_with(asked, trial))
+    return session.write(_with(asked, _key(session, name, **given)))
+
+
+def _key(session: Session, name: str, public_key: str | None, proof: str | None) -> dict[str, Any]:
+    """The key's fields: made here, or held elsewhere and proved there by `agent prove`."""
+    keys = session.repository.keys
+    if public_key is None:
+        line, made = init.proved_key(keys, name)
+    else:
+        line, made = " ".join(public_key.split()[:2]), proof or ""
+    return {"key": line, "proof": made, "proved": sshsig.proves(keys.repository, name, line, made)}
+
+
+def prove(session: Session, name: str) -> tuple[str, str, str]:
+    """An agent's public key on this machine, its proof, and what they are for: `add`, or `rotate` of a known agent."""
+    names.check_name(name)
+    line, proof = init.proved_key(session.repository.keys, name)
+    return line, proof, "rotate" if session.look().find_agent(name) else "add"
+
+
+def rotate(session: Session, name: str, public_key: str | None = None, proof: str | None = None) -> list[Written]:
+    """Bring a new key and retire the agent's active ones. Signed by the agent, or by an orchestrator.
+
+    :param public_key: a key that is held and was proved elsewhere, with its `proof`; else one is made here.
+    """
+    names.check_name(name)
+    if public_key is not None:
+        return session.write(
+            _with(session.request("agent.rotate", name, orchestrator), _key(session, name, public_key, proof))
+        )
+    keys = session.repository.keys
+    natural = (lambda _: [name]) if keys.holds(name) else orchestrator
+    asked = session.request("agent.rotate", name, natural)
+    session.transaction().decide(_with(asked, init.trial_key(name)))
+    if session.dry_run:
+        return session.write(_with(asked, init.trial_key(name)))
+    line = keys.make_next(name)
+    proof = init.proof_by(keys, name, f"{name}.next")
+    proved = sshsig.proves(keys.repository, name, line, proof)
+    written = session.write(_with(asked, {"key": line, "proof": proof, "proved": proved}))
+    keys.promote(name)
+    return written
+
+
+def retire(session: Session, name: str, key: str) -> list[Written]:
+    """Retire one key of an agent, named by its line or its fingerprint."""
+    agent = session.look().agent(name)
+    line = next((k for k in agent.active_keys if key in (k, sshsig.fingerprint(k))), key)
+    return session.write(session.request("agent.retire-key", name, orchestrator, key=line))
+
+
+def compromise(session: Session, name: str, since: str) -> list[Written]:
+    """Say that somebody else has had an agent's keys since a commit of the ledger."""
+    return session.write(session.request("agent.compromise", name, orchestrator, since=_commit(session, since)))
+
+
+def ratify(session: Session, commit: str) -> list[Written]:
+    """Take over a commit that a compromised key signed."""
+    commit_id = _commit(session, commit)
+    found = session.repository.git.get(commit_id)
+    assert found  # it was just named
+    return session.write(
+        session.request("agent.ratify", parse_commit(found.content).name, orchestrator, commit=commit_id)
+    )
+
+
+def _commit(session: Session, name: str) -> str:
+    found = session.repository.git.get(f"{name}^{{commit}}") if names.REVISION.match(name) else None
+    if found is None:
+        refuse("NOT_FOUND", f"there is no commit {name!r}", "git log --oneline main")
+    return found.id
+
+
+def _with(request: Request, more: dict[str, Any]) -> Request:
+    return Request(request.op, request.actor, request.target, {**request.fields, **more}, request.note)
+
+
+def remove(session: Session, name: str) -> list[Written]:
+    """Take all rights from an agent."""
+    return session.write(session.request("agent.remove", name, orchestrator))
+
+
+def edit(session: Session, name: str, **fields: Any) -> list[Written]:
+    """Change an agent's role, description, kind or e-mail."""
+    return session.write(session.request("agent.edit", name, orchestrator, **fields))
+
+
+def everybody(session: Session) -> tuple[Agent, ...]:
+    """All agents, by name."""
+    return session.look().agents()
+
+
+def whoami(session: Session) -> dict[str, Any]:
+    """Who acts here by name, why, and whose keys this machine holds."""
+    snapshot = session.look()
+    held = [agent.name for agent in snapshot.agents() if session.repository.keys.holds(agent.name)]
+    name = session.actor(snapshot, lambda _: []) if session.named else None
+    agent = snapshot.agent(name) if name else None
+    return {
+        "agent": name,
+        "source": session.named[0][0] if session.named else None,
+        "role": agent.role if agent else None,
+        "rights": sorted(policy.rights(snapshot.project, agent)) if agent else [],
+        "holds_key": name in held,
+        "keys_here": held,
+        "repository": snapshot.project.repository,
+        "project": snapshot.project.name,
+        "path": str(session.repository.top or session.repository.folder),
+    }

@@ -1,0 +1,141 @@
+"""The state compiled from the ledger: state.json and the dashboards, byte-identical for the same commit."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from opsgit.domain import names, policy, statistics, times, vocabulary
+from opsgit.domain.model import Agent, Project, Quota, Task
+from opsgit.domain.next_steps import blocked_by, waits_for
+from opsgit.domain.records import Record, from_record, to_record
+from opsgit.operations.queries import shown, synced
+from opsgit.operations.session import Session
+from opsgit.storage.disk import put
+
+SMALL = 200  # tasks: up to here state.json is written anew after every operation
+OPEN = (vocabulary.ASSIGNED, vocabulary.IN_PROGRESS, vocabulary.REJECTED, vocabulary.IN_REVIEW)
+Found = Mapping[str, Sequence[Record]]
+Entries = Sequence[Mapping[str, Any]]
+
+
+def state(session: Session) -> dict[str, Any]:
+    """The whole state in the documented shape: project, created, agents, tasks with history, quotas, metrics."""
+    index = synced(session)
+    kinds = ("project", "agent", "task", "quota", "metric", "alert")
+    found = {kind: index.select("kind = ?", (kind,), "name") for kind in kinds}
+    project, entries = from_record(Project, found["project"][0]), index.log("1")
+    return {
+        "schema_version": 1,
+        "project": project.name,
+        "repository": project.repository,
+        "commit": index.tip() or "",
+        "created": project.created,
+        "updated": times.text(max(entry["at"] for entry in entries)),
+        "agents": _agents(project, found, entries),
+        "tasks": _tasks(found["task"], entries),
+        "quotas": {record["name"]: _quota(from_record(Quota, record)) for record in found["quota"]},
+        "metrics": _metrics(found),
+    }
+
+
+def _agents(project: Project, found: Found, entries: Entries) -> dict[str, Any]:
+    """All agents by name. What an agent brought from another tracker counts on from there."""
+    active = {entry["by"]: entry["at"] for entry in entries}
+    performed = statistics.figures(entries, 0).agents
+    held = [task.get("assigned") for task in found["task"] if task["status"] in OPEN]
+    agents = (from_record(Agent, record) for record in found["agent"])
+    return {
+        agent.name: {
+            "role": agent.role,
+            "description": agent.description or "",
+            "kind": agent.kind,
+            "status": agent.status,
+            "rights": sorted(policy.rights(project, agent)),
+            "tasks_completed": performed[agent.name].completed + ((brought and brought.tasks_completed) or 0),
+            "tasks_open": held.count(agent.name),
+            "last_active": times.text(active[agent.name]) if agent.name in active else brought and brought.last_active,
+            **({"imported": to_record(brought)} if brought else {}),
+        }
+        for agent, brought in ((agent, agent.imported) for agent in agents)
+    }
+
+
+def _tasks(records: Sequence[Record], entries: Entries) -> dict[str, Any]:
+    histories: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for entry in entries:
+        if "status" in entry:
+            histories[entry["path"]].append(shown(dict(entry)))
+    statuses = {record["id"]: record["status"] for record in records}
+    return {
+        record["id"]: _task(from_record(Task, record), histories[names.task_path(record["id"])], statuses.get)
+        for record in records
+    }
+
+
+def _task(task: Task, history: list[dict[str, Any]], status_of: Callable[[str], str | None]) -> dict[str, Any]:
+    blocked = blocked_by(task.status, task.depends_on, status_of)
+    waiting = waits_for(task, blocked)
+    past = to_record(task.imported).get("history", []) if task.imported else []
+    empty: dict[str, Any] = {
+        "description": "",
+        "assigned": None,
+        "tags": [],
+        "depends_on": [],
+        "contributors": [],
+        "comments": [],
+    }
+    return {
+        **empty,
+        **to_record(task),
+        "pipeline": [stage.name for stage in task.pipeline],
+        "waiting_for": waiting[0] if waiting else None,
+        "waiting_to": waiting[1] if waiting else None,
+        "blocked_by": list(blocked),
+        "history": [*({**event, "imported": True} for event in past), *history],
+    }
+
+
+def _quota(quota: Quota) -> dict[str, Any]:
+    return {"limit": quota.limit, "used": quota.used, "period": quota.period, "reset_at": quota.reset_at,
+            "agents": list(quota.agents)}  # fmt: skip
+
+
+def _metrics(found: Found) -> dict[str, Any]:
+    """The gauges, when an observer's monitor was last recorded, and the open alerts."""
+    gauges = {record["name"]: record["value"] for record in found["metric"]}
+    gauges.pop(names.LAST_CHECK, None)
+    checked = (record["at"] for record in found["metric"] if record["name"] == names.LAST_CHECK)
+    alerts = [dict(record) for record in found["alert"] if record["status"] == "open"]
+    return {names.LAST_CHECK: next(checked, None), **gauges, "alerts": alerts}
+
+
+def compile_all(session: Session) -> list[Path]:
+    """Write state.json, dashboard.md and dashboard.html beside the ledger's files; returns their paths."""
+    from opsgit.views import markdown, page
+
+    compiled = state(session)
+    texts = {"state.json": dumped(compiled), "dashboard.md": markdown.dashboard(compiled),
+             "dashboard.html": page.dashboard(compiled)}  # fmt: skip
+    return [_write(session, name, text) for name, text in texts.items()]
+
+
+def refresh_small(session: Session) -> None:
+    """Write state.json anew where the project is small and has a checkout."""
+    top = session.repository.top
+    if top and synced(session).count("kind = 'task'", ()) <= SMALL:
+        _write(session, "state.json", dumped(state(session)))
+
+
+def dumped(compiled: dict[str, Any]) -> str:
+    """The bytes of state.json."""
+    return json.dumps(compiled, ensure_ascii=False, indent=2) + "\n"
+
+
+def _write(session: Session, name: str, text: str) -> Path:
+    folder = session.repository.top or session.repository.own
+    put(folder / name, text.encode())
+    return folder / name

@@ -1,0 +1,42 @@
+"""What is measured on this machine and goes into a request: where a deliverable is, and its digest."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from opsgit.domain.model import Submission
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.request import Snapshot
+from opsgit.storage import deliverable
+
+
+def measured(snapshot: Snapshot, output: str | None, repository: str | None) -> dict[str, str]:
+    """What is recorded of a deliverable: where it is (a path, or `commit: <id>` of a repository) and its digest."""
+    if not output:
+        refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
+    if output.startswith(deliverable.COMMIT):
+        if not repository:
+            refuse("DELIVERABLE_REQUIRED", "a commit needs the repository that holds it", "add --repository PATH")
+        digest = deliverable.commit_digest(output.removeprefix(deliverable.COMMIT).strip(), repository)
+        return {"deliverable": f"commit: {digest[4:]}", "digest": digest, "repository": os.path.abspath(repository)}
+    where = deliverable.recorded(Path(output), snapshot.project.workspace)
+    return {"deliverable": where, "digest": deliverable.digest(Path(os.path.abspath(output)))}
+
+
+def digest_now(snapshot: Snapshot, submission: Submission, local: str | None) -> str:
+    """The digest that a submitted deliverable has now.
+
+    :param local: a copy on this machine, for who is elsewhere.
+    """
+    try:
+        if submission.digest.startswith("git:"):
+            return deliverable.commit_digest(submission.digest[4:], local or submission.repository or ".")
+        where = Path(local) if local else deliverable.locate(submission.deliverable, snapshot.project.workspace)
+        return deliverable.digest(where)
+    except Refused as refused:
+        if local or refused.refusal.code != "DELIVERABLE_MISSING":
+            raise
+        hint = "name a copy that is on this machine: --deliverable PATH"
+        raise Refused(replace(refused.refusal, hint=hint)) from refused

@@ -1,0 +1,175 @@
+"""Deploying and rolling back: announce, run the project's command, record how it ended."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from opsgit.domain import deployments, vocabulary
+from opsgit.domain.model import Run, Task
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.request import Request, Snapshot
+from opsgit.operations import deliverables
+from opsgit.operations.session import Natural, Session, of_stage, orchestrator
+from opsgit.storage import deliverable, runner
+from opsgit.storage.ledger import Written
+from opsgit.storage.objects import EXECUTABLE, Objects
+from opsgit.storage.repository import Repository
+
+
+def deploy(session: Session, task_id: str, ref: str | None, local: str | None = None) -> list[Written]:
+    """Deploy a task that is done: refused, or recorded as deployed or failed (`DEPLOY_FAILED`)."""
+    snapshot = session.look()
+    task, by = snapshot.task(task_id), of_stage(task_id, -1)
+    if task.status != vocabulary.DONE or task.submission is None:
+        return session.write(session.request("task.deploy-start", task_id, by))  # refused, with the reason
+    digest = deliverables.digest_now(snapshot, task.submission, local)
+    command = snapshot.project.deploy
+    asked = session.request("task.deploy-start", task_id, by, ref=ref, digest=digest, command=command.command)
+    if session.dry_run:
+        return session.write(asked)
+    gates = check_trust(session.repository, command)
+    started = session.write(asked)
+    ended = _run(session, command, gates, task_id, "deploy", local)
+    found = _after(session, task_id, ended.evidence, local)
+    finish = Request(
+        "task.deploy-finish",
+        asked.actor,
+        task_id,
+        {"evidence": found, "digest": digest, "started": started[0].change.at},
+    )
+    written = started + session.write(finish)
+    if written[-1].change.after != vocabulary.DEPLOYED:
+        refuse("DEPLOY_FAILED", f"the deploy command of {task_id} ended with: {found}"
+               + (f"; its last words: {ended.output.strip()[-300:]}" if ended.output.strip() else ""),
+               f"mend it, then opsgit task move {task_id} --to deployed")  # fmt: skip
+    return written
+
+
+def _after(session: Session, task_id: str, found: str, local: str | None) -> str:
+    """The evidence, once it is known that the deliverable did not change while it was deployed."""
+    snapshot = session.look()
+    submission = snapshot.task(task_id).submission
+    assert submission
+    try:
+        same = deliverables.digest_now(snapshot, submission, local) == submission.digest
+    except Refused as refused:
+        session.notices.append(f"after the deploy command: {refused.refusal.message}")
+        same = False
+    return found if same else "changed"
+
+
+def rollback(session: Session, task_id: str, alert: str | None = None) -> list[Written]:
+    """Roll a deployment back; refused with `ROLLBACK_FAILED` when the project's rollback command fails."""
+    transaction = session.transaction()
+    snapshot = transaction.snapshot()
+    task = snapshot.task(task_id)
+    reverts = snapshot.reader.deploy_commit(task_id) if task.status == vocabulary.DEPLOYED else None
+    expected = deployments.expected(snapshot.project.rollback.command)
+    asked = session.request(
+        "task.rollback", task_id, _rollers(task_id), alert=alert, reverts=reverts, evidence=expected
+    )
+    transaction.decide(asked)
+    if session.dry_run:
+        return session.write(asked)
+    gates = check_trust(session.repository, snapshot.project.rollback)
+    with session.repository.lock(f"rollback-{task_id}"):  # two at once must not run the command twice
+        session.transaction().decide(asked)
+        return _roll(session, asked, snapshot.project.rollback, gates, expected)
+
+
+def _roll(session: Session, asked: Request, command: Run, gates: str | None, expected: str) -> list[Written]:
+    task_id = asked.target
+    ended = _run(session, command, gates, task_id, "rollback", None)
+    if ended.output.strip() and ended.evidence != expected:
+        session.notices.append(f"the rollback command's last words: {ended.output.strip()[-300:]}")
+    return session.write(
+        Request(asked.op, asked.actor, task_id, {**asked.fields, "evidence": ended.evidence}, asked.note)
+    )
+
+
+def _rollers(task_id: str) -> Natural:
+    deployer = of_stage(task_id, -1)
+    return lambda snapshot: deployer(snapshot) or orchestrator(snapshot)
+
+
+def abandon(session: Session, task_id: str) -> list[Written]:
+    """Give up a deployment whose agent is gone."""
+    return session.write(session.request("task.deploy-abandon", task_id, orchestrator))
+
+
+def _run(session: Session, command: Run, gates: str | None, task_id: str, what: str, local: str | None) -> runner.Ended:
+    """Run a command in a fresh folder that holds the gates/ consented to, with the task in OPSGIT_* variables."""
+    if not command.command:
+        return runner.Ended(deployments.ATTESTED)
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
+        transaction = session.transaction()
+        _extract_gates(transaction.objects, gates, Path(folder))
+        snapshot = transaction.snapshot()
+        return runner.run(command, Path(folder), _variables(snapshot, snapshot.task(task_id), what, local))
+
+
+def _variables(snapshot: Snapshot, task: Task, what: str, local: str | None) -> dict[str, str]:
+    submission, deployment = task.submission, task.deployment
+    assert submission
+    where = os.path.abspath(local) if local else submission.deliverable
+    if not submission.digest.startswith("git:"):
+        where = str(deliverable.locate(where, snapshot.project.workspace))
+    return {
+        "OPSGIT_ACTION": what,
+        "OPSGIT_PROJECT": snapshot.project.name,
+        "OPSGIT_TASK": task.id,
+        "OPSGIT_TITLE": task.title,
+        "OPSGIT_ROUND": str(submission.round),
+        "OPSGIT_DELIVERABLE": where,
+        "OPSGIT_DIGEST": submission.digest,
+        "OPSGIT_REPOSITORY": submission.repository or "",
+        "OPSGIT_REF": (deployment and deployment.ref) or "",
+    }
+
+
+def _extract_gates(objects: Objects, gates: str | None, folder: Path) -> None:
+    for path, (_, entry) in objects.differences(None, gates, "gates/") if gates else ():
+        if entry:
+            where = folder / path
+            where.parent.mkdir(parents=True, exist_ok=True)
+            where.write_bytes(objects.need(entry.id, "blob").content)
+            where.chmod(0o755 if entry.mode == EXECUTABLE else 0o644)
+
+
+def trust(repository: Repository, *commands: Run) -> None:
+    """Consent to running commands, with the gates/ of now, on this machine."""
+    known, gates = _trusted(repository), _gates(repository)
+    repository.own.mkdir(exist_ok=True)
+    marks = {_mark(command, gates) for command in commands if command.command}
+    (repository.own / "trusted").write_text("\n".join(sorted({*known, *marks})) + "\n")
+
+
+def check_trust(repository: Repository, command: Run) -> str | None:
+    """Refuse with `NOT_TRUSTED` a command that nobody on this machine has set or consented to; returns its gates/."""
+    gates = _gates(repository)
+    if command.command and _mark(command, gates) not in _trusted(repository):
+        refuse("NOT_TRUSTED", f"nobody here has consented to {json.dumps(command.command)} with the gates/ of now",
+               "read it, then: opsgit deploy trust")  # fmt: skip
+    return gates
+
+
+def _trusted(repository: Repository) -> list[str]:
+    path = repository.own / "trusted"
+    return path.read_text().split() if path.exists() else []
+
+
+def _gates(repository: Repository) -> str | None:
+    """The tree of gates/ as it is now."""
+    objects = repository.objects()
+    found = objects.entry(objects.root(repository.tip()), "gates")
+    return found.id if found else None
+
+
+def _mark(command: Run, gates: str | None) -> str:
+    """What is consented to: the argument list, and the scripts that it may name."""
+    return hashlib.sha256(json.dumps([command.command, gates]).encode()).hexdigest()

@@ -1,0 +1,180 @@
+"""`doctor`: what is odd about this clone, its keys and this machine, and how to mend it."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from opsgit.domain.refusals import Refused
+from opsgit.operations import init
+from opsgit.operations.queries import synced
+from opsgit.operations.session import Session
+from opsgit.storage import checkout
+from opsgit.storage.ledger import half_pushed, mend_half_pushed
+from opsgit.storage.pins import Pin
+from opsgit.verification import hooks
+from opsgit.version import VERSION
+
+AHEAD = 300
+LOCK_AGE = 10  # seconds: git holds a lock for much less
+GIT_LEAST = (2, 34)
+
+
+@dataclass(frozen=True, repr=False)
+class Check:
+    """One thing that was looked at: ok, warning or bad; `mend` puts it right where that can be done."""
+
+    check: str
+    state: str
+    message: str
+    mend: Callable[[], object] | None = None
+
+
+def examine(session: Session) -> Iterator[Check]:
+    """Look at everything."""
+    for look in (_versions, _keys, _git, _hooks, _pins, _clock, _reviews, _leftovers):
+        yield from look(session)
+
+
+def _versions(session: Session) -> Iterator[Check]:
+    told = session.repository.git.run("version").decode().split()[2]
+    numbers = tuple(int(part) for part in told.split(".")[:2])
+    state = "ok" if numbers >= GIT_LEAST else "bad"
+    yield Check("versions", state, f"opsgit {VERSION}, git {told}, Python {sys.version.split()[0]}")
+
+
+def _keys(session: Session) -> Iterator[Check]:
+    keys = session.repository.keys
+    held = [agent for agent in session.look().agents() if keys.path(agent.name).exists()]
+    for agent in held:
+        path = keys.path(agent.name)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            yield Check("keys", "bad", f"{path} has mode {mode:o}: others can read it", lambda p=path: p.chmod(0o600))  # type: ignore[misc]
+        else:
+            yield from _fits(session, agent.name)
+    acting = session.repository.agent()
+    if acting and not keys.holds(acting):
+        yield Check("keys", "bad", f"this clone acts as {acting}, whose key is not here ({keys.path(acting)})")
+    if len(held) > 1:
+        named = ", ".join(agent.name for agent in held)
+        yield Check(
+            "keys", "warning", f"this Unix user holds the keys of {named}: signatures attribute, they do not protect"
+        )
+
+
+def _fits(session: Session, name: str) -> Iterator[Check]:
+    keys, agent = session.repository.keys, session.look().agent(name)
+    following = keys.path(f"{name}.next")
+    try:
+        line = keys.make(name)
+        after = keys.make_next(name) if following.exists() else ""
+    except Refused as refused:
+        yield Check("keys", "warning", refused.refusal.message)
+        return
+    if line in agent.active_keys:
+        yield Check("keys", "ok", f"the key of {name} is here and active")
+    elif after in agent.active_keys:
+        yield Check("keys", "bad", f"the rotation of {name}'s key was interrupted", lambda: keys.promote(name))
+    else:
+        yield Check("keys", "warning", f"the key of {name} here is not active: git pull, or an orchestrator rotates it")
+
+
+def _git(session: Session) -> Iterator[Check]:
+    run = session.repository.git.attempt
+    wanted = {
+        "gpg.format": b"ssh",
+        "gpg.ssh.allowedSignersFile": str(session.repository.own / "allowed_signers").encode(),
+    }
+    wrong = [name for name, value in wanted.items() if run("config", "--local", "--get", name).stdout.strip() != value]
+    if run("config", "--local", "--get", "commit.gpgSign").stdout.strip() != b"true":
+        wrong.append("commit.gpgSign")
+    name = _acting(session)
+    if name and run("config", "--local", "--get", "user.name").stdout.strip() != name.encode():
+        wrong.append(f"user.name={name}")
+    if wrong and name is None and "commit.gpgSign" in wrong:
+        yield Check("git", "bad", "git commit signs as nobody here: git config opsgit.agent NAME, then doctor --fix",
+                      lambda: init.trust_signers(session.repository))  # fmt: skip
+    elif wrong:
+        yield Check(
+            "git", "bad", f"the clone's configuration lacks {', '.join(wrong)}", lambda: _configure(session, name)
+        )
+    else:
+        yield Check("git", "ok", "plain git signs here, and knows every agent's keys")
+
+
+def _acting(session: Session) -> str | None:
+    """As whom plain git should sign: who is named, else who is configured, else the one whose key is here."""
+    held = [agent.name for agent in session.look().agents() if session.repository.keys.holds(agent.name)]
+    configured = session.repository.git.attempt("config", "--local", "--get", "user.name").stdout.decode().strip()
+    named = [name for _, name in session.named] or [name for name in held if name == configured]
+    return named[0] if named else held[0] if len(held) == 1 else None
+
+
+def _configure(session: Session, name: str | None) -> None:
+    if name:
+        init.configure_clone(session.repository, name)
+    else:
+        init.trust_signers(session.repository)
+
+
+def _hooks(session: Session) -> Iterator[Check]:
+    missing = [name for name, state in hooks.status(session.repository).items() if state != "installed"]
+    path = session.repository.git.attempt("config", "--get", "core.hooksPath").stdout.strip()
+    if path:
+        yield Check("hooks", "warning", f"core.hooksPath sends git to {path.decode(errors='replace')} for hooks")
+    if missing and session.repository.top:
+        yield Check("hooks", "bad", f"not installed: {', '.join(missing)}", lambda: hooks.install(session.repository))
+    else:
+        yield Check("hooks", "ok", "installed")
+
+
+def _pins(session: Session) -> Iterator[Check]:
+    pin = Pin.of_clone(session.repository.folder)
+    if pin.genesis:
+        yield Check("pins", "ok", f"genesis {pin.genesis[:10]}, {len(pin.tips)} refs verified")
+    else:
+        yield Check("pins", "warning", "nothing was verified here yet: opsgit verify")
+
+
+def _clock(session: Session) -> Iterator[Check]:
+    tip = session.repository.git.run("log", "-1", "--format=%ct", "main").decode().strip()
+    ahead = int(tip) - int(session.clock())
+    state = "bad" if ahead > AHEAD else "ok"
+    yield Check(
+        "clock", state, f"the last commit is {ahead} s ahead of this clock" if ahead > 0 else "not behind the ledger"
+    )
+
+
+def _reviews(session: Session) -> Iterator[Check]:
+    """Tasks in review whose branch did not come with the ledger."""
+    open_ones = synced(session).select("kind = 'task' AND status = 'review'", (), "path")
+    lacking = [task["id"] for task in open_ones if session.transaction().branch(task["id"]) is None]
+    for task_id in lacking:
+        yield Check("reviews", "bad", f"{half_pushed(task_id)} ({mend_half_pushed(task_id)})")
+    if not lacking:
+        yield Check("reviews", "ok", f"{len(open_ones)} in review, each with its branch")
+
+
+def _remove(parts: list[Path]) -> None:
+    for part in parts:
+        part.unlink(missing_ok=True)
+
+
+def _leftovers(session: Session) -> Iterator[Check]:
+    repository = session.repository
+    parts = list((repository.folder / "objects").glob("??/tmp_obj_*"))
+    if parts:
+        yield Check("leftovers", "warning", f"{len(parts)} unfinished objects of a crash", lambda: _remove(parts))
+    locks = [*repository.folder.glob("*.lock"), *(repository.folder / "refs").rglob("*.lock")]
+    old = [lock for lock in locks if session.clock() - lock.stat().st_mtime > LOCK_AGE]
+    for lock in locks:
+        mend = (lambda: _remove(old)) if lock in old else None
+        yield Check("leftovers", "bad", f"{lock}: git holds it, or a crash left it", mend)
+    objects = repository.objects()
+    shown = checkout.of(repository, objects)
+    if shown and shown.mark.exists() and shown.mark.read_text(errors="replace").strip() != repository.tip():
+        yield Check("leftovers", "warning", "the checkout is behind the ledger", lambda: shown.repair(repository.tip()))

@@ -1,0 +1,61 @@
+"""Bringing hand-edited files into the canonical form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from opsgit.domain import names
+from opsgit.domain.refusals import Refusal, Refused, refuse
+from opsgit.operations.session import Session
+from opsgit.storage import reader, yaml_codec
+from opsgit.storage.disk import put
+
+FOLDERS = ("tasks", "agents", "quotas", "metrics", "alerts")
+
+
+def fmt(session: Session, files: Iterable[Path], check: bool) -> tuple[list[str], list[Refusal]]:
+    """Rewrite files that are not in the canonical form (with `check` only name them).
+
+    :param files: which; all of the checkout when there are none.
+    :returns: the paths that are not in the form, and every fault of the files that cannot be.
+    """
+    top = session.repository.top or Path.cwd()
+    changed: list[str] = []
+    faults: list[Refusal] = []
+    for file in list(files) or list(_all(top)):
+        path = os.path.relpath(file, top)
+        if path.startswith(".."):
+            refuse("WRONG_FILE", f"{file} is not in {top}", "opsgit fmt, without a file, looks at all", str(file))
+        try:
+            content = file.read_bytes()
+            made = _formed(content, path)
+        except Refused as refused:
+            faults += refused.refusals
+            continue
+        if made != content:
+            changed.append(path)
+            if not check:
+                put(file, made)
+    return changed, faults
+
+
+def _all(top: Path) -> Iterator[Path]:
+    yield top / names.PROJECT
+    for folder in FOLDERS:
+        yield from sorted(path for path in (top / folder).rglob("*") if path.is_file() or path.is_symlink())
+
+
+def _formed(content: bytes, path: str) -> bytes:
+    place = names.place(path)
+    if place.kind == "house":
+        return content
+    record = reader.checked_record(content, path)
+    if place.kind == "project":
+        return content  # written by people, with comments: it has no other form
+    named = record["id" if place.kind in ("task", "alert") else "name"]
+    if named != place.name:
+        raise Refused(Refusal("SCHEMA", f"{path}: holds {named!r}, whose file is {names.path_of(place.kind, named)}",
+                              f"git mv {path} {names.path_of(place.kind, named)}", path))  # fmt: skip
+    return yaml_codec.canonical(place.kind, record)

@@ -1,0 +1,423 @@
+"""`import`: the original framework's state.json becomes agents, tasks, quotas, metrics and alerts of the ledger.
+
+Nothing is lost without a word: for each record the outcome says what was changed and what could not be kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from opsgit.domain import names, policy, quotas, times, vocabulary
+from opsgit.domain.imports import BECOMES, WORKED
+from opsgit.domain.model import Alert, ImportedHistory, Metric, Quota, Task
+from opsgit.domain.records import from_record, to_record
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.request import Request, Snapshot
+from opsgit.domain.text import FORBIDDEN
+from opsgit.operations import init
+from opsgit.operations.session import Session, orchestrator
+from opsgit.storage import sshsig
+from opsgit.storage.ledger import Transaction
+
+SIZE_MAX = 64 * 1024 * 1024
+EVENTS_MAX = 1000
+PLACE = "the original's state.json lies in the folder that its --state-dir names"
+IMPORTED, CHANGED, UNCHANGED, NOT_KEPT, LEFT_OUT = "imported", "changed", "unchanged", "not kept", "left out"
+Found = Mapping[str, Any]
+
+
+class Outcome(NamedTuple):
+    """What became of one record: imported, changed, unchanged (it is here already), not kept or left out, and why."""
+
+    record: str
+    fate: str
+    why: str
+
+
+@dataclass(eq=False, repr=False)
+class Import:
+    """One import while it goes on. `periods` gives the period of quotas by name, as the caller said."""
+
+    session: Session
+    transaction: Transaction
+    actor: str
+    periods: Mapping[str, str]
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The state with all that was written so far."""
+        return self.transaction.snapshot()
+
+    def tell(self, record: str, fate: str, why: str = "") -> None:
+        """Note what became of a record."""
+        self.outcomes.append(Outcome(record, fate, why))
+
+    def write(self, record: str, request: Request, changes: Iterable[str] = ()) -> None:
+        """Write one record; what the rules refuse is left out and told."""
+        why = "; ".join(changes)
+        try:
+            self.transaction.perform(request)
+        except Refused as refused:
+            self.tell(record, LEFT_OUT, f"{refused.refusal.code}: {refused.refusal.message}")
+        else:
+            self.tell(record, CHANGED if why else IMPORTED, why)
+
+
+class Fields:
+    """The fields of one record as they are read: `changes` says what was changed or could not be kept."""
+
+    def __init__(self, record: Found, changes: list[str] | None = None) -> None:
+        self.record = record
+        self.changes: list[str] = [] if changes is None else changes
+        self.read: set[str] = set()
+
+    def get(self, *known: str) -> Any:
+        """The value of a field, which may have one of several names; None where there is none."""
+        self.read.update(known)
+        return next((self.record[name] for name in known if self.record.get(name) not in (None, "")), None)
+
+    def line(self, *known: str, most: int = 200) -> str | None:
+        """A text field as one line that may be stored, of at most so many bytes."""
+        value = self.get(*known)
+        if value is None:
+            return None
+        whole = " ".join(FORBIDDEN.sub(" ", str(value)).split())
+        made = _cut(whole, most)
+        if made != whole:
+            self.changes.append(f"{known[0]} was cut to {most} bytes")
+        if whole != str(value):
+            self.changes.append(f"{known[0]} became one line of plain characters")
+        return made or None
+
+    def text(self, *known: str, most: int) -> str | None:
+        """A text field of several lines."""
+        value = self.get(*known)
+        if value is None:
+            return None
+        made = _cut(FORBIDDEN.sub(" ", str(value)).strip(), most)
+        if made != str(value):
+            self.changes.append(f"{known[0]} was cleaned or cut to {most} bytes")
+        return made or None
+
+    def number(self, name: str) -> int | None:
+        """A field that counts something."""
+        value = self.get(name)
+        if value is None or (type(value) is int and 0 <= value <= vocabulary.COUNT_MAX):
+            return value
+        self.changes.append(f"{name} {str(value)[:30]!r} is no whole number and is not kept")
+        return None
+
+    def items(self, name: str) -> list[Any]:
+        """A field that is a list."""
+        value = self.get(name)
+        if value is None or isinstance(value, list):
+            return value or []
+        self.changes.append(f"{name} is no list and is not kept")
+        return []
+
+    def rest(self) -> list[str]:
+        """All changes, and the fields that nobody has read."""
+        odd = [_cut(name, 40) for name in self.record if name not in self.read and self.record[name] not in (None, "")]
+        return list(dict.fromkeys([*self.changes, *([f"not kept: {', '.join(odd)}"] if odd else [])]))
+
+
+def _cut(text: str, most: int) -> str:
+    return text.encode(errors="replace")[:most].decode(errors="ignore").strip()
+
+
+def _plain(value: object, most: int = 80) -> str:
+    """Somebody's words for a table."""
+    return _cut(" ".join(FORBIDDEN.sub(" ", str(value)).split()), most)
+
+
+def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None) -> list[Outcome]:
+    """Import a state.json record by record. A dry run says what would become of each.
+
+    :param periods: the period of quotas by name, where the caller knows it.
+    :returns: the outcome of every record, in order.
+    """
+    found = _read(file)
+    odd = sorted(set(periods or {}) - {name for name, _ in _items(found.get("quotas"))})
+    if odd:
+        refuse("NOT_FOUND", f"{file} has no quota {odd[0]}", "--quota-period NAME=daily, with a name in the file")
+    actor = session.actor(session.look(), orchestrator)
+    with session.batch() as transaction:  # in memory until the end, so that a dry run goes the whole way too
+        trip = Import(session, transaction, actor, periods or {})
+        _project(trip, found)
+        for part, act in PARTS.items():
+            _part(trip, part, found.get(part), act)
+    return trip.outcomes
+
+
+def _read(file: Path) -> Found:
+    try:
+        if file.stat().st_size > SIZE_MAX:
+            refuse("BAD_VALUE", f"{file} is larger than 64 MiB", "split it")
+        found = json.loads(file.read_bytes())
+    except OSError as error:
+        refuse("NOT_FOUND", f"{file}: {error.strerror}", PLACE)
+    except (ValueError, RecursionError) as error:
+        refuse("BAD_VALUE", f"{file} is not JSON: {error}", PLACE)
+    if not isinstance(found, dict) or not isinstance(found.get("tasks", {}), dict | list):
+        refuse("BAD_VALUE", f"{file} is no state.json: no mapping with tasks", PLACE)
+    return found
+
+
+def _project(trip: Import, found: Found) -> None:
+    """What the file says of itself: this project has a name and a beginning of its own."""
+    here = trip.snapshot.project
+    for key in found:
+        if key in PARTS:
+            continue
+        why = {"project": f"this project is {here.name}", "created": f"this ledger begins at {here.created}"}.get(key)
+        trip.tell(f"{_plain(key)}: {_plain(found[key])}", NOT_KEPT, why or "not a part of the original's state.json")
+
+
+def _items(held: Any) -> Iterator[tuple[str, Any]]:
+    """The records of a part: a mapping by name, or a list of records with an id or name."""
+    if isinstance(held, Mapping):
+        yield from ((str(name), record) for name, record in held.items())
+    elif isinstance(held, list):
+        for number, record in enumerate(held):
+            named = record.get("id") or record.get("name") if isinstance(record, Mapping) else None
+            yield str(named or f"#{number + 1}"), record
+
+
+def _part(trip: Import, part: str, held: Any, act: Callable[[Import, str, Any], None]) -> None:
+    if held is not None and not isinstance(held, Mapping | list):
+        trip.tell(part, LEFT_OUT, "BAD_VALUE: neither a mapping nor a list")
+    for name, record in _items(held):
+        if part != "metrics" and not isinstance(record, Mapping):
+            trip.tell(f"{part.removesuffix('s')} {_plain(name)}", LEFT_OUT, "BAD_VALUE: not a mapping")
+        else:
+            act(trip, name, record)
+
+
+def _agent(trip: Import, name: str, record: Found) -> None:
+    label, fields = f"agent {_plain(name)}", Fields(record)
+    fields.get("name", "id")
+    role, about = str(fields.get("role") or ""), fields.line("description", "desc", most=4000)
+    figures = {"tasks_completed": fields.number("tasks_completed"), "last_active": fields.line("last_active", most=100)}
+    brought = {key: value for key, value in figures.items() if value is not None}
+    here = trip.snapshot.find_agent(name)
+    if not names.NAME.match(name):
+        trip.tell(label, LEFT_OUT, "BAD_NAME: not a name that an agent can have")
+    elif here and here.role != role:
+        trip.tell(label, LEFT_OUT, f"ID_TAKEN: agent {name} is here as {here.role}")
+    elif here:
+        lost = ", ".join(brought) if brought != (to_record(here.imported) if here.imported else {}) else ""
+        trip.tell(label, UNCHANGED, f"it was here before; not kept: {lost}" if lost else "")
+    elif role not in policy.roles(trip.snapshot.project):
+        trip.tell(label, LEFT_OUT, f"UNKNOWN_ROLE: no role {role!r} (opsgit project set roles.NAME '[work]')")
+    else:
+        more = {"description": about, "imported": brought or None}
+        given = {key: value for key, value in more.items() if value}
+        trip.write(label, Request("agent.add", trip.actor, name, {"role": role, **given, **_key(trip, name)}),
+                   fields.rest())  # fmt: skip
+
+
+def _key(trip: Import, name: str) -> dict[str, Any]:
+    if trip.session.dry_run:
+        return init.trial_key(name)
+    keys = trip.session.repository.keys
+    line, proof = init.proved_key(keys, name)
+    return {"key": line, "proof": proof, "proved": sshsig.proves(keys.repository, name, line, proof)}
+
+
+def _task(trip: Import, task_id: str, record: Found) -> None:
+    label, fields = f"task {_plain(task_id)}", Fields(record)
+    fields.get("id")
+    status, assigned = _status(fields), _assigned(trip, fields)
+    if BECOMES[status] in WORKED and not assigned:
+        fields.changes.append(f"{status} without a known assignee becomes backlog")
+        status, assigned = vocabulary.BACKLOG, None
+    past = {"status": status, "created": fields.line("created"), "history": _history(fields)}
+    imported = {key: value for key, value in past.items() if value}
+    given: dict[str, Any] = {
+        "title": fields.line("title") or _cut(task_id, 200),
+        "description": fields.text("description", "desc", most=60_000),
+        "priority": _priority(fields),
+        "tags": _tags(fields),
+        "pipeline": _pipeline(trip, fields),
+        "assigned": assigned,
+        "imported": imported,
+    }
+    here = trip.snapshot.find(Task, names.task_path(task_id)) if names.ID.match(task_id) else None
+    if here and here.imported == from_record(ImportedHistory, imported):
+        trip.tell(label, UNCHANGED)
+    else:
+        request = Request("task.import", trip.actor, task_id, {key: value for key, value in given.items() if value})
+        trip.write(label, request, fields.rest())
+
+
+def _word(value: object) -> str:
+    return re.sub(r"[ _]", "-", str(value or "").strip().lower())
+
+
+def _status(fields: Fields) -> str:
+    raw = _word(fields.get("status"))
+    if raw not in BECOMES:
+        fields.changes.append(f"status {_plain(raw, 30)!r} becomes backlog")
+        return vocabulary.BACKLOG
+    if BECOMES[raw] != raw:
+        fields.changes.append(f"{raw} becomes {BECOMES[raw]}: nobody here signed a submission")
+    return raw
+
+
+def _assigned(trip: Import, fields: Fields) -> str | None:
+    name = fields.get("assigned", "assignee")
+    if name and not trip.snapshot.find_agent(str(name)):
+        fields.changes.append(f"assignee {_plain(name, 40)} is no agent here and is not kept")
+        return None
+    return str(name) if name else None
+
+
+def _history(fields: Fields) -> list[dict[str, str]]:
+    events = fields.items("history")
+    known = [event for event in events if isinstance(event, Mapping)]
+    if len(known) > EVENTS_MAX or len(known) < len(events):
+        fields.changes.append(f"history: {len(known[:EVENTS_MAX])} of {len(events)} entries are kept")
+    return [_event(event, fields.changes) for event in known[:EVENTS_MAX]]
+
+
+def _event(event: Found, changes: list[str]) -> dict[str, str]:
+    """An entry of a history: `at` may be called time, and `notes` note."""
+    fields = Fields(event)
+    made = {
+        "status": _word(fields.line("status", most=1000)) or "unknown",
+        "at": fields.line("at", "time", most=1000),
+        "by": fields.line("by", most=1000),
+        "output": fields.line("output", most=1000),
+        "notes": fields.line("notes", "note", most=1000),
+        "ref": fields.line("ref", most=1000),
+    }
+    changes += [f"history: {change}" for change in fields.rest()]
+    return {key: value for key, value in made.items() if value}
+
+
+def _priority(fields: Fields) -> str:
+    raw = _word(fields.get("priority") or "medium")
+    if raw not in vocabulary.PRIORITIES:
+        fields.changes.append(f"priority {_plain(raw, 20)!r} becomes medium")
+        return "medium"
+    return raw
+
+
+def _tags(fields: Fields) -> list[str]:
+    raw = fields.items("tags")
+    tags = [_plain(tag, 50) for tag in raw]
+    if tags != raw:
+        fields.changes.append("tags were cut or cleaned")
+    return [tag for tag in tags if tag][:50]
+
+
+def _pipeline(trip: Import, fields: Fields) -> list[str] | None:
+    """The stages when they are a legal pipeline here, else the project's own."""
+    raw = fields.get("pipeline")
+    stages = list(policy.split_pipeline(raw)) if isinstance(raw, str) else list(map(str, fields.items("pipeline")))
+    if not stages:
+        return None
+    try:
+        policy.typed_pipeline(trip.snapshot.project, stages, trip.snapshot.find_agent)
+    except Refused as refused:
+        why = _plain(refused.refusal.message)
+        fields.changes.append(f"the pipeline {_plain('→'.join(stages), 60)} becomes the project's own ({why})")
+        return None
+    return stages
+
+
+def _quota(trip: Import, name: str, record: Found) -> None:
+    label, fields = f"quota {_plain(name)}", Fields(record)
+    fields.get("name", "id")
+    limit, used, period = fields.get("limit"), fields.number("used") or 0, _period(trip, name, fields)
+    here = trip.snapshot.find(Quota, names.path_of("quota", name)) if names.NAME.match(name) else None
+    if here and (here.limit, here.period) == (limit, period):
+        trip.tell(label, UNCHANGED)
+    elif here:
+        trip.tell(label, LEFT_OUT, f"ID_TAKEN: quota {name} is here, {here.limit} {here.period}")
+    else:
+        given = {"limit": limit, "period": period, "used": used, "reset_at": _reset_at(trip, period, fields)}
+        request = Request("quota.set", trip.actor, name, {k: v for k, v in given.items() if v is not None})
+        trip.write(label, request, fields.rest())
+
+
+def _period(trip: Import, name: str, fields: Fields) -> str:
+    """The period that the caller said, else the record, else its name; else the quota never resets."""
+    raw = fields.get("period")
+    said = trip.periods.get(name)
+    if said is None and raw is not None and _word(raw) not in vocabulary.PERIODS:
+        fields.changes.append(f"there is no period {_plain(raw, 20)!r}")
+    found = said or (_word(raw) if _word(raw) in vocabulary.PERIODS else None)
+    if found:
+        return found
+    named = quotas.period_in_name(name)
+    fields.changes.append(f"its period is {named}, from its name" if named else f"it never resets: {UNSAID}")
+    return named or "none"
+
+
+UNSAID = "no period is said (--quota-period NAME=daily)"
+
+
+def _reset_at(trip: Import, period: str, fields: Fields) -> str | None:
+    """The end of the window that the quota was in, at a full hour, day, week or month."""
+    raw = fields.get("reset_at")
+    if raw is None:
+        return None
+    now = times.text(trip.transaction.now())
+    try:
+        found = quotas.window_end(period, str(raw))
+    except Refused:
+        found = None
+    last = quotas.next_reset(period, now)
+    kept = min(found, last) if found and last else last
+    if kept != raw:
+        fields.changes.append(f"reset_at {_plain(raw, 30)} becomes {kept or 'never'}")
+    return kept
+
+
+def _metric(trip: Import, name: str, value: Any) -> None:
+    if name == names.LAST_CHECK:
+        trip.tell(
+            f"metric {name}: {_plain(value)}", NOT_KEPT, "it says when a monitor ran here: opsgit monitor --raise"
+        )
+    elif name == "alerts":
+        for alert in value if isinstance(value, list) else [value] if value else []:
+            _alert(trip, alert)
+    else:
+        here = trip.snapshot.find(Metric, names.path_of("metric", name)) if names.NAME.match(name) else None
+        if here is None:
+            trip.write(f"metric {_plain(name)}", Request("metric.set", trip.actor, name, {"value": value}))
+        elif here.value == value:
+            trip.tell(f"metric {name}", UNCHANGED)
+        else:
+            trip.tell(f"metric {name}", LEFT_OUT, f"ID_TAKEN: it is {here.value} here, since {here.at}")
+
+
+def _alert(trip: Import, record: Any) -> None:
+    """An open alert: its id is worked out from what it says, so that it is known again."""
+    fields = Fields(record if isinstance(record, Mapping) else {"message": record})
+    written = json.dumps(record, sort_keys=True)
+    alert_id = f"imported.{hashlib.sha256(written.encode()).hexdigest()[:10]}"
+    message = fields.line("message", "msg", "text", most=4000) or _plain(written, 4000)
+    severity = _word(fields.get("severity", "level"))
+    if trip.snapshot.find(Alert, names.path_of("alert", alert_id)):
+        trip.tell(f"alert {_plain(message)}", UNCHANGED)
+        return
+    known = {"severity": severity} if severity in vocabulary.SEVERITIES else {}
+    request = Request("alert.raise", trip.actor, alert_id, {"message": message, **known})
+    trip.write(f"alert {_plain(message)}", request, [f"it is {alert_id} here", *fields.rest()])
+
+
+PARTS: dict[str, Callable[[Import, str, Any], None]] = {
+    "agents": _agent,
+    "tasks": _task,
+    "quotas": _quota,
+    "metrics": _metric,
+}

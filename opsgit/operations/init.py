@@ -1,0 +1,173 @@
+"""Making a state repository: the genesis commit, the first agent, the clone's own git configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from opsgit.domain import agents, message, names, policy, text, times
+from opsgit.domain.model import Agent, Key
+from opsgit.domain.records import to_record
+from opsgit.domain.refusals import refuse
+from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.storage import git, schema, sshsig
+from opsgit.storage.checkout import Checkout
+from opsgit.storage.keys import KeyStore
+from opsgit.storage.ledger import content_of, digests, seal
+from opsgit.storage.objects import FILE, Commit, Entry, Objects
+from opsgit.storage.repository import Repository
+from opsgit.verification import hooks
+
+POLICY = """\
+# yaml-language-server: $schema=schema/ops.schema.json
+# The project: identity and policy. Change it with `opsgit project set KEY VALUE`; comments stay.
+name: {name}
+repository: {repository}
+rules: 1
+created: "{created}"
+
+# What else can be set (opsgit help policy):
+#   pipeline: [developer, reviewer, deployer]      the default pipeline: roles or agents
+#   roles: {{webmaster: [work]}}                     roles beside the built-in ones
+#   workspace: /srv/project                        deliverables lie in here
+#   identity: {{explicit: true}}                     every command must name its actor
+#   deploy: {{command: [gates/deploy.sh], timeout: 600}}
+#   rollback: {{command: [gates/rollback.sh]}}
+"""
+README = """\
+# {name}: state repository
+
+The single source of truth of {name}'s agents, tasks and quotas, kept by opsgit: each is a YAML file, every change is
+one commit signed by the agent that made it. Read it with any git: `git log --first-parent --show-signature` is the
+audit trail, `git log --graph` shows the reviews. Change it with `opsgit` (`opsgit help`).
+"""
+IGNORED = "/state.json\n/dashboard.md\n/dashboard.html\n/site/\n"
+ATTRIBUTES = "* -text\n"
+PRE_COMMIT = """\
+# opsgit fmt keeps hand-edited files in the canonical form.
+repos:
+  - repo: local
+    hooks:
+      - id: opsgit-fmt
+        name: opsgit fmt --check
+        entry: opsgit fmt --check
+        language: system
+        pass_filenames: false
+"""
+
+
+def init(folder: Path, project: str, orchestrator: str = "orchestrator", now: int | None = None) -> Repository:
+    """Make a state repository whose first agent signs the genesis commit.
+
+    :param folder: where; it must not exist or be empty.
+    :param now: seconds after the epoch.
+    """
+    text.check(project, "project", 100, lines=False)
+    names.check_name(orchestrator)
+    if orchestrator in policy.ROLES and orchestrator != "orchestrator":
+        refuse("ID_TAKEN", f"{orchestrator} is a role; agents and roles share one name space", "--orchestrator NAME")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", "choose a new folder: --state-dir DIR")
+    git.make_repository(folder)
+    repository = Repository((folder / ".git").resolve(), folder.resolve())
+    _genesis(repository, project, orchestrator, int(time.time()) if now is None else now)
+    configure_clone(repository, orchestrator)
+    return repository
+
+
+def _genesis(repository: Repository, project: str, name: str, now: int) -> None:
+    identity, at = secrets.token_hex(16), times.text(now)
+    agent = first_agent(KeyStore(identity), name, at)
+    edits = [*house(project, identity, at), Edit(names.path_of("agent", name), to_record(agent))]
+    request = Request("project.init", name)
+    change = Change(request, "project: founded", tuple(sorted(edits, key=lambda e: e.path)), "ledger", at)
+    objects = Objects(repository.git)
+    files = {edit.path: Entry(FILE, objects.add("blob", content_of(edit) or b"")) for edit in change.edits}
+    words = message.generate(change, identity, names.MAIN, digests(change.edits))
+    commit = Commit(objects.replaced(None, files), (), name, agents.address(agent, identity), now, "", words)
+    made = objects.add("commit", seal(KeyStore(identity), agent, commit, objects.width))
+    objects.write()
+    repository.git.run("update-ref", names.MAIN, made, "0" * objects.width)
+    assert repository.top
+    Checkout(repository, objects, repository.top).show({path: (None, entry) for path, entry in files.items()}, made)
+
+
+def first_agent(keys: KeyStore, name: str, at: str) -> Agent:
+    """An orchestrator with a new key, proved."""
+    line, proof = proved_key(keys, name)
+    key = Key(key=line, state="active", added=at, proof=proof)
+    return Agent(name=name, role="orchestrator", kind="agent", status="active", keys=(key,))
+
+
+def proved_key(keys: KeyStore, name: str) -> tuple[str, str]:
+    """A key for an agent, and the proof that its private half is held."""
+    return keys.make(name), proof_by(keys, name, name)
+
+
+def proof_by(keys: KeyStore, name: str, held: str) -> str:
+    """The proof that the key in the file `held` is the agent's."""
+    line = keys.make(held)
+    return sshsig.compact(keys.sign(held, sshsig.proof_text(keys.repository, name, line), sshsig.PROOF))
+
+
+def trial_key(name: str) -> dict[str, object]:
+    """The fields of a key that nobody holds, for dry runs: it is decided on and never written."""
+    line = sshsig.public_line(hashlib.sha256(name.encode()).digest())
+    return {"key": line, "proof": "dHJpYWw=", "proved": True}
+
+
+def house(project: str, identity: str, at: str) -> Iterable[Edit]:
+    """The files that init writes around the ledger."""
+    quoted = '"' + project.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    policy = POLICY.format(name=quoted, repository=f'"{identity}"', created=at)
+    fixed = {
+        names.PROJECT: policy,
+        ".gitignore": IGNORED,
+        ".gitattributes": ATTRIBUTES,
+        ".pre-commit-config.yaml": PRE_COMMIT,
+        "README.md": README.format(name=project),
+    }
+    schemas = {f"schema/{name}.schema.json": schema.folder() / f"{name}.schema.json" for name in schema.FILES.values()}
+    yield from (Edit(path, content=words.encode()) for path, words in fixed.items())
+    yield from (Edit(path, content=source.read_bytes()) for path, source in schemas.items())
+
+
+def configure_clone(repository: Repository, agent: str) -> None:
+    """Set the clone's own git configuration, so that plain git signs as the agent and knows every agent's keys."""
+    objects = repository.objects()
+    snapshot = Snapshot(repository.reader(objects, repository.tip()))
+    found = snapshot.agent(agent)
+    git.configure(
+        repository.folder,
+        {
+            "user.name": found.name,
+            "user.email": agents.address(found, snapshot.project.repository),
+            "user.signingKey": str(repository.keys.path(agent)),
+            "commit.gpgSign": "true",
+        },
+    )
+    trust_signers(repository)
+
+
+def trust_signers(repository: Repository) -> None:
+    """Let plain git judge signatures by the agents' keys, and install the hooks."""
+    objects = repository.objects()
+    signers = str(repository.own / "allowed_signers")
+    git.configure(repository.folder, {"gpg.format": "ssh", "gpg.ssh.allowedSignersFile": signers})
+    write_allowed_signers(repository, Snapshot(repository.reader(objects, repository.tip())))
+    hooks.install(repository)
+
+
+def write_allowed_signers(repository: Repository, snapshot: Snapshot) -> None:
+    """The file by which plain git judges signatures: every key that any agent ever had. opsgit never reads it."""
+    identity = snapshot.project.repository
+    lines = (
+        f'{agents.address(agent, identity)} namespaces="git" {key.key}\n'
+        for agent in snapshot.agents()
+        for key in agent.keys
+    )
+    repository.own.mkdir(exist_ok=True)
+    (repository.own / "allowed_signers").write_text("".join(lines))

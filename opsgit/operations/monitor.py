@@ -1,0 +1,239 @@
+"""`monitor`: what has gone wrong or stands still, told once while it lasts and once when it is over."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opsgit.domain import names, quotas, times, vocabulary
+from opsgit.domain.model import Alert, Project, Quota, Task
+from opsgit.domain.records import from_record
+from opsgit.domain.refusals import Refused
+from opsgit.domain.request import Request
+from opsgit.operations import observations
+from opsgit.operations.queries import ORDER, synced
+from opsgit.operations.session import Session
+from opsgit.storage.ledger import Written
+
+STALE = {"assigned": "24h", "in-progress": "48h", "review": "24h", "rejected": "24h"}
+IDLE = "3d"
+HELD = (vocabulary.ASSIGNED, vocabulary.IN_PROGRESS, vocabulary.REJECTED)
+
+
+@dataclass(frozen=True, repr=False)
+class Problem:
+    """Something that a check found. `key` stays the same while it lasts."""
+
+    check: str
+    subject: str
+    severity: str
+    message: str
+    task: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is, whatever its words."""
+        return f"{self.check}:{self.subject}"
+
+
+@dataclass(frozen=True, repr=False)
+class Situation:
+    """What the checks look at; times in seconds."""
+
+    project: Project
+    tasks: tuple[Task, ...]
+    quotas: tuple[Quota, ...]
+    touched: dict[str, int]
+    active: dict[str, int]
+    now: int
+
+
+def scene(session: Session) -> Situation:
+    """The state, and when each task was last touched and each agent last acted."""
+    index = synced(session)
+    project = session.look().project
+    found = {kind: index.select(f"kind = '{kind}'", (), ORDER) for kind in ("task", "quota")}
+    return Situation(
+        project,
+        tuple(from_record(Task, record) for record in found["task"]),
+        tuple(from_record(Quota, record) for record in found["quota"]),
+        index.last_times("path"),
+        index.last_times("agent"),
+        int(session.clock()),
+    )
+
+
+def stale(scene: Situation) -> Iterator[Problem]:
+    """Tasks whose status has a limit, without an operation for longer."""
+    limits = {**STALE, **scene.project.stale}
+    for task in scene.tasks:
+        age = scene.now - scene.touched.get(names.task_path(task.id), scene.now)
+        if task.status in limits and task.status != vocabulary.IN_REVIEW and age > times.duration(limits[task.status]):
+            yield Problem("stale", task.id, "warning", f"{task.id} is {task.status} since {_hours(age)}"
+                          + (f", with {task.assigned}" if task.assigned else ""), task.id)  # fmt: skip
+
+
+def reviews(scene: Situation) -> Iterator[Problem]:
+    """Reviews that wait longer than the limit for review."""
+    limit = times.duration({**STALE, **scene.project.stale}[vocabulary.IN_REVIEW])
+    for task in scene.tasks:
+        age = scene.now - scene.touched.get(names.task_path(task.id), scene.now)
+        if task.status == vocabulary.IN_REVIEW and age > limit:
+            who = ", ".join(stage.name for stage in task.pipeline[1:-1])
+            yield Problem(
+                "reviews", task.id, "warning", f"{task.id} waits for review by {who} since {_hours(age)}", task.id
+            )
+
+
+def quota(scene: Situation) -> Iterator[Problem]:
+    """Quotas that are used up, or to 80 %."""
+    for stored in scene.quotas:
+        one = quotas.current(stored, times.text(scene.now))
+        until = f", resets at {one.reset_at}" if one.reset_at else ""
+        if one.used >= one.limit:
+            yield Problem(
+                "quota", one.name, "critical", f"quota {one.name} is exhausted: {one.used} of {one.limit}{until}"
+            )
+        elif one.used >= one.limit * quotas.WARN_AT:
+            yield Problem(
+                "quota-low", one.name, "warning", f"quota {one.name} is low: {one.used} of {one.limit} used{until}"
+            )
+
+
+def deploys(scene: Situation) -> Iterator[Problem]:
+    """Deployments that failed, or that run for longer than the command may."""
+    for task in scene.tasks:
+        deployment = task.deployment
+        if task.status != vocabulary.DONE or deployment is None:
+            continue
+        if deployment.state == "failed":
+            yield Problem(
+                "deploys", task.id, "critical", f"the deployment of {task.id} failed: {deployment.evidence}", task.id
+            )
+        age = scene.now - times.seconds(deployment.started)
+        if deployment.state == "started" and age > scene.project.deploy.timeout + 60:
+            yield Problem(
+                "deploys", task.id, "critical", f"{deployment.by} deploys {task.id} since {_hours(age)}", task.id
+            )
+
+
+def idle(scene: Situation) -> Iterator[Problem]:
+    """Agents that hold a task and have done nothing for longer than the limit."""
+    limit = times.duration(scene.project.idle or IDLE)
+    for name in sorted({task.assigned for task in scene.tasks if task.assigned and task.status in HELD}):
+        held = [task.id for task in scene.tasks if task.assigned == name and task.status in HELD]
+        given = min(scene.touched.get(names.task_path(task_id), scene.now) for task_id in held)
+        age = scene.now - max(scene.active.get(name, 0), given)
+        if age > limit:
+            yield Problem(
+                "idle", name, "warning", f"{name} holds {', '.join(held[:5])} and has done nothing since {_hours(age)}"
+            )
+
+
+def _hours(seconds: int) -> str:
+    return f"{seconds // 86400} days" if seconds >= 2 * 86400 else f"{seconds // 3600} hours"
+
+
+CHECKS: dict[str, Callable[[Situation], Iterator[Problem]]] = {
+    "stale": stale,
+    "quota": quota,
+    "deploys": deploys,
+    "idle": idle,
+    "reviews": reviews,
+}
+
+
+def monitor(session: Session, wanted: Iterable[str]) -> list[Problem]:
+    """What the checks find (all of them when none is wanted)."""
+    chosen, seen = list(wanted) or list(CHECKS), scene(session)
+    return [trouble for name in chosen for trouble in CHECKS[name](seen)]
+
+
+def covers(chosen: Iterable[str]) -> tuple[str, ...]:
+    """The prefixes of the keys that these checks speak for."""
+    names_ = list(chosen) or list(CHECKS)
+    return tuple(f"{name}:" for name in [*names_, *(["quota-low"] if "quota" in names_ else [])])
+
+
+def tell(file: Path, troubles: Iterable[Problem], chosen: Iterable[str], now: int) -> list[dict[str, Any]]:
+    """Append to an alert file, one JSON object a line: trouble that is new, and trouble that is over.
+
+    What is known already is read from the file itself, so it may be rotated or shared.
+    """
+    with file.open("a+", encoding="utf-8") as sink:
+        fcntl.flock(sink, fcntl.LOCK_EX)
+        sink.seek(0)
+        lasting = _lasting(sink)
+        lines = list(_events({trouble.key: trouble for trouble in troubles}, lasting, covers(chosen), times.text(now)))
+        sink.writelines(json.dumps(line, ensure_ascii=True) + "\n" for line in lines)
+    return lines
+
+
+def _lasting(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The trouble that a file says is not over; lines that are not ours are passed over."""
+    lasting: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # somebody else's words in a shared file
+        if isinstance(event, dict) and isinstance(event.get("key"), str):
+            lasting[event["key"]] = event
+    return {key: event for key, event in lasting.items() if event.get("state") == "raised"}
+
+
+def _events(
+    found: dict[str, Problem], lasting: dict[str, dict[str, Any]], mine: tuple[str, ...], at: str
+) -> Iterator[dict[str, Any]]:
+    for key, trouble in found.items():
+        if key not in lasting:
+            yield {"time": at, "state": "raised", "key": key, "check": trouble.check, "subject": trouble.subject,
+                   "severity": trouble.severity, "message": trouble.message}  # fmt: skip
+    for key, event in lasting.items():
+        if key not in found and key.startswith(mine):
+            yield {**event, "time": at, "state": "over"}
+
+
+def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[str]) -> list[Written]:
+    """Record a run of the monitor, by an observer: its trouble becomes alerts, and `last_check` counts what it found.
+
+    An alert is raised once while the trouble lasts, and resolved when it is over.
+    """
+    troubles = list(troubles)
+    snapshot = session.look()
+    actor = session.actor(snapshot, observations.observer)
+    open_ones = [from_record(Alert, record) for record in observations.records(session, "alert", "open")]
+    found = {_mark(trouble.key): trouble for trouble in troubles}
+    raised = {alert.id.rpartition("-")[0]: alert for alert in open_ones}
+    requests = [
+        Request("alert.raise", actor, observations.next_alert(snapshot, mark),
+                {"message": t.message, "severity": t.severity, **({"task": t.task} if t.task else {})})
+        for mark, t in found.items() if mark not in raised
+    ]  # fmt: skip
+    mine = tuple(f"{prefix[:-1]}." for prefix in covers(chosen))
+    requests += [
+        Request("alert.resolve", actor, alert.id)
+        for mark, alert in raised.items()
+        if mark not in found and mark.startswith(mine)
+    ]
+    run = Request("metric.set", actor, names.LAST_CHECK, {"value": len(troubles)}, session.note)
+    with session.batch() as transaction:
+        for request in requests:
+            transaction.perform(request)
+        try:
+            transaction.perform(run)
+        except Refused as refused:  # the same run, recorded in this very second
+            if refused.refusal.code != "NOTHING_CHANGES":
+                raise
+        return transaction.written
+
+
+def _mark(key: str) -> str:
+    """The beginning of the ids of a trouble's alerts: its check and a short hash, for a subject may be 64 long."""
+    check, _, subject = key.partition(":")
+    return f"{check}.{hashlib.sha256(subject.encode()).hexdigest()[:10]}"

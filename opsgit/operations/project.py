@@ -1,0 +1,98 @@
+"""The project's policy: shown, and set key by key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opsgit.domain import names
+from opsgit.domain.model import Project, Run
+from opsgit.domain.records import Record
+from opsgit.domain.refusals import refuse
+from opsgit.domain.request import Request, Snapshot
+from opsgit.operations import deployments
+from opsgit.operations.session import Session, orchestrator
+from opsgit.storage import reader, schema, yaml_codec
+from opsgit.storage.ledger import Transaction, Written
+
+
+def policy(session: Session) -> Record:
+    """What ops.yaml holds."""
+    return session.look().record(names.PROJECT) or {}
+
+
+def set_key(session: Session, key: str, value: str | None) -> list[Written]:
+    """Set one dotted key of ops.yaml to a YAML value (None takes it out), in one operation.
+
+    Setting a command here is consent to running it here.
+    """
+    _known(key)
+    meant = None if value is None else yaml_codec.parse_value(value)
+    if value is not None and meant is None:
+        refuse("BAD_VALUE", f"{value!r} is no value", f"opsgit project set {key} --unset takes the key out", key)
+    actor = session.actor(session.look(), orchestrator)
+    with session.batch() as transaction:  # the file is edited under the lock, so that nobody's change is lost
+        content = yaml_codec.edit_policy(_content(transaction), key, meant)
+        record = reader.checked_record(content, names.PROJECT)
+        fields = {"record": record, "content": content}
+        written = transaction.perform(Request("project.set", actor, "", fields, session.note))
+    if not session.dry_run and key in COMMANDS:
+        deployments.trust(session.repository, COMMANDS[key](session.look().project))
+    return [written]
+
+
+# The keys that set a command: setting it is consent to this command, and to no other.
+COMMANDS: dict[str, Callable[[Project], Run]] = {
+    **dict.fromkeys(("deploy", "deploy.command"), lambda project: project.deploy),
+    **dict.fromkeys(("rollback", "rollback.command"), lambda project: project.rollback),
+}
+
+
+def _content(transaction: Transaction) -> bytes:
+    entry = transaction.objects.entry(transaction.objects.root(transaction.tip), names.PROJECT)
+    assert entry  # a repository without ops.yaml does not open
+    return transaction.objects.need(entry.id, "blob").content
+
+
+def _known(key: str) -> None:
+    """Refuse a dotted key that the schema does not have, with the nearest that it has."""
+    known = _keys(schema.load("ops"), "")
+    head = key.split(".")
+    if key in known or (len(head) == 2 and head[0] in ("roles", "stale") and head[1]):
+        return
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.3) or known[:1]
+    refuse("UNKNOWN_KEY", f"the policy has no key {key!r}; the nearest is {near[0]}",
+           f"opsgit project set {near[0]} VALUE (all keys: opsgit help policy)", key)  # fmt: skip
+
+
+def _keys(part: Mapping[str, Any], prefix: str) -> list[str]:
+    found: list[str] = []
+    for name, inner in part.get("properties", {}).items():
+        target = schema.load("ops")["$defs"][inner["$ref"].rsplit("/", 1)[-1]] if "$ref" in inner else inner
+        found += [f"{prefix}{name}", *_keys(target, f"{prefix}{name}.")]
+    return found
+
+
+def consent(session: Session) -> dict[str, list[str]]:
+    """Consent to the project's deploy and rollback commands on this machine, and say which they are."""
+    project = Snapshot(session.look().reader).project
+    deployments.trust(session.repository, project.deploy, project.rollback)
+    return {"deploy": list(project.deploy.command), "rollback": list(project.rollback.command)}
+
+
+def lines(policy_now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """A policy as `dotted.key: value` lines."""
+    found: list[str] = []
+    for key, value in policy_now.items():
+        if isinstance(value, Mapping):
+            found += lines(value, f"{prefix}{key}.")
+        else:
+            found.append(f"{prefix}{key}: {_flow(value)}")
+    return found
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(yaml_codec.scalar, value))}]"
+    return yaml_codec.scalar(value)

@@ -1,0 +1,209 @@
+"""Judging chains of commits: the ledger from its genesis, review branches from their submission, verdict merges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from opsgit.domain import message, names, policy
+from opsgit.domain.findings import Finding
+from opsgit.domain.model import Agent, Task
+from opsgit.domain.project import check_policy
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.domain.vocabulary import IN_REVIEW, ORCHESTRATE
+from opsgit.storage import sshsig
+from opsgit.storage.ledger import digests
+from opsgit.storage.objects import FILE, Commit, Entry
+from opsgit.verification.replay import HINT, Judge, signer
+
+MOST = 100
+FOUNDED = frozenset({"ops.yaml", ".gitattributes", ".gitignore", "README.md"})
+
+
+class Positions:
+    """Where each ledger commit stands. What was verified before is walked only when somebody asks for it."""
+
+    def __init__(self, older: Callable[[], list[str]] = list) -> None:
+        self.known: dict[str, int] = {}
+        self.older: Callable[[], list[str]] | None = older
+        self.last = 0
+
+    def begin(self, start: str, older: Callable[[], list[str]]) -> None:
+        """Go on behind `start`; `older` gives the chain up to it, oldest first."""
+        self.known[start], self.older = 0, older
+
+    def get(self, commit: str) -> int | None:
+        """The position of a commit, or None when it is not on the ledger."""
+        if commit not in self.known and self.older:
+            chain, self.older = self.older(), None
+            self.known.update({c: number - len(chain) + 1 for number, c in enumerate(chain)})
+        return self.known.get(commit)
+
+    def __contains__(self, commit: object) -> bool:
+        return self.get(str(commit)) is not None
+
+    def __getitem__(self, commit: str) -> int:
+        found = self.get(commit)
+        if found is None:
+            # doubled: who asks has looked whether it is
+            refuse("BAD_MERGE", f"{commit[:10]} is not on the ledger", HINT)
+        return found
+
+    def add(self, commit: str) -> None:
+        """The next commit of the ledger."""
+        self.last += 1
+        self.known[commit] = self.last
+
+
+@dataclass(eq=False, repr=False)
+class Chain:
+    """The ledger as far as it was judged: position of each commit, submissions, findings (oldest first)."""
+
+    judge: Judge
+    position: Positions = field(default_factory=Positions)
+    findings: list[Finding] = field(default_factory=list)
+    judged: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def find(self, refused: Refused, commit_id: str) -> None:
+        """Turn refusals into findings; what could not be judged at all is raised again."""
+        for one in refused.refusals:
+            if one.exit == 9 or one.exit == 1:
+                raise refused
+            self.wrong(one.code, commit_id, one.message, one.where)
+
+    def wrong(self, code: str, commit_id: str, why: str, path: str = "") -> None:
+        """Note a finding, once; the first hundred are enough to see what happened."""
+        found = Finding(code, commit_id, why, path)
+        if len(self.findings) < MOST and found not in self.findings:
+            self.findings.append(found)
+
+    def ledger(self, commit_id: str) -> None:
+        """Judge one ledger commit whose first parent was looked at before; one of two ledgers is judged once."""
+        if commit_id in self.seen:
+            return self.position.add(commit_id)
+        self.seen.add(commit_id)
+        self.judged += 1
+        try:
+            commit = self.judge.commit(commit_id)
+            if not commit.parents:
+                self._genesis(commit)
+            else:
+                self._with_branch(commit, self.judge.judge(commit_id))
+        except Refused as refused:
+            self.find(refused, commit_id)
+        self.position.add(commit_id)
+
+    def _with_branch(self, commit: Commit, change: Change) -> None:
+        if change.on == "branch":
+            refuse("WRONG_REF", "a commit of a review branch stands on the ledger", HINT)
+        if change.on == "merge":
+            self.branch(commit.parents[1], commit.parents[0], change.request.target)
+
+    def fork(self, tip: str) -> str:
+        """Where a review branch leaves the ledger: the first commit, from its tip down, that is not of a branch."""
+        return self._walk(tip)[1]
+
+    def merged(self, tip: str, ledger_tip: str) -> bool:
+        """Whether a commit is in a ledger's history."""
+        git = self.judge.objects.git
+        return git.attempt("merge-base", "--is-ancestor", tip, ledger_tip).returncode == 0
+
+    def _walk(self, tip: str) -> tuple[list[tuple[str, Commit, str]], str]:
+        """The commits of a branch from its tip down, each with the ledger commit that it names, and the fork."""
+        found: list[tuple[str, Commit, str]] = []
+        here = tip
+        while True:
+            commit = self.judge.commit(here)
+            ledger = message.parse(commit.message).ledger
+            if ledger is None:
+                return found, here
+            if len(commit.parents) != 1:
+                refuse("BAD_MERGE", f"{here[:10]} is no commit of a review branch: it has one parent", HINT)
+            found.append((here, commit, ledger))
+            here = commit.parents[0]
+
+    def branch(self, tip: str, ledger_tip: str, task_id: str) -> list[tuple[Commit, Change]]:
+        """Judge a review branch down to its submission: single parents, this task alone, ledgers never backwards.
+
+        :param ledger_tip: no branch commit may name a later ledger commit than this.
+        """
+        commits, submitted = self._walk(tip)
+        found, latest = [], self.position[ledger_tip]
+        if not self._submits(submitted, ledger_tip, names.task_path(task_id)):
+            refuse("BAD_MERGE", f"{submitted[:10]} is not the submission under review of {task_id}", HINT)
+        for here, commit, ledger in commits:
+            at = self.position.get(ledger)
+            if at is None or not self.position[submitted] <= at <= latest:
+                refuse("BAD_MERGE", f"{here[:10]} is not a commit of the review branch of {task_id}", HINT)
+            change = self.judge.judge(here)
+            if change.request.target != task_id:
+                refuse("BAD_MERGE", f"{here[:10]} is about {change.request.target}, not {task_id}", HINT)
+            found.append((commit, change))
+            latest = at
+        return found
+
+    def _submits(self, commit_id: str, ledger_tip: str, path: str) -> bool:
+        """Whether a ledger commit brought a task's file to what it still is."""
+        at, objects = self.position.get(commit_id), self.judge.objects
+        if at is None or at > self.position[ledger_tip]:
+            return False
+        parents = self.judge.commit(commit_id).parents
+        mine, now = (objects.entry(objects.root(one), path) for one in (commit_id, ledger_tip))
+        before = objects.entry(objects.root(parents[0]), path) if parents else None
+        return mine == now != before
+
+    def _genesis(self, commit: Commit) -> None:
+        """A first commit founds the project: files of init alone, one orchestrator, signed by its key."""
+        said = message.parse(commit.message)
+        objects = self.judge.objects
+        pairs = dict(objects.differences(None, commit.tree, most=MOST * MOST))
+        files = {path: pair[1] for path, pair in pairs.items()}
+        others = [path for path in files if names.place(path).kind not in ("house", "project", "agent")]
+        self.judge.same_tree(None, commit, pairs)
+        people = [path for path in files if path.startswith("agents/")]
+        agent, project = self._founder(commit, people)
+        change = Change(Request(said.op, agent.name), "project: founded", self._edits(files), "ledger", "")
+        if others or FOUNDED - set(files):
+            refuse("BAD_GENESIS", f"a project is not founded with {sorted(others) or sorted(files)} alone", HINT)
+        if (
+            said.op != "project.init"
+            or message.generate(change, project, names.MAIN, digests(change.edits)) != commit.message
+        ):
+            refuse("BAD_GENESIS", "the message is not that of a founding", HINT)
+
+    def _founder(self, commit: Commit, people: list[str]) -> tuple[Agent, str]:
+        state = Snapshot(self.judge.state_of_tree(commit.tree))
+        project = state.project
+        check_policy(project, state.find_agent)
+        agent = signer(commit, state)
+        key = agent.keys[0]
+        proved = sshsig.proves(project.repository, agent.name, key.key, key.proof)
+        alone = people == [names.path_of("agent", agent.name)] and len(agent.keys) == 1
+        named = agent.name == agent.role or agent.name not in policy.roles(project)
+        if not (proved and alone and named and ORCHESTRATE in policy.rights(project, agent)):
+            refuse("BAD_GENESIS", "the founder is not an orchestrator with one key of its own", HINT)
+        return agent, project.repository
+
+    def _edits(self, files: dict[str, Entry | None]) -> tuple[Edit, ...]:
+        edits = []
+        for path, entry in sorted(files.items()):
+            self.judge.content(path, entry)
+            if entry is None or entry.mode != FILE:
+                refuse("BAD_GENESIS", f"{path} is no plain file", HINT, path)
+            edits.append(Edit(path, content=self.judge.objects.need(entry.id, "blob").content))
+        return tuple(edits)
+
+    def open_branch(self, task_id: str, tip: str, ledger_tip: str) -> None:
+        """Judge an open review branch against the ledger; one that is merged or orphaned is nobody's concern."""
+        try:
+            task = (
+                self.judge.state(ledger_tip).find(Task, names.task_path(task_id)) if names.ID.match(task_id) else None
+            )
+            if task is None or task.status != IN_REVIEW or tip in self.position:
+                return
+            self.judged += len(self.branch(tip, ledger_tip, task_id))
+        except Refused as refused:
+            if not self.merged(tip, ledger_tip):  # as the branch of a round before may stand about
+                self.find(refused, tip)

@@ -1,0 +1,163 @@
+"""Door 3: what a push brings is judged before it is let in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opsgit.domain import message, names, reviews
+from opsgit.domain.findings import Finding
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.storage.branch import said
+from opsgit.storage.objects import Commit
+from opsgit.storage.repository import Repository
+from opsgit.verification.verifier import AHEAD, Verifier
+
+REVIEW = names.review_ref("")
+FETCH = "git fetch, then try again"
+
+
+@dataclass(frozen=True, repr=False)
+class Move:
+    """What a push wants of one ref; None where there is nothing before, or nothing shall be after."""
+
+    ref: str
+    before: str | None
+    after: str | None
+
+
+def pushed(
+    repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str], now: int, pusher: str | None
+) -> list[Finding]:
+    """What is wrong with a push; nothing when it may come in.
+
+    :param updates: old id, new id and full name of each ref.
+    :param env: the variables by which git hands over the quarantined objects.
+    :param now: the server's clock, in seconds.
+    :param pusher: who pushes, where the server's configuration knows.
+    """
+    return _Push(repository, env, now, pusher).judge([Move(ref, _id(old), _id(new)) for old, new, ref in updates])
+
+
+def _id(written: str) -> str | None:
+    return written if written.strip("0") else None
+
+
+class _Push:
+    def __init__(self, repository: Repository, env: dict[str, str], now: int, pusher: str | None) -> None:
+        self.repository, self.now, self.pusher = repository, now, pusher
+        self.verifier = Verifier(repository, env=env)
+        self.chain = self.verifier.chain
+        self.old = repository.git.ref(names.MAIN)
+        self.main = self.old  # where main will be
+        self.moves: dict[str, Move] = {}
+        self.open: list[tuple[str | None, str]] = []  # reviews that go on: from where, to where
+
+    def judge(self, moves: list[Move]) -> list[Finding]:
+        if self.old:
+            self.chain.position.begin(self.old, lambda: self.verifier.first_parents(self.old or "", None))
+        self.moves = {move.ref: move for move in moves}
+        for move in sorted(moves, key=lambda move: move.ref != names.MAIN):  # main first: reviews stand on it
+            try:
+                self._known(move)
+                self._ref(move)
+            except Refused as refused:
+                self.chain.find(refused, move.after or move.before or "")
+        self._sweep()
+        for before, after in self.open if not self.chain.findings else ():
+            self._still_may(before, after)
+        return self.chain.findings
+
+    def _known(self, move: Move) -> None:
+        """A ref is named once, and stands where the push says: git moves each by itself, in the order of the push."""
+        if self.moves[move.ref] is not move:
+            refuse("WRONG_REF", f"{move.ref} is named twice in one push", "name each ref once")
+        if move.before is None and move.after is None:
+            refuse("WRONG_REF", f"{move.ref} is not there to be deleted", FETCH)
+        if self.repository.git.ref(move.ref) != move.before:
+            refuse("NOT_FAST_FORWARD", f"{move.ref} is not where the push says that it is", FETCH)
+
+    def _sweep(self) -> None:
+        """What is new must not be signed by a key that was compromised before."""
+        tips = [move.after for move in self.moves.values() if move.after]
+        if self.main in self.chain.position and tips and not self.chain.findings:
+            self.verifier.sweep(self.main or "", *tips, "--not", "--all")
+
+    def _ref(self, move: Move) -> None:
+        if move.ref == names.MAIN:
+            self._main(move)
+        elif move.ref.startswith(REVIEW) and names.ID.match(move.ref.removeprefix(REVIEW)):
+            self._review(move)
+        else:
+            refuse("WRONG_REF", f"{move.ref} is neither main nor a review branch", "push main and review/ID")
+
+    def _main(self, move: Move) -> None:
+        if move.after is None:
+            refuse("NOT_FAST_FORWARD", "the ledger is never deleted", "git push main")
+        chain = self.verifier.first_parents(move.after, move.before)
+        if move.before and chain[0] != move.before:
+            why = "the ledger only goes on; this would rewind or fork it"
+            refuse("NOT_FAST_FORWARD", why, "git fetch, git reset --hard origin/main, then do it again")
+        self.main = move.after
+        for commit_id in chain[1 if move.before else 0 :]:
+            self.chain.ledger(commit_id)
+            if self.chain.findings:
+                return
+            commit = self.chain.judge.commit(commit_id)
+            self._timely(commit)
+            self._signed_by_pusher(commit)
+            self._whole_branch(commit)
+
+    def _whole_branch(self, commit: Commit) -> None:
+        """A verdict merges all of its review: what the server has of the branch, and what the push brings."""
+        if len(commit.parents) != 2:
+            return
+        ref = names.review_ref(names.place(message.parse(commit.message).files[0][0]).name)
+        merged, brought = commit.parents[1], self.moves.get(ref, Move(ref, None, None)).after
+        for tip in filter(None, (self.repository.git.ref(ref), brought)):
+            same = self.chain.fork(tip) == self.chain.fork(merged)
+            if same and tip not in self.verifier.first_parents(merged, tip):
+                refuse("BAD_MERGE", f"a verdict leaves newer commits of {ref} out", "git fetch, then give it again")
+
+    def _timely(self, commit: Commit) -> None:
+        if commit.time > self.now + AHEAD:
+            why = f"a commit by {commit.name} is {commit.time - self.now} seconds ahead of the server"
+            refuse("AHEAD_OF_TIME", why, "set the clock")
+
+    def _signed_by_pusher(self, commit: Commit) -> None:
+        if self.pusher and commit.name != self.pusher:
+            why = f"a commit is {commit.name}'s, pushed by {self.pusher}"
+            refuse("WRONG_PUSHER", why, f"let {commit.name} push it")
+
+    def _review(self, move: Move) -> None:
+        task_id = move.ref.removeprefix(REVIEW)
+        if self.main is None or self.main not in self.chain.position:
+            refuse("WRONG_REF", f"{move.ref} without the ledger that it belongs to", "git push main first")
+        if move.before and not self._kept(move.before, move.after):
+            why = f"{move.ref} would lose words that no verdict has merged"
+            refuse("NOT_FAST_FORWARD", why, "git fetch, and go on from there; opsgit review withdraw ends a review")
+        if move.after is None or self.chain.merged(move.after, self.main):
+            return
+        task = self.chain.judge.state(self.main).task(task_id)
+        if task.status != "review":
+            refuse("WRONG_REF", f"{task_id} is {task.status}, not in review", f"opsgit task show {task_id}")
+        for commit, _ in self.chain.branch(move.after, self.main, task_id):
+            self._timely(commit)
+        self.open.append((move.before, move.after))
+
+    def _still_may(self, before: str | None, after: str) -> None:
+        """Who lost the right or the key adds no words to a review; what a first push brings is history."""
+        if self.old is None or self.main is None:
+            return
+        state = self.chain.judge.state(self.main)
+        words, chain = said(self.verifier.objects, after, state), self.verifier.first_parents(after, before)
+        new = len(chain) - 1 if chain[0] == before else len(words)
+        for one in words[:new]:
+            lost = reviews.lost_by(state, one)
+            if lost:
+                self.chain.wrong("WORDS_VOID", after, f"{one.by} {lost} since its {one.op}; others may speak")
+
+    def _kept(self, before: str, after: str | None) -> bool:
+        """Whether a branch that moves loses nothing: it goes on, or is merged, or never belonged to the ledger."""
+        goes_on = after is not None and before in self.verifier.first_parents(after, before)
+        merged = self.chain.merged(before, self.main or "")
+        return goes_on or merged or self.chain.fork(before) not in self.chain.position

@@ -1,0 +1,169 @@
+"""Judging a commit: the request behind it is rebuilt and decided again, and the answer must be the commit.
+
+The state, the time and the agents come from the commit's parents; nothing is taken from the checkout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opsgit.domain import agents, message, names, rebuild
+from opsgit.domain.decide import decide
+from opsgit.domain.message import Message
+from opsgit.domain.model import Agent
+from opsgit.domain.records import Record
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.request import Change, HouseFile, Request, Snapshot
+from opsgit.domain.vocabulary import IN_REVIEW
+from opsgit.storage import reader, sshsig, yaml_codec
+from opsgit.storage.branch import said as said_on
+from opsgit.storage.index import Index
+from opsgit.storage.ledger import check_sizes, content_of, digests
+from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
+from opsgit.storage.reader import TreeReader
+
+PROVED = ("agent.add", "agent.rotate")
+HINT = "opsgit help lifecycle"
+MOST = 10_000  # entries that one operation may change, by far
+
+
+@dataclass(eq=False, repr=False)
+class Judge:
+    """Judges the commits of one repository, each by its parents."""
+
+    objects: Objects
+    index: Index
+
+    def commit(self, commit_id: str) -> Commit:
+        """A commit's parts; refuses any but the one accepted form."""
+        return parse_commit(self.objects.need(commit_id, "commit").content)
+
+    def state(self, commit_id: str) -> Snapshot:
+        """The state at a ledger commit."""
+        return Snapshot(TreeReader(self.objects, self.index, commit_id))
+
+    def state_of_tree(self, tree_id: str) -> TreeReader:
+        """The state that a tree holds, before any commit does."""
+        return TreeReader(self.objects, self.index, "", tree_id)
+
+    def judge(self, commit_id: str) -> Change:
+        """The change that a commit is; raises `Refused` when the rule book would not have made it.
+
+        :param commit_id: a ledger commit with a parent, a verdict merge, or a commit on a review branch.
+        """
+        commit = self.commit(commit_id)
+        if len(commit.parents) > 2:
+            refuse("BAD_MERGE", "no operation has more than two parents", HINT)
+        said = message.parse(commit.message)
+        plain = self.state(said.ledger or commit.parents[0])
+        agent = signer(commit, plain)
+        self._in_order(commit)
+        before = self.objects.root(commit.parents[0])
+        pairs = dict(self.objects.differences(before, commit.tree, most=MOST))
+        snapshot = self._as_seen(commit, said, plain)
+        request = self._request(said, agent, snapshot, pairs)
+        answer = decide(snapshot, request, commit.time)
+        if not isinstance(answer, Change):
+            raise Refused(answer)
+        self._same_files(said, answer, pairs)
+        check_sizes(answer, lambda edit: len(self._held(pairs[edit.path][1])[0] or b""))
+        self.same_tree(before, commit, pairs)
+        same_message(commit, said, answer, plain)
+        return answer
+
+    def _in_order(self, commit: Commit) -> None:
+        if any(self.commit(parent).time > commit.time for parent in commit.parents):
+            refuse("BAD_COMMIT", "the commit is older than its parent", "set the clock")
+
+    def _as_seen(self, commit: Commit, said: Message, plain: Snapshot) -> Snapshot:
+        """The state with, for branch commits and verdicts, the branch's version of the task laid over."""
+        branch = commit.parents[0] if said.ledger else commit.parents[1] if len(commit.parents) == 2 else None
+        if branch is None or not said.files:
+            return plain
+        path = said.files[0][0]
+        if names.place(path).kind != "task":
+            refuse("BAD_MERGE", f"a review is of a task, not of {path}", HINT, path)
+        if (plain.record(path) or {}).get("status") != IN_REVIEW:
+            # doubled: Chain.branch ends at the submission since which nothing touched the file
+            refuse("BAD_MERGE", f"{path} is not in review on the ledger", HINT, path)
+        over = TreeReader(self.objects, self.index, branch).record(path)
+        return Snapshot(plain.reader, {path: over}, lambda: said_on(self.objects, branch, plain)) if over else plain
+
+    def _request(self, said: Message, agent: Agent, snapshot: Snapshot, pairs: Mapping[str, Pair]) -> Request:
+        before: dict[str, Record | None] = {}
+        after: dict[str, Any] = {}
+        for path, (_, entry) in pairs.items():
+            after[path] = self.content(path, entry)
+            before[path] = None if names.is_house(path) else snapshot.record(path)
+        request = rebuild.request(said, agent.name, before, after)
+        if said.op not in PROVED:
+            return request
+        get, repository = request.get, snapshot.project.repository
+        proved = sshsig.proves(repository, request.target, str(get("key")), str(get("proof")))
+        return Request(said.op, agent.name, request.target, {**request.fields, "proved": proved}, said.note)
+
+    def content(self, path: str, entry: Entry | None, canonical: bool = True) -> Any:
+        """What a path holds after a commit, in the form that `rebuild.request` takes; refuses what may not be there.
+
+        :param canonical: refuse any other form too; who stages a hand edit brings it into form later.
+        """
+        kind = names.place(path).kind
+        runs = kind == "house" and path.startswith("gates/")
+        if entry and entry.mode != FILE and not (runs and entry.mode == EXECUTABLE):
+            refuse("WRONG_FILE", f"{path} has mode {entry.mode}", f"git rm --cached {path}", path)
+        if entry is None:
+            return None
+        content = self.objects.need(entry.id, "blob").content
+        if kind == "house":
+            return HouseFile(content, entry.mode == EXECUTABLE)
+        record = reader.checked_record(content, path)
+        if kind == "project":
+            return record, content
+        if canonical and yaml_codec.canonical(kind, record) != content:
+            refuse("NOT_CANONICAL", f"{path} is not in the canonical form", f"opsgit fmt {path}", path)
+        return record
+
+    def same_tree(self, before: str | None, commit: Commit, pairs: Mapping[str, Pair]) -> None:
+        """Refuse a tree that is not, to the byte, the one before with these files: no empty folder, nothing twice."""
+        scratch = Objects(self.objects.git, self.objects.width, trees=self.objects.trees)
+        if scratch.replaced(before, {path: after for path, (_, after) in pairs.items()}) != commit.tree:
+            refuse("BAD_TREE", "the commit's tree holds something beside its files", "git fsck --full")
+
+    def _same_files(self, said: Message, change: Change, pairs: Mapping[str, Pair]) -> None:
+        """Refuse files that are not, to the byte, what the rule book made of the request."""
+        for edit in change.edits:
+            entry = pairs.get(edit.path, (None, None))[1]
+            if self._held(entry) != (content_of(edit), edit.executable):
+                refuse("CONTENT_MISMATCH", f"{edit.path} is not what {said.op} writes", HINT, edit.path)
+        if set(pairs) != {edit.path for edit in change.edits}:
+            # doubled: rebuild.request takes one file, and for file.set all that changed
+            refuse("CONTENT_MISMATCH", f"{said.op} does not touch {sorted(pairs)}", HINT)
+
+    def _held(self, entry: Entry | None) -> tuple[bytes | None, bool]:
+        return (self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE) if entry else (None, False)
+
+
+def signer(commit: Commit, snapshot: Snapshot) -> Agent:
+    """The agent whose active key signed; author, address and key must be of one agent, as of the state before."""
+    agent = snapshot.find_agent(commit.name)
+    keys = agent.active_keys if agent and agent.status == "active" else ()
+    if agent is None or not any(sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT) for key in keys):
+        refuse("BAD_SIGNATURE", f"no active key of {commit.name} signed this commit", "opsgit agent show NAME")
+    if commit.email != agents.address(agent, snapshot.project.repository):
+        refuse("BAD_COMMIT", f"{commit.email} is not the address of {agent.name}", "opsgit whoami")
+    return agent
+
+
+def same_message(commit: Commit, said: Message, change: Change, plain: Snapshot) -> None:
+    """Refuse a commit of another shape or message than its change has."""
+    on = "branch" if said.ledger else "merge" if len(commit.parents) == 2 else "ledger"
+    if len(commit.parents) > (1 if said.ledger else 2) or change.on != on:
+        refuse("BAD_MERGE", f"{said.op} belongs on {change.on}, not on {on}", HINT)
+    ref = names.review_ref(change.request.target) if said.ledger else names.MAIN
+    repository = plain.project.repository
+    if (said.repository, said.ref) != (repository, ref):
+        refuse("WRONG_REF", f"the commit was made for {said.repository} {said.ref}", "opsgit help format")
+    if message.generate(change, repository, ref, digests(change.edits), said.ledger) != commit.message:
+        refuse("MESSAGE_MISMATCH", "the message is not the one that its change generates", "opsgit help format")
