@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from opsgit.cli.main import main
-from opsgit.operations import init
+from opsgit.operations import clone_config, init
 from opsgit.operations.session import Session
 from opsgit.storage.repository import Repository
 
@@ -123,7 +123,7 @@ def desk(founded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> D
     """A fresh state repository with one agent of each role."""
     subprocess.run(["cp", "-a", str(founded / "state"), str(founded / "data"), str(tmp_path)], check=True)
     repository = Repository((tmp_path / "state/.git").resolve(), tmp_path / "state")
-    init.configure_clone(repository, "orchestrator")  # whose keys lie elsewhere now
+    clone_config.configure_clone(repository, "orchestrator")  # whose keys lie elsewhere now
     repository.close()
     capsys.readouterr()
     return Desk(tmp_path / "state", capsys)

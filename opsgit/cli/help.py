@@ -38,12 +38,21 @@ def command(ctx: click.Context, topic: str | None) -> None:
 
 
 def text(topic: str) -> str:
-    """A topic's Markdown; the codes are filled in from their table."""
+    """A topic's Markdown; codes and operations are filled in from their tables."""
     name = topic if topic.endswith(".sh") else f"{topic}.md"
     words = files("opsgit.cli").joinpath(f"topics/{name}").read_text("utf-8")
     exits = "\n".join(f"| {number} | {meaning} |" for number, meaning in EXITS.items())
     codes = "\n".join(f"| `{name}` | {code.exit} | {code.meaning} |" for name, code in sorted(CODES.items()))
-    return words.replace("{exits}", exits).replace("{codes}", codes).rstrip("\n")
+    filled = words.replace("{exits}", exits).replace("{codes}", codes)
+    return (_with_operations(filled) if "{transitions}" in filled else filled).rstrip("\n")
+
+
+def _with_operations(words: str) -> str:
+    from opsgit.domain.rules import VERSIONS
+    from opsgit.views import lifecycle
+
+    newest = VERSIONS[max(VERSIONS)]
+    return words.replace("{transitions}", lifecycle.transitions(newest)).replace("{others}", lifecycle.others(newest))
 
 
 def _explain_command(ctx: click.Context, name: str) -> None:

@@ -17,7 +17,7 @@ from opsgit.operations.session import Session
 from opsgit.storage import repository
 
 if TYPE_CHECKING:
-    from opsgit.storage.ledger import Written
+    from opsgit.operations.transactions import Written
 
 
 def as_status(ctx: click.Context, param: click.Parameter, given: Any) -> Any:

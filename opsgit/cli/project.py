@@ -27,6 +27,18 @@ def show(session: Session, as_json: bool) -> None:
         output.line(line)
 
 
+@command.command("upgrade-rules", epilog="\b\nExample:\n  opsgit project upgrade-rules --dry-run")
+@writing
+@common
+def upgrade_rules(session: Session, as_json: bool) -> None:
+    """Move the ledger to the next version of the rule book.
+
+    What was decided stays decided: each commit is judged by the version that its parent names. Every clone and server
+    needs an opsgit that knows the new version (exit 9 says which is lacking). There is no way back.
+    """
+    wrote(session, project.upgrade_rules(session), as_json)
+
+
 @command.command("set", epilog="\b\nExample:\n  opsgit project set deploy.command '[\"false\"]'")
 @click.argument("key")
 @click.argument("value", required=False)

@@ -1,14 +1,15 @@
-"""Agents and their keys: added, edited, removed, rotated, retired."""
+"""What is written of agents and their keys: added, edited, removed, rotated, retired, compromised, ratified."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from opsgit.domain import names, policy, text
+from opsgit.domain import policy, text
 from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, ImportedFigures, Key
-from opsgit.domain.records import from_record
+from opsgit.domain.names import COMMIT
+from opsgit.domain.records import checked
 from opsgit.domain.refusals import refuse
 from opsgit.domain.vocabulary import AGENT_KINDS, COUNT_MAX, ORCHESTRATE
 
@@ -20,13 +21,9 @@ def address(agent: Agent, repository: str) -> str:
     return agent.email or f"{agent.name}@{repository}"
 
 
-def add(context: Context) -> Agent:
-    """A new agent with its first key; a name that an agent or role ever had is refused."""
-    name = names.check_name(context.request.target)
-    if context.snapshot.taken(names.path_of("agent", name)):
-        refuse("ID_TAKEN", f"agent {name} exists, or did once: a name never returns", "opsgit agent list")
-    if name in policy.roles(context.project):
-        refuse("ID_TAKEN", f"{name} is a role; agents and roles share one name space", "choose another name")
+def add(context: Context, _: None) -> Agent:
+    """A new agent with its first key."""
+    name = context.request.target
     return Agent(
         name=name,
         role=policy.check_role(context.project, str(context.request.get("role"))),
@@ -44,7 +41,7 @@ def _imported(context: Context) -> ImportedFigures | None:
     given = context.request.get("imported")
     if not given:
         return None
-    figures = from_record(ImportedFigures, given)
+    figures = checked(ImportedFigures, given, "imported")
     if figures.tasks_completed is not None and not 0 <= figures.tasks_completed <= COUNT_MAX:
         refuse("BAD_VALUE", f"{figures.tasks_completed} is no number of tasks", "opsgit import --help", "imported")
     if figures.last_active is not None:
@@ -74,23 +71,13 @@ def _email(context: Context, name: str) -> str | None:
 
 
 def _new_key(context: Context) -> Key:
-    """The request's key, proved to be held by the agent and never used by anybody.
-
-    `proved` in the request is what the door found when it checked the proof's signature.
-    """
+    """The request's key; the gate `the key is proved and unused` has looked at it."""
     key, proof = str(context.request.get("key") or ""), str(context.request.get("proof") or "")
-    if not context.request.get("proved"):
-        refuse("BAD_KEY", f"the key of {context.request.target} comes without proof that its private half is held",
-               "opsgit agent add --name NAME --role ROLE makes and proves a key")  # fmt: skip
-    owner = next((a.name for a in context.snapshot.agents() if any(k.key == key for k in a.keys)), None)
-    if owner:
-        refuse("KEY_TAKEN", f"that key is {owner}'s, for ever", "make another key")
     return Key(key=key, state="active", added=context.at, proof=proof)
 
 
 def edit(context: Context, agent: Agent) -> Agent:
     """Change role, description, kind or e-mail; no change of role crosses between orchestrating and implementing."""
-    _active(agent)
     changes = context.request.fields
     after = agent
     if "role" in changes:
@@ -114,48 +101,23 @@ def _same_side(context: Context, agent: Agent, role: str) -> None:
                "never implements, nor the other way round", "opsgit agent add a new agent")  # fmt: skip
 
 
-def _active(agent: Agent) -> None:
-    if agent.status != "active":
-        refuse("AGENT_REMOVED", f"agent {agent.name} was removed", "opsgit agent list")
-
-
-def remove(context: Context, agent: Agent) -> Agent:
+def remove(_: Context, agent: Agent) -> Agent:
     """Take all rights from an agent; its file, keys and history stay."""
-    _active(agent)
-    _others_orchestrate(context, agent)
     return replace(agent, status="removed")
-
-
-def _others_orchestrate(context: Context, agent: Agent) -> None:
-    able = {
-        other.name
-        for other in context.snapshot.agents()
-        if ORCHESTRATE in policy.rights(context.project, other) and other.active_keys
-    }
-    if able == {agent.name}:
-        refuse("LAST_ORCHESTRATOR", f"{agent.name} is the only orchestrator left",
-               "opsgit agent add --name NAME --role orchestrator")  # fmt: skip
 
 
 def rotate(context: Context, agent: Agent) -> Agent:
     """Retire the agent's active keys and bring a new one."""
-    _own(context, agent)
     retired = tuple(replace(key, state="retired") if key.state == "active" else key for key in agent.keys)
     return replace(agent, keys=(*retired, _new_key(context)))
 
 
 def retire_key(context: Context, agent: Agent) -> Agent:
     """Retire one key; without another the agent cannot sign."""
-    _own(context, agent)
     key = str(context.request.get("key"))
     if key not in agent.active_keys:
         refuse("NOT_FOUND", f"{agent.name} has no such active key", f"opsgit agent show {agent.name}")
-    if agent.active_keys == (key,):
-        _others_orchestrate(context, agent)
     return replace(agent, keys=tuple(replace(k, state="retired") if k.key == key else k for k in agent.keys))
-
-
-COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
 def compromise(context: Context, agent: Agent) -> Agent:
@@ -164,8 +126,6 @@ def compromise(context: Context, agent: Agent) -> Agent:
     A cut-off stays when another is named: what one of them makes a finding is not taken back by the next.
     """
     since = _commit(context, "since")
-    if agent.active_keys:
-        _others_orchestrate(context, agent)
     spoiled = (replace(k, state="compromised", since=tuple(dict.fromkeys((*k.since, since)))) for k in agent.keys)
     return replace(agent, keys=tuple(spoiled))
 
@@ -184,9 +144,3 @@ def _commit(context: Context, name: str) -> str:
     if not COMMIT.match(commit):
         refuse("BAD_VALUE", f"{commit!r} is no commit id", "git log --format=%H", name)
     return commit
-
-
-def _own(context: Context, agent: Agent) -> None:
-    _active(agent)
-    if context.me != agent.name and ORCHESTRATE not in context.rights:
-        refuse("NOT_YOURS", f"{context.me} may not change the keys of {agent.name}", f"--as {agent.name}")

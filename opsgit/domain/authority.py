@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from opsgit.domain import policy, times
 from opsgit.domain.context import Context
-from opsgit.domain.lifecycle import Row, Who
-from opsgit.domain.model import Review, Task
+from opsgit.domain.model import Agent, Quota, Task
+from opsgit.domain.operation import Who
 from opsgit.domain.refusals import Refused, refuse
 
 
-def check(context: Context, row: Row, task: Task) -> None:
-    """Refuse unless one of the row's alternatives fits the actor; the first that the actor's right fits explains."""
+def check(context: Context, ways: tuple[Who, ...], value: Any, evidence: bool = True) -> None:
+    """Refuse unless one of the ways to be allowed fits the actor; the first that the actor's right fits explains.
+
+    :param value: what the operation is about; None for a new file.
+    :param evidence: whether relations look at what the request brings.
+    """
+    if all(who.relation == "anyone" for who in ways):
+        rights = [who.right for who in ways if who.right]
+        return context.need_right(*rights) if rights else None
     refusals = []
-    for who in sorted(row.who, key=lambda who: who.right not in {None, *context.rights}):
+    for who in sorted(ways, key=lambda who: who.right not in {None, *context.rights}):
         try:
-            RELATIONS[who.being](context, who, task)
-            return
+            RELATIONS[who.relation](context, who, value)
+            return None
         except Refused as refused:
+            if not evidence and refused.refusal.code == "ALERT_REQUIRED":
+                return None  # which alert, only the step itself says
             refusals.append(refused)
     raise refusals[0]
 
@@ -79,37 +89,11 @@ def _another(task: Task, me: str) -> str:
     return " or ".join(others) or "an orchestrator to add the task anew, with another reviewer"
 
 
-def last_reviewer(context: Context, who: Who, task: Task) -> None:
-    """A reviewer of the last stage, when every stage before it has signed off this round."""
-    reviewer(context, who, task)
-    last = len(task.pipeline) - 2
-    stage = open_stage(task)
-    if stage is not None and stage < last:
-        name = task.pipeline[stage].name
-        refuse("STAGE_OPEN", f"{name} has not signed off round {_round(task)} of {task.id}",
-               f"opsgit review sign-off {task.id} --as {task.pipeline[stage].agent or 'REVIEWER'}")  # fmt: skip
-    own_stage(context, task, last)
-
-
-def own_stage(context: Context, task: Task, stage: int) -> None:
-    """Refuse unless this review stage means the actor, who has not signed another of the round."""
-    if not policy.matches(task.pipeline[stage], context.actor):
-        refuse("NOT_IN_PIPELINE", f"the open review stage of {task.id} is {task.pipeline[stage].name}'s",
-               f"ask {task.pipeline[stage].name}")  # fmt: skip
-    review = task.review or Review(round=0)
-    if any(sign_off.by == context.me for sign_off in review.sign_offs):
-        refuse("ALREADY_SIGNED_OFF", f"{context.me} has signed off another stage of {task.id}",
-               f"ask another {task.pipeline[stage].name}")  # fmt: skip
-
-
 def open_stage(task: Task) -> int | None:
     """The first review stage (an index of the pipeline) without a sign-off of this round, or None."""
-    signed = {s.stage for s in task.review.sign_offs if s.round == _round(task)} if task.review else set()
+    number = task.submission.round if task.submission else 0
+    signed = {mark.stage for mark in task.review.sign_offs if mark.round == number} if task.review else set()
     return next((index for index in range(1, len(task.pipeline) - 1) if index not in signed), None)
-
-
-def _round(task: Task) -> int:
-    return task.submission.round if task.submission else 0
 
 
 def starter(context: Context, who: Who, task: Task) -> None:
@@ -140,14 +124,27 @@ def alerted(context: Context, who: Who, task: Task) -> None:
                f'another observer: opsgit alert raise --task {task.id} --message "..."')  # fmt: skip
 
 
-RELATIONS: dict[str, Callable[[Context, Who, Task], None]] = {
+def oneself(context: Context, who: Who, agent: Agent) -> None:
+    """The agent that the operation is about."""
+    if context.me != agent.name:
+        refuse("NOT_YOURS", f"{context.me} may not change the keys of {agent.name}", f"--as {agent.name}")
+
+
+def user(context: Context, who: Who, quota: Quota) -> None:
+    """Whom the quota names; everybody where it names nobody."""
+    if quota.agents and context.me not in quota.agents:
+        refuse("NOT_ON_QUOTA", f"quota {quota.name} is for {', '.join(quota.agents)}", "ask an orchestrator")
+
+
+RELATIONS: dict[str, Callable[[Context, Who, Any], None]] = {
     "anyone": anyone,
     "assignee": assignee,
     "creator": creator,
     "first stage": first_stage,
     "last stage": last_stage,
     "reviewer": reviewer,
-    "last reviewer": last_reviewer,
     "starter": starter,
     "alerted": alerted,
+    "oneself": oneself,
+    "user": user,
 }

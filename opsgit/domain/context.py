@@ -1,29 +1,32 @@
-"""A request together with what it is judged by, as the rules see it."""
+"""A request together with what it is decided by, as gates and effects see it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from opsgit.domain import policy, text
 from opsgit.domain.model import Agent, Project
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request, Snapshot
 
+if TYPE_CHECKING:
+    from opsgit.domain.operation import Operation
+    from opsgit.domain.rules import RuleBook
+
 
 @dataclass(frozen=True, repr=False)
 class Context:
-    """One request before the rule book: the state, who asks, and when (RFC 3339)."""
+    """One request before the rule book in force: the state, the operation, who asks, and when (RFC 3339)."""
 
     snapshot: Snapshot
     request: Request
     actor: Agent
     at: str
-
-    @cached_property
-    def project(self) -> Project:
-        """The policy that the request is judged by."""
-        return self.snapshot.project
+    project: Project
+    rules: RuleBook
+    operation: Operation
 
     @cached_property
     def rights(self) -> frozenset[str]:
@@ -46,7 +49,7 @@ class Context:
             able = [role for role, held in known.items() if set(held) & set(rights)]
             refuse(
                 "RIGHT_MISSING",
-                f"{self.request.op} needs the right to {' or '.join(rights)}; {self.me} is {self.actor.role}",
+                f"{self.request.op} needs the right to {' or '.join(rights)}; {self.me} is of role {self.actor.role}",
                 f"ask an agent of role {' or '.join(able)}",
             )
 

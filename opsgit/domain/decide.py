@@ -2,89 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from opsgit.domain import (
-    agents,
-    deployments,
-    imports,
-    lifecycle,
-    names,
-    observations,
-    project,
-    quotas,
-    reviews,
-    tasks,
-    text,
-    times,
-)
+from opsgit.domain import canonical, names, schemas, text, times
 from opsgit.domain.authority import check
 from opsgit.domain.context import Context
-from opsgit.domain.lifecycle import Row
-from opsgit.domain.model import Agent, Task
-from opsgit.domain.records import to_record
+from opsgit.domain.gates import STATE
+from opsgit.domain.model import Task
+from opsgit.domain.operation import BRANCH, EXISTS, MERGE, NEW, Operation, check_arguments
+from opsgit.domain.records import Record, model_of, to_record
 from opsgit.domain.refusals import Refusal, Refused, refuse
-from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.domain.request import Change, Edit, Outcome, Request, Snapshot
+from opsgit.domain.rules import RuleBook, in_force
 from opsgit.domain.vocabulary import IN_REVIEW
-
-# How a subject names the operations that leave the status as it is, where their own name would mislead.
-STEPS = {
-    "task.deploy-start": "deploying",
-    "task.deploy-finish": "deploy failed",
-    "task.deploy-abandon": "deploy abandoned",
-}
-STEPS |= {row.op: row.op.partition(".")[2] for row in lifecycle.NO_TRANSITION if row.op.startswith("review.")}
-TASK_RULES: dict[str, Callable[[Context, Task], Task]] = {
-    "task.assign": tasks.assign,
-    "task.claim": tasks.claim,
-    "task.release": tasks.release,
-    "task.start": tasks.start,
-    "task.submit": tasks.submit,
-    "task.edit": tasks.edit,
-    "task.progress": tasks.progress,
-    "task.comment": tasks.comment,
-    "task.trim": tasks.trim,
-    "task.cancel": tasks.cancel,
-    "task.deploy-start": deployments.start,
-    "task.deploy-finish": deployments.finish,
-    "task.deploy-abandon": deployments.abandon,
-    "task.rollback": deployments.rollback,
-    "review.request": reviews.request,
-    "review.comment": reviews.comment,
-    "review.revise": reviews.revise,
-    "review.sign-off": reviews.sign_off,
-    "review.approve": reviews.approve,
-    "review.reject": reviews.reject,
-    "review.withdraw": reviews.withdraw,
-}
-AGENT_RULES: dict[str, tuple[Callable[[Context, Agent], Agent], str]] = {
-    "agent.edit": (agents.edit, "edited"),
-    "agent.remove": (agents.remove, "removed"),
-    "agent.rotate": (agents.rotate, "key rotated"),
-    "agent.retire-key": (agents.retire_key, "key retired"),
-    "agent.compromise": (agents.compromise, "keys compromised"),
-    "agent.ratify": (agents.ratify, "commit ratified"),
-}
-ADDING: dict[str, Callable[[Context], Task]] = {"task.add": tasks.add, "task.import": imports.bring}
-RECORD_RULES: dict[str, tuple[Callable[[Context], Any], str]] = {
-    "agent.add": (agents.add, "added"),
-    "quota.set": (quotas.define, "set"),
-    "quota.use": (quotas.use, "used"),
-    "metric.set": (observations.set_metric, "set"),
-    "alert.raise": (observations.raise_alert, "raised"),
-    "alert.resolve": (observations.resolve_alert, "resolved"),
-}
 
 
 def decide(snapshot: Snapshot, request: Request, now: int) -> Change | Refusal:
-    """Judge a request by a state.
+    """Decide a request by a state.
 
     :param snapshot: the state before; for work on a review branch and for verdicts with the branch's version of
         the task laid over it.
     :param request: what is asked for, by whom.
     :param now: seconds after the epoch; the commit's time when history is judged.
-    :returns: what to write, or why not. Never raises for anything that a request or a state can hold.
+    :returns: what to write, to the byte, or why not. Never raises for anything that a request or a state can hold.
     """
     try:
         return _decide(snapshot, request, now)
@@ -92,78 +33,115 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Change | Refusal:
         return refused.refusal
 
 
+def may(snapshot: Snapshot, op: str, actor: str, target: str, now: int) -> Refusal | None:
+    """Whether an actor could take a step, without what only the step itself brings (a digest, a reason, a text).
+
+    :param target: the id or name of what the step is about, which must be there.
+    :returns: None when the step is refused by nothing but, perhaps, its evidence; else why not.
+    """
+    try:
+        context = _context(snapshot, Request(op, actor, target), now)
+        _permitted(context, _before(context), context.rules, evidence=False)
+    except Refused as refused:
+        return refused.refusal
+    return None
+
+
 def _decide(snapshot: Snapshot, request: Request, now: int) -> Change:
-    if request.op not in lifecycle.TASK_ROWS and request.op not in lifecycle.OTHERS:
-        refuse("NO_SUCH_OPERATION", f"there is no operation {request.op!r}", "opsgit help lifecycle")
-    if request.note != text.tidy(request.note):
-        refuse("BAD_TEXT", "the note is not tidy: spaces at line ends or blank edges", "opsgit help format", "note")
-    text.check(request.note, "note", empty=True)
-    actor = snapshot.agent(request.actor)
-    if actor.status != "active":
-        refuse("AGENT_REMOVED", f"agent {actor.name} was removed", "opsgit whoami")
-    context = Context(snapshot, request, actor, times.text(now))
-    row = lifecycle.TASK_ROWS.get(request.op)
-    change = _on_task(context, row) if row else _on_others(context)
+    context = _context(snapshot, request, now)
+    _check_note(request.note)
+    operation = context.operation
+    before = _before(context)
+    if isinstance(before, Task) and before.status not in operation.sources:
+        raise Refused(context.rules.why_not(operation, before))
+    check_arguments(operation, request.fields)
+    _permitted(context, before, context.rules, evidence=True)
+    change = _changed(context, before, operation.effect(context, before))
     if all(edit.record is not None and edit.record == snapshot.record(edit.path) for edit in change.edits):
         place = names.place(change.edits[0].path)
         refuse("NOTHING_CHANGES", f"{place.kind} {place.name} is like that already", "opsgit history")
-    return change
+    return _fitting(context, change)
 
 
-def _on_task(context: Context, row: Row) -> Change:
-    before = context.snapshot.task(context.request.target)
-    if before.status not in row.sources:
-        raise Refused(lifecycle.why_not(row, before.id, before.status, before.assigned))
-    check(context, row, before)
-    after = TASK_RULES[row.op](context, before)
-    on = row.on if before.status != IN_REVIEW or row.on == lifecycle.BRANCH else "merge"
-    step = f"{before.status} → {after.status}" if before.status != after.status else STEPS.get(row.op, row.op[5:])
-    edits = (Edit(names.task_path(after.id), to_record(after)),)
-    reverts = context.request.get("reverts")
+def _context(snapshot: Snapshot, request: Request, now: int) -> Context:
+    project = snapshot.project
+    rules = in_force(project)
+    operation = rules.operation(request.op)
+    actor = snapshot.agent(request.actor)
+    if actor.status != "active":
+        refuse("AGENT_REMOVED", f"agent {actor.name} was removed", "opsgit whoami")
+    return Context(snapshot, request, actor, times.text(now), project, rules, operation)
+
+
+def _check_note(note: str) -> None:
+    if note != text.tidy(note):
+        refuse("BAD_TEXT", "the note is not tidy: spaces at line ends or blank edges", "opsgit help format", "note")
+    text.check(note, "note", empty=True)
+
+
+def _before(context: Context) -> Any:
+    """The value that the operation is about, None for a new file and for files that hold no record."""
+    kind, target = context.operation.kind, context.request.target
+    if kind not in names.ENTITIES:
+        return None
+    name = names.ENTITIES[kind].check(target)
+    if context.operation.finds == NEW:
+        return None
+    path = names.path_of(kind, name)
+    if context.operation.finds == EXISTS:
+        return context.snapshot.need(model_of(kind), path, f"{kind} {name}".strip())
+    return context.snapshot.find(model_of(kind), path)
+
+
+def _permitted(context: Context, before: Any, rules: RuleBook, evidence: bool) -> None:
+    """Refuse unless the status, the actor and the gates allow the step."""
+    operation = context.operation
+    if isinstance(before, Task) and before.status not in operation.sources:
+        raise Refused(rules.why_not(operation, before))
+    check(context, operation.who, before, evidence)
+    for name in operation.gates:
+        if evidence or name in STATE:
+            rules.gates[name](context, before)
+
+
+def _changed(context: Context, before: Any, after: Any) -> Change:
+    """The change that an effect stands for. The status comes from the operation's record."""
+    operation, request = context.operation, context.request
+    if isinstance(after, Outcome):
+        return Change(request, after.subject, after.edits, operation.on, context.at)
+    if operation.kind != "task":
+        return Change(request, f"{operation.kind} {request.target}: {operation.word}",
+                      (_edit(operation.kind, request.target, to_record(after)),), operation.on, context.at)  # fmt: skip
+    status = _reached(context, operation, before)
+    record = to_record(replace(after, status=status))
+    old = before.status if before else "imported" if after.imported else "new"
+    step = f"{old} → {status}" if old != status else operation.word
+    on = MERGE if before and before.status == IN_REVIEW and operation.on != BRANCH else operation.on
+    reverts = request.get("reverts")
     body = f"This reverts commit {reverts}." if reverts else ""
-    return Change(context.request, f"{after.id}: {step}", edits, on, context.at, before.status, after.status, body)
+    edits = (_edit("task", after.id, record),)
+    return Change(request, f"{after.id}: {step}", edits, on, context.at, before and before.status, status, body)
 
 
-def _on_others(context: Context) -> Change:
-    op = context.request.op
-    kind, rights = lifecycle.OTHERS[op]
-    if rights:
-        context.need_right(*rights)
-    if op in ADDING:
-        return _added_task(context, ADDING[op](context))
-    if op == "project.set":
-        edit, subject = project.set_policy(context)
-        return _change(context, subject, edit)
-    if op == "file.set":
-        edits, subject = project.set_files(context)
-        return _change(context, subject, *edits)
-    return _on_record(context, op, kind)
+def _reached(context: Context, operation: Operation, before: Task | None) -> str:
+    if operation.reaches:
+        status = operation.reaches(context, before)
+        assert status in operation.targets, f"{operation.name} reaches {status}, which its record does not name"
+        return status
+    return operation.targets[0] if operation.targets else before.status if before else ""
 
 
-def _on_record(context: Context, op: str, kind: str) -> Change:
-    if op in AGENT_RULES:
-        change, word = AGENT_RULES[op]
-        after: Any = change(context, context.snapshot.agent(context.request.target))
-    else:
-        make, word = RECORD_RULES[op]
-        after = make(context)
-    edit = Edit(names.path_of(kind, context.request.target), to_record(after))
-    return _change(context, f"{kind} {context.request.target}: {word}", edit)
+def _edit(kind: str, target: str, record: Record) -> Edit:
+    return Edit(names.path_of(kind, target), canonical.emit(kind, record), record)
 
 
-def _added_task(context: Context, task: Task) -> Change:
-    edit = Edit(names.task_path(task.id), to_record(task))
-    origin = "imported" if task.imported else "new"
-    return Change(
-        context.request,
-        f"{task.id}: {origin} → {task.status}",
-        (edit,),
-        lifecycle.LEDGER,
-        context.at,
-        None,
-        task.status,
-    )
-
-
-def _change(context: Context, subject: str, *edits: Edit) -> Change:
-    return Change(context.request, subject, edits, lifecycle.LEDGER, context.at)
+def _fitting(context: Context, change: Change) -> Change:
+    """Refuse a file that no door would read again; whatever is done to a task leaves room for what ends it."""
+    room = canonical.ROOM if context.operation.kind == "task" and not context.operation.ends else 0
+    for edit in change.edits:
+        if edit.record is not None:
+            schemas.check(names.place(edit.path).kind, edit.record, edit.path, context.snapshot.reader.schema)
+        if len(edit.content or b"") > canonical.SIZE_MAX - room:
+            refuse("FILE_FULL", f"{edit.path} would be larger than {(canonical.SIZE_MAX - room) // 1024} KiB",
+                   "an orchestrator may trim comments: opsgit task trim ID --keep 20", edit.path)  # fmt: skip
+    return change

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from opsgit.domain import names
 from opsgit.domain.model import Value
 from opsgit.domain.refusals import refuse
-from opsgit.domain.request import Change
+from opsgit.domain.request import Change, Edit
 
-# In this order, each once but Opsgit-File (design, section 4).
-TRAILERS = ("Opsgit-Op", "Opsgit-Repo", "Opsgit-Ledger", "Opsgit-File")
-COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\Z")
 REVERTS = re.compile(r"This reverts commit ([0-9a-f]{40}|[0-9a-f]{64})\.\Z")
 DISGUISE = re.compile(r"^( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 DISGUISED = re.compile(r"^ ( *opsgit-)", re.IGNORECASE | re.MULTILINE)
@@ -32,20 +30,24 @@ class Message(Value):
     reverts: str | None = None
 
 
-def generate(change: Change, repository: str, ref: str, digests: Mapping[str, str], ledger: str | None = None) -> str:
-    """The message of a change.
+def generate(change: Change, repository: str, ref: str, ledger: str | None = None) -> str:
+    """The message of a change: subject, note, and trailers in this order, each once but Opsgit-File.
 
     :param repository: the project's repository id.
     :param ref: the full name of the branch that the commit is for.
-    :param digests: SHA-256 (hex) of each edited file, `-` for one that is removed.
     :param ledger: on a review branch, the ledger commit by which it is judged.
     """
     trailers = [f"Opsgit-Op: {change.request.op}", f"Opsgit-Repo: {repository} {ref}"]
     if ledger:
         trailers.append(f"Opsgit-Ledger: {ledger}")
-    trailers += [f"Opsgit-File: {edit.path} sha256:{digests[edit.path]}" for edit in change.edits]
+    trailers += [f"Opsgit-File: {edit.path} sha256:{_digest(edit)}" for edit in change.edits]
     parts = [change.subject, change.body, hide(change.request.note), "\n".join(trailers)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _digest(edit: Edit) -> str:
+    """The SHA-256 (hex) of a file that is written, `-` for one that is removed."""
+    return "-" if edit.content is None else hashlib.sha256(edit.content).hexdigest()
 
 
 def hide(note: str) -> str:
@@ -67,7 +69,7 @@ def parse(message: str) -> Message:
     if len(paragraphs) < 2 or not op or len(place) != 2:
         refuse("MESSAGE_MISMATCH", "the message has no opsgit trailers", "opsgit help format")
     ledger = found.get("Opsgit-Ledger", [None])[0]
-    if ledger is not None and not COMMIT.match(ledger):
+    if ledger is not None and not names.COMMIT.match(ledger):
         refuse("MESSAGE_MISMATCH", f"{ledger!r} is no commit id", "opsgit help format")
     body = paragraphs[1:-1]
     reverts = REVERTS.match(body[0]) if body and op == "task.rollback" else None

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
-from opsgit.domain.refusals import refuse
+from opsgit.domain.refusals import Refused, refuse
 
 ID = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*\Z")
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/~^-]{0,200}\Z")
 MAIN = "refs/heads/main"
 PROJECT = "ops.yaml"
-FOLDERS = {"agents": "agent", "quotas": "quota", "metrics": "metric", "alerts": "alert"}
+COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\Z")
 # Written by init and changed by `file.set` alone (design, section 2).
 HOUSE_FILES = frozenset({".gitignore", ".gitattributes", ".pre-commit-config.yaml", "README.md", ".gitlab-ci.yml"})
 HOUSE_FOLDERS = ("schema/", "gates/", ".github/", ".forgejo/")
@@ -28,6 +29,21 @@ class Place(NamedTuple):
 
     kind: str
     name: str
+
+
+class Entity(NamedTuple):
+    """A kind of file that holds a record: the project, a task, an agent ...
+
+    `folder` is where its files lie (empty: the project's one file), `identifier` the field that names a file, `check`
+    what judges that name, `schema` the name of its JSON Schema, `model` its class (or the name of one in `model`).
+    """
+
+    kind: str
+    folder: str
+    identifier: str
+    check: Callable[[str], str]
+    schema: str
+    model: str | type
 
 
 def check_id(text: str, what: str = "id") -> str:
@@ -54,6 +70,19 @@ def check_name(text: str, what: str = "name") -> str:
     return text
 
 
+ENTITIES: dict[str, Entity] = {
+    one.kind: one
+    for one in (
+        Entity("project", "", "name", str, "ops", "Project"),
+        Entity("task", "tasks", "id", check_id, "task", "Task"),
+        Entity("agent", "agents", "name", check_name, "agent", "Agent"),
+        Entity("quota", "quotas", "name", check_name, "quota", "Quota"),
+        Entity("metric", "metrics", "name", check_name, "metric", "Metric"),
+        Entity("alert", "alerts", "id", check_id, "alert", "Alert"),
+    )
+}
+
+
 def task_folder(task_id: str) -> str:
     """The folder of a task: the last two letters or digits of the id, lower context, padded with 0."""
     letters = re.sub(r"[._-]", "", task_id).lower()
@@ -66,8 +95,10 @@ def task_path(task_id: str) -> str:
 
 
 def path_of(kind: str, name: str) -> str:
-    """The path of the file of a kind (task, agent, quota, metric, alert) and an id or name."""
-    return task_path(name) if kind == "task" else f"{kind}s/{name}.yaml"
+    """The path of the file of a kind (a key of `ENTITIES`) and an id or name."""
+    if kind == "project":
+        return PROJECT
+    return task_path(name) if kind == "task" else f"{ENTITIES[kind].folder}/{name}.yaml"
 
 
 def review_ref(task_id: str) -> str:
@@ -81,13 +112,19 @@ def place(path: str) -> Place:
         return Place("project", "")
     folder, _, rest = path.partition("/")
     stem = rest.rsplit("/", 1)[-1].removesuffix(".yaml")
-    kind = "task" if folder == "tasks" else FOLDERS.get(folder, "")
-    legal = NAME if kind in ("agent", "quota", "metric") else ID
-    if kind and len(stem) <= 64 and legal.match(stem) and path_of(kind, stem) == path:
-        return Place(kind, stem)
+    entity = next((one for one in ENTITIES.values() if one.folder == folder), None)
+    if entity and _is_legal(entity, stem) and path_of(entity.kind, stem) == path:
+        return Place(entity.kind, stem)
     if is_house(path):
         return Place("house", path)
     refuse("WRONG_FILE", f"{path} is not a file that a state repository has", f"git rm --cached {path}", path)
+
+
+def _is_legal(entity: Entity, name: str) -> bool:
+    try:
+        return entity.check(name) == name
+    except Refused:
+        return False
 
 
 def is_house(path: str) -> bool:

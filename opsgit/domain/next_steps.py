@@ -1,50 +1,72 @@
-"""Whom and what each task waits for, as the ledger shows it."""
+"""What a task waits for, and what an agent should do next: asked of the rule book, never restated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from opsgit.domain.model import Task
-from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DEPLOYED, DONE, IN_PROGRESS, IN_REVIEW, REJECTED, ROLLED_BACK
-
-ORCHESTRATORS = "orchestrator"
-MET = (DONE, DEPLOYED)  # a dependency with one of these statuses keeps nobody from starting
-BEFORE_START = (BACKLOG, ASSIGNED, REJECTED)
-
-
-def open_dependencies(depends_on: Iterable[str], status_of: Callable[[str], str | None]) -> tuple[str, ...]:
-    """The dependencies that keep a task from being started.
-
-    :param status_of: a function from the id of a task to its status, None where there is no such task.
-    """
-    return tuple(other for other in depends_on if status_of(other) not in MET)
+from opsgit.domain import policy
+from opsgit.domain.advice import ORCHESTRATORS
+from opsgit.domain.decide import may
+from opsgit.domain.model import Agent, Task
+from opsgit.domain.operation import Operation
+from opsgit.domain.request import Snapshot
+from opsgit.domain.rules import RuleBook
+from opsgit.domain.vocabulary import DONE, ORCHESTRATE
 
 
-def blocked_by(status: str, depends_on: Iterable[str], status_of: Callable[[str], str | None]) -> tuple[str, ...]:
-    """What a task of a status is blocked by: its open dependencies until it is started, then nothing."""
-    return open_dependencies(depends_on, status_of) if status in BEFORE_START else ()
+class Step(NamedTuple):
+    """One step that an agent can take on a task now: the operation, what to do, and the command that does it."""
+
+    op: str
+    act: str
+    command: str
 
 
-def waits_for(task: Task, blocked: Iterable[str] = ()) -> tuple[str, str] | None:
-    """Who has to act next (an agent or a role) and on what; None when the task has ended.
+def advised(rules: RuleBook) -> tuple[Operation, ...]:
+    """The operations that take a task forward."""
+    return tuple(one for one in rules.operations.values() if one.advice)
 
+
+def waits_for(
+    rules: RuleBook, task: Task, can_act: Callable[[str], bool], blocked: Iterable[str] = ()
+) -> tuple[str, str] | None:
+    """Who has to act next (an agent or a role) and what to do; None when the task has ended.
+
+    :param can_act: whether the agent of a name is active.
     :param blocked: the ids of the tasks that it is blocked by.
     """
-    found = _next_act(task)
+    found: tuple[str, str] | None = None
+    for one in advised(rules):  # of several steps the last in the catalogue is the usual one
+        name = one.advice.who(task, can_act) if one.advice else None
+        if one.advice and name:
+            found = name, one.advice.act
     return (found[0], f"{found[1]} (blocked by {', '.join(blocked)})") if found and blocked else found
 
 
-def _next_act(task: Task) -> tuple[str, str] | None:
-    if task.deployment and task.deployment.state == "started":
-        return task.deployment.by, "finish the deployment"
-    stages = [stage.name for stage in task.pipeline]
-    found = {
-        BACKLOG: (stages[0], "claim it, or an orchestrator assigns it"),
-        ASSIGNED: (task.assigned or "", "start"),
-        IN_PROGRESS: (task.assigned or "", "submit"),
-        REJECTED: (task.assigned or "", "rework"),
-        IN_REVIEW: (", ".join(stages[1:-1]), "review"),
-        DONE: (stages[-1], "deploy"),
-        ROLLED_BACK: (ORCHESTRATORS, "assign it again"),
-    }
-    return found.get(task.status)
+def steps(snapshot: Snapshot, rules: RuleBook, agent: Agent, task: Task, now: int) -> Iterator[Step]:
+    """The steps on a task that wait for an agent, and that the rule book lets it take.
+
+    :param snapshot: the state, with the task's review branch laid over while it is in review.
+    :param now: seconds after the epoch.
+    """
+
+    def can_act(name: str) -> bool:
+        found = snapshot.find_agent(name)
+        return found is not None and found.status == "active"
+
+    held = policy.rights(snapshot.project, agent)
+    for one in advised(rules):
+        name = one.advice.who(task, can_act) if one.advice else None
+        means = name in (agent.name, agent.role) or (name == ORCHESTRATORS and ORCHESTRATE in held)
+        if one.advice and name and means and may(snapshot, one.name, agent.name, task.id, now) is None:
+            yield Step(one.name, one.advice.act, _command(one, task, agent.name))
+
+
+def _command(operation: Operation, task: Task, me: str) -> str:
+    assert operation.advice
+    template = operation.advice.command or operation.command
+    made = template.format(id=task.id).replace("--as REVIEWER", f"--as {me}")
+    if task.status == DONE and "from done a reason" in operation.gates:
+        made += ' --reason "..."'
+    return made if " --as " in made else f"{made} --as {me}"

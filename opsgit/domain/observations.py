@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from opsgit.domain import names, text
@@ -12,24 +11,21 @@ from opsgit.domain.refusals import refuse
 from opsgit.domain.vocabulary import COUNT_MAX, SEVERITIES
 
 
-def set_metric(context: Context) -> Metric:
+def set_metric(context: Context, _: Metric | None) -> Metric:
     """Set a gauge to a number. `last_check` is set by a run of the monitor, to the number of its findings."""
-    name, value = names.check_name(context.request.target), context.request.get("value")
+    name, value = context.request.target, context.request.get("value")
     if name in names.RESERVED_METRICS:
         refuse("BAD_NAME", f"{name!r} is a word of state.json itself", "choose another name", "name")
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or abs(value) > COUNT_MAX:
+    if abs(value) > COUNT_MAX:
         refuse("BAD_VALUE", f"{value!r} is no number for a metric", "opsgit metric set total_downloads 42", "value")
     if name == names.LAST_CHECK and (not isinstance(value, int) or value < 0):
         refuse("BAD_VALUE", f"{value!r} is no number of findings", "opsgit monitor --raise", "value")
     return Metric(name=name, value=value, at=context.at, by=context.me)
 
 
-def raise_alert(context: Context) -> Alert:
+def raise_alert(context: Context, _: None) -> Alert:
     """Raise an alert, on a task where one is named."""
-    alert_id, task_id = names.check_id(context.request.target, "alert id"), context.request.get("task")
-    if context.snapshot.taken(names.path_of("alert", alert_id)):
-        refuse("ID_TAKEN", f"alert {alert_id} exists", "opsgit alert list")
+    alert_id, task_id = context.request.target, context.request.get("task")
     if task_id:
         context.snapshot.task(str(task_id))
     severity = str(context.request.get("severity") or "warning")
@@ -46,9 +42,8 @@ def raise_alert(context: Context) -> Alert:
     )
 
 
-def resolve_alert(context: Context) -> Alert:
+def resolve_alert(context: Context, alert: Alert) -> Alert:
     """Close an alert."""
-    alert = context.snapshot.alert(context.request.target)
     if alert.status != "open":
         refuse("NOTHING_CHANGES", f"alert {alert.id} is resolved already", "opsgit alert list")
     return replace(alert, status="resolved", resolved=context.at, resolved_by=context.me)

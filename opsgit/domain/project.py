@@ -8,25 +8,39 @@ from typing import Any
 from opsgit.domain import names, policy
 from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Project
-from opsgit.domain.records import Record, from_record
+from opsgit.domain.records import Record, checked
 from opsgit.domain.refusals import refuse
-from opsgit.domain.request import Edit, HouseFile
+from opsgit.domain.request import Edit, HouseFile, Outcome
 from opsgit.domain.vocabulary import ORCHESTRATE
 
 FIXED = ("name", "repository", "rules", "created")
 
 
-def set_policy(context: Context) -> tuple[Edit, str]:
+def set_policy(context: Context, _: Project) -> Outcome:
     """Replace ops.yaml by the request's `record`, whose bytes are `content`; identity and past roles must stay."""
     record: Record = context.request.get("record")
-    before = context.snapshot.record(names.PROJECT) or {}
-    changed = differences(before, record)
+    changed = differences(context.snapshot.record(names.PROJECT) or {}, record)
     for key in FIXED:
         if key in changed:
             refuse("IDENTITY_FIXED", f"{key} of a project never changes", "opsgit project show", f"ops.yaml: {key}")
-    after = from_record(Project, record)
-    _check(context, after)
-    return Edit(names.PROJECT, record, context.request.get("content")), f"project: set {', '.join(changed)}"
+    _check(context, checked(Project, record, "record"))
+    edit = Edit(names.PROJECT, context.request.get("content"), record)
+    return Outcome((edit,), f"project: set {', '.join(changed)}")
+
+
+def upgrade_rules(context: Context, before: Project) -> Outcome:
+    """Move to the next version of the rule book: the number changes in ops.yaml, and nothing else.
+
+    The commit is still decided by the version before; the next one is decided by the new.
+    """
+    record: Record = context.request.get("record")
+    old = context.snapshot.record(names.PROJECT) or {}
+    if differences(old, record) != ["rules"] or record["rules"] != before.rules + 1:
+        why = f"the next version of the rule book is {before.rules + 1}, and nothing else changes with it"
+        refuse("BAD_VALUE", why, "opsgit project upgrade-rules")
+    context.rules.next()
+    edit = Edit(names.PROJECT, context.request.get("content"), record)
+    return Outcome((edit,), f"project: rules {before.rules} → {record['rules']}")
 
 
 def _check(context: Context, after: Project) -> None:
@@ -62,14 +76,16 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
     return found
 
 
-def set_files(context: Context) -> tuple[tuple[Edit, ...], str]:
+def set_files(context: Context, _: None) -> Outcome:
     """Write house files: `files` maps each path to what it becomes, or to None to remove it."""
-    given: Mapping[str, HouseFile | None] = context.request.get("files") or {}
+    given: Mapping[str, HouseFile | None] = context.request.get("files")
     for path, file in given.items():
         if not names.is_house(path) or (file and file.executable and not path.startswith("gates/")):
             refuse("WRONG_FILE", f"{path} is not one of the files around the ledger", "opsgit help format", path)
     files = {path: given[path] for path in sorted(given) if given[path] != context.snapshot.reader.house(path)}
     if not files:
         refuse("NOTHING_CHANGES", f"like that already: {', '.join(given) or 'no file is named'}", "opsgit help format")
-    edits = (Edit(path, None, *(file or (None,))) for path, file in files.items())
-    return tuple(edits), f"files: {', '.join(files)}"
+    edits = (
+        Edit(path, file and file.content, executable=bool(file and file.executable)) for path, file in files.items()
+    )
+    return Outcome(tuple(edits), f"files: {', '.join(files)}")

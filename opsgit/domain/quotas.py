@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from opsgit.domain import names, times
+from opsgit.domain import times
 from opsgit.domain.context import Context
 from opsgit.domain.model import Quota
 from opsgit.domain.refusals import refuse
@@ -35,11 +35,9 @@ def current(quota: Quota, at: str) -> Quota:
     return quota
 
 
-def define(context: Context) -> Quota:
+def define(context: Context, old: Quota | None) -> Quota:
     """Make a quota or change its limit, period or agents; use within a running window is kept."""
-    name = names.check_name(context.request.target)
-    path = names.path_of("quota", name)
-    old = context.snapshot.find(Quota, path)
+    name = context.request.target
     limit, period = _amount(context.request.get("limit"), 0), str(context.request.get("period") or "none")
     if period not in PERIODS:
         refuse("BAD_VALUE", f"{period!r} is no period; there are {', '.join(PERIODS)}", "--period daily", "period")
@@ -82,12 +80,10 @@ def _amount(value: object, least: int) -> int:
     return value
 
 
-def use(context: Context) -> Quota:
+def use(context: Context, stored: Quota) -> Quota:
     """Use some of a quota; refuses with `QUOTA_EXCEEDED` past the limit. A new window begins at the first use."""
-    quota = current(context.snapshot.quota(context.request.target), context.at)
+    quota = current(stored, context.at)
     amount = _amount(context.request.get("amount"), 1)
-    if quota.agents and context.me not in quota.agents:
-        refuse("NOT_ON_QUOTA", f"quota {quota.name} is for {', '.join(quota.agents)}", "ask an orchestrator")
     left = quota.limit - quota.used
     if amount > left:
         until = f"; it resets at {quota.reset_at}" if quota.reset_at else ""

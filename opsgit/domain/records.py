@@ -5,22 +5,21 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from opsgit.domain import model
+from opsgit.domain import model, names
+from opsgit.domain.refusals import refuse
 
 Record = Mapping[str, Any]
 Value = TypeVar("Value")
-KINDS: dict[str, type[Any]] = {
-    "project": model.Project,
-    "task": model.Task,
-    "agent": model.Agent,
-    "quota": model.Quota,
-    "metric": model.Metric,
-    "alert": model.Alert,
-}
+
+
+def model_of(kind: str) -> type[Any]:
+    """The class of the values of a kind of file."""
+    named = names.ENTITIES[kind].model
+    return named if isinstance(named, type) else typing.cast(type[Any], getattr(model, named))
 
 
 def to_record(value: object) -> dict[str, Any]:
@@ -44,6 +43,33 @@ def from_record(kind: type[Value], record: Record) -> Value:
     """
     wanted = _types(typing.cast(typing.Hashable, kind))
     return kind(**{name: _frozen(wanted[name], item) for name, item in record.items()})
+
+
+def checked(kind: type[Value], given: Any, where: str) -> Value:
+    """The frozen value of a mapping that nobody has checked; refuses with `BAD_VALUE` what does not fit its fields.
+
+    :param where: the argument that it came in, for the message.
+    """
+    if not _fits(kind, given):
+        refuse("BAD_VALUE", f"{where} does not have the fields of {kind.__name__}", "opsgit help format", where)
+    return from_record(kind, given)
+
+
+def _fits(wanted: Any, given: Any) -> bool:
+    """Whether a plain value has the type that a field of a model names."""
+    if is_dataclass(wanted):
+        hints = _types(typing.cast(typing.Hashable, wanted))
+        needed = {f.name for f in fields(wanted) if f.default is MISSING and f.default_factory is MISSING}
+        return (isinstance(given, Mapping) and needed <= set(given) <= set(hints)
+                and all(_fits(hints[name], item) for name, item in given.items()))  # fmt: skip
+    origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is tuple:
+        return isinstance(given, list | tuple) and all(_fits(inner[0], item) for item in given)
+    if origin is dict:
+        return isinstance(given, Mapping) and all(
+            isinstance(name, str) and _fits(inner[1], item) for name, item in given.items()
+        )
+    return wanted is object or (isinstance(given, wanted) and not (wanted is int and isinstance(given, bool)))
 
 
 def _frozen(wanted: Any, item: Any) -> Any:

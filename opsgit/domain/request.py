@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from opsgit.domain import names
-from opsgit.domain.model import Agent, Alert, Metric, Project, Quota, Task, Value
-from opsgit.domain.records import KINDS, Record, from_record
+from opsgit.domain.model import Agent, Alert, Project, Quota, Task, Value
+from opsgit.domain.records import Record, from_record
 from opsgit.domain.refusals import refuse
 
 Found = TypeVar("Found")
@@ -33,6 +33,9 @@ class Reader(Protocol):
     def names(self, folder: str) -> Sequence[str]:
         """The file names directly in a folder; empty when there is no such folder."""
 
+    def schema(self, name: str) -> Mapping[str, Any]:
+        """The JSON Schema of a kind of file, by the schema's name."""
+
     def deploy_commit(self, task_id: str) -> str | None:
         """The id of the ledger commit that last deployed a task."""
 
@@ -49,12 +52,12 @@ class BranchAction(NamedTuple):
 class Snapshot:
     """A state that a request is judged by.
 
-    `over` replaces files (the review branch's version of a task), `said` gives the operations on that branch.
+    `over` replaces files (the review branch's version of a task), `branch_actions` gives the operations on that branch.
     """
 
     reader: Reader
     over: Mapping[str, Record] = field(default_factory=dict)
-    said: Callable[[], Sequence[BranchAction]] = tuple
+    branch_actions: Callable[[], Sequence[BranchAction]] = tuple
 
     def record(self, path: str) -> Record | None:
         """The mapping at a path, or None."""
@@ -103,10 +106,6 @@ class Snapshot:
         """The alert of an id; refuses with `NOT_FOUND`."""
         return self.need(Alert, names.path_of("alert", names.check_id(alert_id)), f"alert {alert_id}")
 
-    def metric(self, name: str) -> Metric | None:
-        """The metric of a name, or None."""
-        return self.find(Metric, names.path_of("metric", names.check_name(name)))
-
     def taken(self, path: str) -> str | None:
         """The name of the file that an id would collide with, case folded, or None."""
         folder, _, name = path.rpartition("/")
@@ -117,8 +116,8 @@ class Snapshot:
 class Request(Value):
     """One operation that somebody asks for.
 
-    `target` is the id or name that it is about, `fields` its arguments (keys as in `rebuild.FIELDS`), and `note`
-    the words for the commit's message, in the form that `text.tidy` gives.
+    `target` is the id or name that it is about, `fields` its arguments (as the operation's record in the catalogue
+    names them), and `note` the words for the commit's message, in the form that `text.tidy` gives.
     """
 
     op: str
@@ -134,12 +133,19 @@ class Request(Value):
 
 @dataclass(frozen=True, repr=False)
 class Edit(Value):
-    """A file that an operation writes: a record to be emitted, or the bytes themselves (ops.yaml, house files)."""
+    """A file that an operation writes: its bytes (None: it is removed), and the record that they hold, if any."""
 
     path: str
+    content: bytes | None
     record: Record | None = None
-    content: bytes | None = None
     executable: bool = False
+
+
+class Outcome(NamedTuple):
+    """What an effect gives that writes other than one record: the files, and the subject of the message."""
+
+    edits: tuple[Edit, ...]
+    subject: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,8 +168,3 @@ class Change(Value):
     def is_transition(self) -> bool:
         """Whether a task's status changed."""
         return self.before != self.after
-
-
-def checked(path: str, record: Record) -> Any:
-    """The value of a path's record, of the kind that the path says."""
-    return from_record(KINDS[names.place(path).kind], record)

@@ -1,4 +1,4 @@
-"""What each operation of the work itself writes into a task: add, assign, claim, release, start, submit, edit ..."""
+"""What each operation of the work itself writes into a task. Whether it may is the catalogue's business."""
 
 from __future__ import annotations
 
@@ -6,44 +6,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from opsgit.domain import names, policy, text
+from opsgit.domain import policy, text
 from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Comment, Progress, Review, Stage, Submission, Task
-from opsgit.domain.next_steps import open_dependencies
 from opsgit.domain.refusals import refuse
-from opsgit.domain.vocabulary import (
-    ASSIGNED,
-    BACKLOG,
-    CANCELLED,
-    DONE,
-    IN_PROGRESS,
-    IN_REVIEW,
-    ORCHESTRATE,
-    PRIORITIES,
-    WORK,
-)
-
-CREATOR_EDITS = frozenset({"title", "description", "tags", "priority"})
-UNTIL_START = frozenset({"pipeline", "depends_on"})
-COMMENTS_MAX = 200
+from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, PRIORITIES, WORK
 
 
-def add(context: Context) -> Task:
-    """A new task, in backlog or assigned; refuses a taken id, bad words, and what only an orchestrator may set."""
-    get, task_id = context.request.get, names.check_id(context.request.target)
-    _unused(context, task_id)
-    default = context.project.pipeline or policy.PIPELINE
-    stages = _typed(context, get("pipeline") or default)
-    if get("assigned") or get("depends_on") or [stage.name for stage in stages] != list(default):
-        context.need_right(ORCHESTRATE)
+def add(context: Context, _: None) -> Task:
+    """A new task, in the backlog or assigned."""
+    get, task_id = context.request.get, context.request.target
     task = Task(
         id=task_id,
-        title=title(context),
+        title=_title(context),
         description=_description(context),
         status=BACKLOG,
-        priority=priority(get("priority") or "medium"),
-        tags=tags(get("tags") or ()),
-        pipeline=stages,
+        priority=_priority(get("priority") or "medium"),
+        tags=_tags(get("tags") or ()),
+        pipeline=_typed(context, get("pipeline") or context.project.pipeline or policy.PIPELINE),
         depends_on=_dependencies(context, task_id, get("depends_on") or ()),
         created=context.at,
         created_by=context.me,
@@ -51,20 +31,16 @@ def add(context: Context) -> Task:
     return assigned_to(context, task, str(get("assigned"))) if get("assigned") else task
 
 
-def _unused(context: Context, task_id: str) -> None:
-    taken = context.snapshot.taken(names.task_path(task_id))
-    if taken:
-        refuse(
-            "ID_TAKEN", f"task {taken.removesuffix('.yaml')} exists", f"opsgit task show {taken.removesuffix('.yaml')}"
-        )
+def added_as(context: Context, _: None) -> str:
+    """The status of a new task."""
+    return ASSIGNED if context.request.get("assigned") else BACKLOG
 
 
 def _typed(context: Context, stages: Sequence[str]) -> tuple[Stage, ...]:
     return policy.typed_pipeline(context.project, stages, context.snapshot.find_agent)
 
 
-def title(context: Context) -> str:
-    """The title argument, checked: one line, at most 200 bytes."""
+def _title(context: Context) -> str:
     return context.words("title", text.TITLE_MAX, lines=False)
 
 
@@ -72,14 +48,14 @@ def _description(context: Context) -> str | None:
     return context.words("description") if context.request.get("description") else None
 
 
-def priority(word: str) -> str:
+def _priority(word: str) -> str:
     """A priority that exists, else `BAD_VALUE`."""
     if word not in PRIORITIES:
         refuse("BAD_VALUE", f"{word!r} is no priority; there are {', '.join(PRIORITIES)}", "--priority high")
     return word
 
 
-def tags(words: Sequence[str]) -> tuple[str, ...]:
+def _tags(words: Sequence[str]) -> tuple[str, ...]:
     """Tags, each checked and once."""
     return tuple(dict.fromkeys(text.check(word, "tag", 50, lines=False) for word in words))
 
@@ -106,7 +82,7 @@ def assigned_to(context: Context, task: Task, name: str) -> Task:
     if not policy.matches(task.pipeline[0], agent):
         refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} begins with {task.pipeline[0].name}, not {name}",
                f"opsgit task assign {task.id} --to {task.pipeline[0].name}")  # fmt: skip
-    return contributed(replace(task, status=ASSIGNED, assigned=name, progress=None), name)
+    return contributed(replace(task, assigned=name, progress=None), name)
 
 
 def _may_work(context: Context, agent: Agent) -> None:
@@ -123,15 +99,10 @@ def contributed(task: Task, name: str) -> Task:
 
 
 def assign(context: Context, task: Task) -> Task:
-    """Give the task to somebody; from done it is reopened: that needs a reason and voids the approvals."""
-    not_deploying(task)
-    name = str(context.request.get("to") or "")
-    if task.status in (ASSIGNED, IN_PROGRESS) and name == task.assigned:
-        refuse("NOTHING_CHANGES", f"{task.id} is assigned to {name} already", f"opsgit task show {task.id}")
+    """Give the task to somebody; from done it is reopened, which voids its approvals."""
     if task.status == DONE:
-        context.need_note(f"reopening {task.id}")
         task = replace(task, review=None, deployment=None)
-    return assigned_to(context, task, name)
+    return assigned_to(context, task, str(context.request.get("to")))
 
 
 def claim(context: Context, task: Task) -> Task:
@@ -139,53 +110,36 @@ def claim(context: Context, task: Task) -> Task:
     return assigned_to(context, task, context.me)
 
 
-def release(context: Context, task: Task) -> Task:
+def release(_: Context, task: Task) -> Task:
     """Back to the backlog, assigned to nobody."""
-    return replace(task, status=BACKLOG, assigned=None, progress=None)
+    return replace(task, assigned=None, progress=None)
 
 
 def start(context: Context, task: Task) -> Task:
-    """Begin; all that it depends on must be done or deployed."""
-    unmet = open_dependencies(task.depends_on, lambda other: context.snapshot.task(other).status)
-    if unmet:
-        named = ", ".join(f"{other}, which is {context.snapshot.task(other).status}" for other in unmet)
-        refuse("DEPENDENCY_OPEN", f"{task.id} depends on {named}", f"opsgit task show {unmet[0]}")
-    return contributed(replace(task, status=IN_PROGRESS), context.me)
+    """Begin to work."""
+    return contributed(task, context.me)
 
 
 def submit(context: Context, task: Task) -> Task:
     """Hand in a deliverable for review: a new round, with its digest."""
-    previous = task.submission
-    submission = submitted(context, (previous.round if previous else 0) + 1)
-    not_rejected(task, submission)
-    after = replace(
-        task, status=IN_REVIEW, submission=submission, review=Review(round=submission.round), deployment=None
-    )
+    submission = submitted(context, (task.submission.round if task.submission else 0) + 1)
+    after = replace(task, submission=submission, review=Review(round=submission.round), deployment=None)
     return contributed(after, context.me)
-
-
-def not_rejected(task: Task, submission: Submission) -> None:
-    """Refuse with `DELIVERABLE_UNCHANGED` a digest that a review of this task has rejected."""
-    if submission.digest in task.rejected:
-        refuse("DELIVERABLE_UNCHANGED", f"a review of {task.id} rejected this very digest",
-               "change the deliverable, or give the task up: opsgit task release " + task.id)  # fmt: skip
 
 
 def submitted(context: Context, number: int) -> Submission:
     """The submission that a request describes: where, digest, repository."""
     get = context.request.get
-    if not get("deliverable"):
-        refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
     return Submission(
         round=number,
-        deliverable=deliverable(context),
-        digest=str(get("digest")),
+        deliverable=_deliverable(context),
+        digest=context.words("digest", 200, lines=False),
         repository=context.words("repository", 1000, lines=False) if get("repository") else None,
         at=context.at,
     )
 
 
-def deliverable(context: Context) -> str:
+def _deliverable(context: Context) -> str:
     """Where the deliverable is: relative to the workspace where the project has one."""
     where = context.words("deliverable", 4000, lines=False)
     inside = not where.startswith("/") and ".." not in where.split("/")
@@ -202,39 +156,23 @@ def progress(context: Context, task: Task) -> Task:
 
 def comment(context: Context, task: Task) -> Task:
     """Append a remark."""
-    return replace(task, comments=appended(context, task.comments))
+    return replace(task, comments=(*task.comments, remark(context)))
 
 
-def appended(context: Context, comments: tuple[Comment, ...]) -> tuple[Comment, ...]:
-    """The comments with the request's text as the actor's remark behind them."""
-    if len(comments) >= COMMENTS_MAX:
-        refuse(
-            "COMMENTS_FULL",
-            f"there are {COMMENTS_MAX} comments already",
-            f"an orchestrator, when it is not in review: opsgit task trim {context.request.target} --keep 50",
-        )
-    return (*comments, Comment(by=context.me, at=context.at, text=context.words("text", text.COMMENT_MAX)))
+def remark(context: Context) -> Comment:
+    """The request's text as the actor's remark."""
+    return Comment(by=context.me, at=context.at, text=context.words("text", text.COMMENT_MAX))
 
 
 def trim(context: Context, task: Task) -> Task:
     """Keep only the newest comments; history keeps them all."""
-    keep = int(context.request.get("keep") or 0)
-    if keep >= len(task.comments):
-        refuse("NOTHING_CHANGES", f"{task.id} has {len(task.comments)} comments", f"opsgit task show {task.id}")
-    return replace(task, comments=task.comments[len(task.comments) - keep :])
+    return replace(task, comments=task.comments[len(task.comments) - int(context.request.get("keep")) :])
 
 
 def edit(context: Context, task: Task) -> Task:
-    """Change what describes the task; pipeline and depends_on only until it is started."""
-    changes = context.request.fields
-    creator_only = ORCHESTRATE not in context.rights
-    if creator_only and not set(changes) <= CREATOR_EDITS:
-        refuse("RIGHT_MISSING", "the creator may edit title, description, tags and priority", "ask an orchestrator")
-    if UNTIL_START & set(changes) and task.status not in (BACKLOG, ASSIGNED):
-        refuse("ILLEGAL_TRANSITION", f"pipeline and depends_on are fixed once {task.id} was started",
-               f'opsgit task release {task.id}')  # fmt: skip
-    after = replace(task, **{name: _edited(context, task, name) for name in changes})
-    if after == task:  # who edits becomes a contributor, but not for nothing
+    """Change what describes the task. Whoever edits becomes a contributor, but not for nothing."""
+    after = replace(task, **{name: _edited(context, task, name) for name in context.request.fields})
+    if after == task:
         refuse("NOTHING_CHANGES", f"{task.id} is like that already", f"opsgit task show {task.id}")
     if after.assigned and not policy.matches(after.pipeline[0], context.snapshot.agent(after.assigned)):
         refuse("NOT_IN_PIPELINE", f"{after.assigned} has the task, and the new pipeline begins with "
@@ -245,28 +183,18 @@ def edit(context: Context, task: Task) -> Task:
 def _edited(context: Context, task: Task, name: str) -> Any:
     value = context.request.get(name)
     if name == "title":
-        return title(context)
+        return _title(context)
     if name == "description":
         return _description(context)
     if name == "priority":
-        return priority(str(value))
+        return _priority(str(value))
     if name == "tags":
-        return tags(value)
+        return _tags(value or ())
     if name == "pipeline":
-        return _typed(context, value)
-    if name == "depends_on":
-        return _dependencies(context, task.id, value)
-    refuse("BAD_VALUE", f"{name} is not edited by task.edit", "opsgit task edit --help", name)
+        return _typed(context, value or ())
+    return _dependencies(context, task.id, value or ())
 
 
-def cancel(context: Context, task: Task) -> Task:
+def cancel(_: Context, task: Task) -> Task:
     """Give the task up."""
-    not_deploying(task)
-    return replace(task, status=CANCELLED)
-
-
-def not_deploying(task: Task) -> None:
-    """Refuse with `DEPLOY_RUNNING` while somebody deploys the task."""
-    if task.deployment and task.deployment.state == "started":
-        refuse("DEPLOY_RUNNING", f"{task.deployment.by} is deploying {task.id}",
-               f"wait, or as an orchestrator: opsgit deploy abandon {task.id}")  # fmt: skip
+    return task

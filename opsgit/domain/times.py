@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from opsgit.domain.refusals import refuse
 
 FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
+AHEAD_MAX = 300  # seconds that a commit may lie ahead of a clock
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 

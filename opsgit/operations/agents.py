@@ -9,9 +9,10 @@ from opsgit.domain.model import Agent
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request
 from opsgit.operations import init
-from opsgit.operations.session import Session, orchestrator
+from opsgit.operations.publication import act, write
+from opsgit.operations.session import Session, nobody, orchestrator
+from opsgit.operations.transactions import Written
 from opsgit.storage import sshsig
-from opsgit.storage.ledger import Written
 from opsgit.storage.objects import parse_commit
 
 
@@ -21,12 +22,12 @@ def add(session: Session, name: str, role: str, **fields: Any) -> list[Written]:
     :param fields: description, kind, email; public_key and proof of a key that is held elsewhere.
     """
     given = {key: fields.pop(key, None) for key in ("public_key", "proof")}
-    asked = session.request("agent.add", name, orchestrator, role=role, **fields)
+    asked = session.request("agent.add", name, role=role, **fields)
     trial = init.trial_key(name)
     session.transaction().decide(_with(asked, trial))
     if session.dry_run:
-        return session.write(_with(asked, trial))
-    return session.write(_with(asked, _key(session, name, **given)))
+        return write(session, _with(asked, trial))
+    return write(session, _with(asked, _key(session, name, **given)))
 
 
 def _key(session: Session, name: str, public_key: str | None, proof: str | None) -> dict[str, Any]:
@@ -53,19 +54,17 @@ def rotate(session: Session, name: str, public_key: str | None = None, proof: st
     """
     names.check_name(name)
     if public_key is not None:
-        return session.write(
-            _with(session.request("agent.rotate", name, orchestrator), _key(session, name, public_key, proof))
-        )
+        return write(session, _with(session.request("agent.rotate", name), _key(session, name, public_key, proof)))
     keys = session.repository.keys
-    natural = (lambda _: [name]) if keys.holds(name) else orchestrator
+    natural = (lambda *_: [name]) if keys.holds(name) else orchestrator
     asked = session.request("agent.rotate", name, natural)
     session.transaction().decide(_with(asked, init.trial_key(name)))
     if session.dry_run:
-        return session.write(_with(asked, init.trial_key(name)))
+        return write(session, _with(asked, init.trial_key(name)))
     line = keys.make_next(name)
     proof = init.proof_by(keys, name, f"{name}.next")
     proved = sshsig.proves(keys.repository, name, line, proof)
-    written = session.write(_with(asked, {"key": line, "proof": proof, "proved": proved}))
+    written = write(session, _with(asked, {"key": line, "proof": proof, "proved": proved}))
     keys.promote(name)
     return written
 
@@ -74,12 +73,12 @@ def retire(session: Session, name: str, key: str) -> list[Written]:
     """Retire one key of an agent, named by its line or its fingerprint."""
     agent = session.look().agent(name)
     line = next((k for k in agent.active_keys if key in (k, sshsig.fingerprint(k))), key)
-    return session.write(session.request("agent.retire-key", name, orchestrator, key=line))
+    return act(session, "agent.retire-key", name, key=line)
 
 
 def compromise(session: Session, name: str, since: str) -> list[Written]:
     """Say that somebody else has had an agent's keys since a commit of the ledger."""
-    return session.write(session.request("agent.compromise", name, orchestrator, since=_commit(session, since)))
+    return act(session, "agent.compromise", name, since=_commit(session, since))
 
 
 def ratify(session: Session, commit: str) -> list[Written]:
@@ -87,9 +86,7 @@ def ratify(session: Session, commit: str) -> list[Written]:
     commit_id = _commit(session, commit)
     found = session.repository.git.get(commit_id)
     assert found  # it was just named
-    return session.write(
-        session.request("agent.ratify", parse_commit(found.content).name, orchestrator, commit=commit_id)
-    )
+    return act(session, "agent.ratify", parse_commit(found.content).name, commit=commit_id)
 
 
 def _commit(session: Session, name: str) -> str:
@@ -105,12 +102,12 @@ def _with(request: Request, more: dict[str, Any]) -> Request:
 
 def remove(session: Session, name: str) -> list[Written]:
     """Take all rights from an agent."""
-    return session.write(session.request("agent.remove", name, orchestrator))
+    return act(session, "agent.remove", name)
 
 
 def edit(session: Session, name: str, **fields: Any) -> list[Written]:
     """Change an agent's role, description, kind or e-mail."""
-    return session.write(session.request("agent.edit", name, orchestrator, **fields))
+    return act(session, "agent.edit", name, **fields)
 
 
 def everybody(session: Session) -> tuple[Agent, ...]:
@@ -122,7 +119,7 @@ def whoami(session: Session) -> dict[str, Any]:
     """Who acts here by name, why, and whose keys this machine holds."""
     snapshot = session.look()
     held = [agent.name for agent in snapshot.agents() if session.repository.keys.holds(agent.name)]
-    name = session.actor(snapshot, lambda _: []) if session.named else None
+    name = session.actor(snapshot, nobody) if session.named else None
     agent = snapshot.agent(name) if name else None
     return {
         "agent": name,

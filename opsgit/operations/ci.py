@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from opsgit.domain.request import HouseFile
-from opsgit.operations.session import Session, orchestrator
-from opsgit.storage.ledger import Written
+from opsgit.operations.publication import act
+from opsgit.operations.session import Session
+from opsgit.operations.transactions import Written
 
 # What the job does, the same everywhere; tests run these very lines.
 COMMANDS = (
@@ -62,7 +63,7 @@ def init(session: Session, forge: str) -> list[Written]:
     """Commit the CI job of a forge, pinned to this ledger's genesis."""
     path, _, _ = FORGES[forge]
     files = {path: HouseFile(job(session, forge).encode())}
-    return session.write(session.request("file.set", "", orchestrator, files=files))
+    return act(session, "file.set", "", files=files)
 
 
 def commands(session: Session) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from opsgit.domain.findings import Verification
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.operations import init
+from opsgit.operations import clone_config
 from opsgit.operations.session import Session
 from opsgit.storage import git
 from opsgit.storage.repository import Repository
@@ -31,10 +31,10 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
             f"opsgit -C {folder} verify",
         )
     if agent:
-        init.configure_clone(repository, agent)
+        clone_config.configure_clone(repository, agent)
         git.configure(repository.folder, {"opsgit.agent": agent})
     else:
-        init.trust_signers(repository)
+        clone_config.trust_signers(repository)
     return repository, found
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from opsgit.domain import names, policy, statistics, times, vocabulary
+from opsgit.domain import names, policy, rules, statistics, times, vocabulary
+from opsgit.domain.dependencies import blocked_by
 from opsgit.domain.model import Agent, Project, Quota, Task
-from opsgit.domain.next_steps import blocked_by, waits_for
+from opsgit.domain.next_steps import waits_for
 from opsgit.domain.records import Record, from_record, to_record
 from opsgit.operations.queries import shown, synced
 from opsgit.operations.session import Session
@@ -36,7 +37,7 @@ def state(session: Session) -> dict[str, Any]:
         "created": project.created,
         "updated": times.text(max(entry["at"] for entry in entries)),
         "agents": _agents(project, found, entries),
-        "tasks": _tasks(found["task"], entries),
+        "tasks": _tasks(project, found, entries),
         "quotas": {record["name"]: _quota(from_record(Quota, record)) for record in found["quota"]},
         "metrics": _metrics(found),
     }
@@ -64,21 +65,27 @@ def _agents(project: Project, found: Found, entries: Entries) -> dict[str, Any]:
     }
 
 
-def _tasks(records: Sequence[Record], entries: Entries) -> dict[str, Any]:
+def _tasks(project: Project, found: Found, entries: Entries) -> dict[str, Any]:
+    """All tasks by id, each with its history, whom it waits for and what blocks it."""
     histories: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for entry in entries:
         if "status" in entry:
             histories[entry["path"]].append(shown(dict(entry)))
-    statuses = {record["id"]: record["status"] for record in records}
-    return {
-        record["id"]: _task(from_record(Task, record), histories[names.task_path(record["id"])], statuses.get)
-        for record in records
-    }
+    statuses = {record["id"]: record["status"] for record in found["task"]}
+    active = {record["name"] for record in found["agent"] if record["status"] == "active"}
+    book = rules.in_force(project)
+    compiled = {}
+    for record in found["task"]:
+        task = from_record(Task, record)
+        blocked = blocked_by(task.status, task.depends_on, statuses.get)
+        waiting = waits_for(book, task, active.__contains__, blocked)
+        compiled[task.id] = _task(task, histories[names.task_path(task.id)], blocked, waiting)
+    return compiled
 
 
-def _task(task: Task, history: list[dict[str, Any]], status_of: Callable[[str], str | None]) -> dict[str, Any]:
-    blocked = blocked_by(task.status, task.depends_on, status_of)
-    waiting = waits_for(task, blocked)
+def _task(
+    task: Task, history: list[dict[str, Any]], blocked: Sequence[str], waiting: tuple[str, str] | None
+) -> dict[str, Any]:
     past = to_record(task.imported).get("history", []) if task.imported else []
     empty: dict[str, Any] = {
         "description": "",

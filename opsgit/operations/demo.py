@@ -8,7 +8,7 @@ from pathlib import Path
 from opsgit.domain.refusals import Refused
 from opsgit.operations import agents, compile, deployments, init, moves, observations, project, quotas, reviews, tasks
 from opsgit.operations.session import Session
-from opsgit.storage.ledger import Written
+from opsgit.operations.transactions import Written
 from opsgit.storage.repository import find
 
 Step = tuple[str, Callable[[Session], list[Written]]]

@@ -7,14 +7,16 @@ import json
 import os
 from pathlib import Path
 
-from opsgit.domain import deployments, vocabulary
+from opsgit.domain import vocabulary
+from opsgit.domain.gates import ATTESTED, success
 from opsgit.domain.model import Run, Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import deliverables
-from opsgit.operations.session import Natural, Session, of_stage, orchestrator
+from opsgit.operations.publication import act, write
+from opsgit.operations.session import Session
+from opsgit.operations.transactions import Written
 from opsgit.storage import deliverable, runner
-from opsgit.storage.ledger import Written
 from opsgit.storage.objects import EXECUTABLE, Objects
 from opsgit.storage.repository import Repository
 
@@ -22,16 +24,16 @@ from opsgit.storage.repository import Repository
 def deploy(session: Session, task_id: str, ref: str | None, local: str | None = None) -> list[Written]:
     """Deploy a task that is done: refused, or recorded as deployed or failed (`DEPLOY_FAILED`)."""
     snapshot = session.look()
-    task, by = snapshot.task(task_id), of_stage(task_id, -1)
+    task = snapshot.task(task_id)
     if task.status != vocabulary.DONE or task.submission is None:
-        return session.write(session.request("task.deploy-start", task_id, by))  # refused, with the reason
+        return act(session, "task.deploy-start", task_id)  # refused, with the reason
     digest = deliverables.digest_now(snapshot, task.submission, local)
     command = snapshot.project.deploy
-    asked = session.request("task.deploy-start", task_id, by, ref=ref, digest=digest, command=command.command)
+    asked = session.request("task.deploy-start", task_id, ref=ref, digest=digest, command=command.command)
     if session.dry_run:
-        return session.write(asked)
+        return write(session, asked)
     gates = check_trust(session.repository, command)
-    started = session.write(asked)
+    started = write(session, asked)
     ended = _run(session, command, gates, task_id, "deploy", local)
     found = _after(session, task_id, ended.evidence, local)
     finish = Request(
@@ -40,7 +42,7 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
         task_id,
         {"evidence": found, "digest": digest, "started": started[0].change.at},
     )
-    written = started + session.write(finish)
+    written = started + write(session, finish)
     if written[-1].change.after != vocabulary.DEPLOYED:
         refuse("DEPLOY_FAILED", f"the deploy command of {task_id} ended with: {found}"
                + (f"; its last words: {ended.output.strip()[-300:]}" if ended.output.strip() else ""),
@@ -67,13 +69,11 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
     snapshot = transaction.snapshot()
     task = snapshot.task(task_id)
     reverts = snapshot.reader.deploy_commit(task_id) if task.status == vocabulary.DEPLOYED else None
-    expected = deployments.expected(snapshot.project.rollback.command)
-    asked = session.request(
-        "task.rollback", task_id, _rollers(task_id), alert=alert, reverts=reverts, evidence=expected
-    )
+    expected = success(snapshot.project.rollback.command)
+    asked = session.request("task.rollback", task_id, alert=alert, reverts=reverts, evidence=expected)
     transaction.decide(asked)
     if session.dry_run:
-        return session.write(asked)
+        return write(session, asked)
     gates = check_trust(session.repository, snapshot.project.rollback)
     with session.repository.lock(f"rollback-{task_id}"):  # two at once must not run the command twice
         session.transaction().decide(asked)
@@ -85,25 +85,20 @@ def _roll(session: Session, asked: Request, command: Run, gates: str | None, exp
     ended = _run(session, command, gates, task_id, "rollback", None)
     if ended.output.strip() and ended.evidence != expected:
         session.notices.append(f"the rollback command's last words: {ended.output.strip()[-300:]}")
-    return session.write(
-        Request(asked.op, asked.actor, task_id, {**asked.fields, "evidence": ended.evidence}, asked.note)
+    return write(
+        session, Request(asked.op, asked.actor, task_id, {**asked.fields, "evidence": ended.evidence}, asked.note)
     )
-
-
-def _rollers(task_id: str) -> Natural:
-    deployer = of_stage(task_id, -1)
-    return lambda snapshot: deployer(snapshot) or orchestrator(snapshot)
 
 
 def abandon(session: Session, task_id: str) -> list[Written]:
     """Give up a deployment whose agent is gone."""
-    return session.write(session.request("task.deploy-abandon", task_id, orchestrator))
+    return act(session, "task.deploy-abandon", task_id)
 
 
 def _run(session: Session, command: Run, gates: str | None, task_id: str, what: str, local: str | None) -> runner.Ended:
     """Run a command in a fresh folder that holds the gates/ consented to, with the task in OPSGIT_* variables."""
     if not command.command:
-        return runner.Ended(deployments.ATTESTED)
+        return runner.Ended(ATTESTED)
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opsgit.domain.refusals import Refused
-from opsgit.operations import init
+from opsgit.domain.times import AHEAD_MAX
+from opsgit.operations import clone_config
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
+from opsgit.operations.transactions import half_pushed, mend_half_pushed
 from opsgit.storage import checkout
-from opsgit.storage.ledger import half_pushed, mend_half_pushed
 from opsgit.storage.pins import Pin
 from opsgit.verification import hooks
 from opsgit.version import VERSION
 
-AHEAD = 300
 LOCK_AGE = 10  # seconds: git holds a lock for much less
 GIT_LEAST = (2, 34)
 
@@ -97,7 +97,7 @@ def _git(session: Session) -> Iterator[Check]:
         wrong.append(f"user.name={name}")
     if wrong and name is None and "commit.gpgSign" in wrong:
         yield Check("git", "bad", "git commit signs as nobody here: git config opsgit.agent NAME, then doctor --fix",
-                      lambda: init.trust_signers(session.repository))  # fmt: skip
+                      lambda: clone_config.trust_signers(session.repository))  # fmt: skip
     elif wrong:
         yield Check(
             "git", "bad", f"the clone's configuration lacks {', '.join(wrong)}", lambda: _configure(session, name)
@@ -116,9 +116,9 @@ def _acting(session: Session) -> str | None:
 
 def _configure(session: Session, name: str | None) -> None:
     if name:
-        init.configure_clone(session.repository, name)
+        clone_config.configure_clone(session.repository, name)
     else:
-        init.trust_signers(session.repository)
+        clone_config.trust_signers(session.repository)
 
 
 def _hooks(session: Session) -> Iterator[Check]:
@@ -143,7 +143,7 @@ def _pins(session: Session) -> Iterator[Check]:
 def _clock(session: Session) -> Iterator[Check]:
     tip = session.repository.git.run("log", "-1", "--format=%ct", "main").decode().strip()
     ahead = int(tip) - int(session.clock())
-    state = "bad" if ahead > AHEAD else "ok"
+    state = "bad" if ahead > AHEAD_MAX else "ok"
     yield Check(
         "clock", state, f"the last commit is {ahead} s ahead of this clock" if ahead > 0 else "not behind the ledger"
     )

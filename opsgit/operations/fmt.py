@@ -6,13 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from opsgit.domain import names
+from opsgit.domain import canonical, names
 from opsgit.domain.refusals import Refusal, Refused, refuse
 from opsgit.operations.session import Session
-from opsgit.storage import reader, yaml_codec
+from opsgit.storage import reader
 from opsgit.storage.disk import put
-
-FOLDERS = ("tasks", "agents", "quotas", "metrics", "alerts")
 
 
 def fmt(session: Session, files: Iterable[Path], check: bool) -> tuple[list[str], list[Refusal]]:
@@ -43,7 +41,7 @@ def fmt(session: Session, files: Iterable[Path], check: bool) -> tuple[list[str]
 
 def _all(top: Path) -> Iterator[Path]:
     yield top / names.PROJECT
-    for folder in FOLDERS:
+    for folder in (entity.folder for entity in names.ENTITIES.values() if entity.folder):
         yield from sorted(path for path in (top / folder).rglob("*") if path.is_file() or path.is_symlink())
 
 
@@ -54,8 +52,8 @@ def _formed(content: bytes, path: str) -> bytes:
     record = reader.checked_record(content, path)
     if place.kind == "project":
         return content  # written by people, with comments: it has no other form
-    named = record["id" if place.kind in ("task", "alert") else "name"]
+    named = record[names.ENTITIES[place.kind].identifier]
     if named != place.name:
         raise Refused(Refusal("SCHEMA", f"{path}: holds {named!r}, whose file is {names.path_of(place.kind, named)}",
                               f"git mv {path} {names.path_of(place.kind, named)}", path))  # fmt: skip
-    return yaml_codec.canonical(place.kind, record)
+    return canonical.normalized(place.kind, record)

@@ -21,9 +21,10 @@ from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request, Snapshot
 from opsgit.domain.text import FORBIDDEN
 from opsgit.operations import init
+from opsgit.operations.publication import batch
 from opsgit.operations.session import Session, orchestrator
+from opsgit.operations.transactions import Transaction
 from opsgit.storage import sshsig
-from opsgit.storage.ledger import Transaction
 
 SIZE_MAX = 64 * 1024 * 1024
 EVENTS_MAX = 1000
@@ -148,7 +149,7 @@ def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None
     if odd:
         refuse("NOT_FOUND", f"{file} has no quota {odd[0]}", "--quota-period NAME=daily, with a name in the file")
     actor = session.actor(session.look(), orchestrator)
-    with session.batch() as transaction:  # in memory until the end, so that a dry run goes the whole way too
+    with batch(session) as transaction:  # in memory until the end, so that a dry run goes the whole way too
         trip = Import(session, transaction, actor, periods or {})
         _project(trip, found)
         for part, act in PARTS.items():

@@ -8,18 +8,18 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from opsgit.domain import agents, message, names, policy, text, times
+from opsgit.domain import agents, canonical, message, names, policy, text, times
 from opsgit.domain.model import Agent, Key
 from opsgit.domain.records import to_record
 from opsgit.domain.refusals import refuse
-from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.domain.request import Change, Edit, Request
+from opsgit.operations import clone_config
 from opsgit.storage import git, schema, sshsig
 from opsgit.storage.checkout import Checkout
 from opsgit.storage.keys import KeyStore
-from opsgit.storage.ledger import content_of, digests, seal
+from opsgit.storage.ledger import seal
 from opsgit.storage.objects import FILE, Commit, Entry, Objects
 from opsgit.storage.repository import Repository
-from opsgit.verification import hooks
 
 POLICY = """\
 # yaml-language-server: $schema=schema/ops.schema.json
@@ -74,19 +74,20 @@ def init(folder: Path, project: str, orchestrator: str = "orchestrator", now: in
     git.make_repository(folder)
     repository = Repository((folder / ".git").resolve(), folder.resolve())
     _genesis(repository, project, orchestrator, int(time.time()) if now is None else now)
-    configure_clone(repository, orchestrator)
+    clone_config.configure_clone(repository, orchestrator)
     return repository
 
 
 def _genesis(repository: Repository, project: str, name: str, now: int) -> None:
     identity, at = secrets.token_hex(16), times.text(now)
     agent = first_agent(KeyStore(identity), name, at)
-    edits = [*house(project, identity, at), Edit(names.path_of("agent", name), to_record(agent))]
+    record = to_record(agent)
+    edits = [*house(project, identity, at), Edit(names.path_of("agent", name), canonical.emit("agent", record), record)]
     request = Request("project.init", name)
     change = Change(request, "project: founded", tuple(sorted(edits, key=lambda e: e.path)), "ledger", at)
     objects = Objects(repository.git)
-    files = {edit.path: Entry(FILE, objects.add("blob", content_of(edit) or b"")) for edit in change.edits}
-    words = message.generate(change, identity, names.MAIN, digests(change.edits))
+    files = {edit.path: Entry(FILE, objects.add("blob", edit.content or b"")) for edit in change.edits}
+    words = message.generate(change, identity, names.MAIN)
     commit = Commit(objects.replaced(None, files), (), name, agents.address(agent, identity), now, "", words)
     made = objects.add("commit", seal(KeyStore(identity), agent, commit, objects.width))
     objects.write()
@@ -130,44 +131,9 @@ def house(project: str, identity: str, at: str) -> Iterable[Edit]:
         ".pre-commit-config.yaml": PRE_COMMIT,
         "README.md": README.format(name=project),
     }
-    schemas = {f"schema/{name}.schema.json": schema.folder() / f"{name}.schema.json" for name in schema.FILES.values()}
-    yield from (Edit(path, content=words.encode()) for path, words in fixed.items())
-    yield from (Edit(path, content=source.read_bytes()) for path, source in schemas.items())
-
-
-def configure_clone(repository: Repository, agent: str) -> None:
-    """Set the clone's own git configuration, so that plain git signs as the agent and knows every agent's keys."""
-    objects = repository.objects()
-    snapshot = Snapshot(repository.reader(objects, repository.tip()))
-    found = snapshot.agent(agent)
-    git.configure(
-        repository.folder,
-        {
-            "user.name": found.name,
-            "user.email": agents.address(found, snapshot.project.repository),
-            "user.signingKey": str(repository.keys.path(agent)),
-            "commit.gpgSign": "true",
-        },
-    )
-    trust_signers(repository)
-
-
-def trust_signers(repository: Repository) -> None:
-    """Let plain git judge signatures by the agents' keys, and install the hooks."""
-    objects = repository.objects()
-    signers = str(repository.own / "allowed_signers")
-    git.configure(repository.folder, {"gpg.format": "ssh", "gpg.ssh.allowedSignersFile": signers})
-    write_allowed_signers(repository, Snapshot(repository.reader(objects, repository.tip())))
-    hooks.install(repository)
-
-
-def write_allowed_signers(repository: Repository, snapshot: Snapshot) -> None:
-    """The file by which plain git judges signatures: every key that any agent ever had. opsgit never reads it."""
-    identity = snapshot.project.repository
-    lines = (
-        f'{agents.address(agent, identity)} namespaces="git" {key.key}\n'
-        for agent in snapshot.agents()
-        for key in agent.keys
-    )
-    repository.own.mkdir(exist_ok=True)
-    (repository.own / "allowed_signers").write_text("".join(lines))
+    schemas = {
+        f"schema/{name}.schema.json": schema.folder() / f"{name}.schema.json"
+        for name in (entity.schema for entity in names.ENTITIES.values())
+    }
+    yield from (Edit(path, words.encode()) for path, words in fixed.items())
+    yield from (Edit(path, source.read_bytes()) for path, source in schemas.items())

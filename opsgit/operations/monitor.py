@@ -16,9 +16,10 @@ from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Request
 from opsgit.operations import observations
+from opsgit.operations.publication import batch
 from opsgit.operations.queries import ORDER, synced
-from opsgit.operations.session import Session
-from opsgit.storage.ledger import Written
+from opsgit.operations.session import Session, observer
+from opsgit.operations.transactions import Written
 
 STALE = {"assigned": "24h", "in-progress": "48h", "review": "24h", "rejected": "24h"}
 IDLE = "3d"
@@ -206,7 +207,7 @@ def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[st
     """
     troubles = list(troubles)
     snapshot = session.look()
-    actor = session.actor(snapshot, observations.observer)
+    actor = session.actor(snapshot, observer)
     open_ones = [from_record(Alert, record) for record in observations.records(session, "alert", "open")]
     found = {_mark(trouble.key): trouble for trouble in troubles}
     raised = {alert.id.rpartition("-")[0]: alert for alert in open_ones}
@@ -222,7 +223,7 @@ def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[st
         if mark not in found and mark.startswith(mine)
     ]
     run = Request("metric.set", actor, names.LAST_CHECK, {"value": len(troubles)}, session.note)
-    with session.batch() as transaction:
+    with batch(session) as transaction:
         for request in requests:
             transaction.perform(request)
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsgit.domain import lifecycle, vocabulary
+from opsgit.domain import rules, vocabulary
 from opsgit.domain.refusals import refuse
 from opsgit.operations import tasks
-from opsgit.operations.session import Session, assignee, orchestrator
-from opsgit.storage.ledger import Written
+from opsgit.operations.publication import act
+from opsgit.operations.session import Session
+from opsgit.operations.transactions import Written
 
 
 def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]:
@@ -16,36 +17,36 @@ def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]
 
     :param given: output, repository, deploy_ref, deliverable, alert, assignee.
     """
-    task = session.look(task_id).task(task_id)
-    op = lifecycle.MOVES.get((task.status, to)) or _move_from_nowhere(to)
+    snapshot = session.look(task_id)
+    task = snapshot.task(task_id)
+    op = _operation(rules.in_force(snapshot.project), task.status, to)
     if op == "task.submit":
         return tasks.submit(session, task_id, given.get("output"), given.get("repository"))
     if op in ("review.approve", "review.reject"):
         from opsgit.operations import reviews
 
         return reviews.verdict(session, op, task_id, given.get("deliverable"))
-    if op in ("task.deploy-finish", "task.rollback"):
+    if op == "task.deploy-finish":
         from opsgit.operations import deployments
 
-        if op == "task.rollback":
-            return deployments.rollback(session, task_id, given.get("alert"))
         return deployments.deploy(session, task_id, given.get("deploy_ref"), given.get("deliverable"))
+    if op == "task.rollback":
+        from opsgit.operations import deployments
+
+        return deployments.rollback(session, task_id, given.get("alert"))
     if op == "task.assign":
-        if not (given.get("assignee") or task.assigned):
-            refuse(
-                "BAD_VALUE",
-                f"{task_id} was never assigned: to whom?",
-                f"opsgit task assign {task_id} --to AGENT",
-                "assignee",
-            )
-        return tasks.assign(session, task_id, given.get("assignee") or task.assigned or "")
-    natural = orchestrator if op == "task.cancel" else assignee(task_id)
-    return session.write(session.request(op, task_id, natural))
+        to_whom = given.get("assignee") or task.assigned
+        if not to_whom:
+            hint = f"opsgit task assign {task_id} --to AGENT"
+            refuse("BAD_VALUE", f"{task_id} was never assigned: to whom?", hint, "assignee")
+        return tasks.assign(session, task_id, to_whom)
+    return act(session, op, task_id)
 
 
-def _move_from_nowhere(to: str) -> str:
-    """The operation that leads to a status from elsewhere: asking for it earns the lifecycle's own refusal."""
+def _operation(book: rules.RuleBook, status: str, to: str) -> str:
+    """The operation from a status to another; where there is none, one whose refusal says what the lifecycle has."""
     if to not in vocabulary.STATUSES:
         refuse("BAD_VALUE", f"{to!r} is no status; there are {', '.join(vocabulary.STATUSES)}",
                "opsgit task move ID --to in-progress", "to")  # fmt: skip
-    return next(op for (_, target), op in lifecycle.MOVES.items() if target == to)
+    found = book.moves.get((status, to)) or next(one for (_, target), one in book.moves.items() if target == to)
+    return found.name

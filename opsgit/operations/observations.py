@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from opsgit.domain import policy, vocabulary
 from opsgit.domain.records import Record
 from opsgit.domain.request import Snapshot
+from opsgit.operations.publication import act
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
-from opsgit.storage.ledger import Written
-
-
-def observer(snapshot: Snapshot) -> Sequence[str]:
-    """The agents that may observe."""
-    return [a.name for a in snapshot.agents() if vocabulary.OBSERVE in policy.rights(snapshot.project, a)]
+from opsgit.operations.transactions import Written
 
 
 def set_metric(session: Session, name: str, value: float) -> list[Written]:
     """Set a gauge."""
-    return session.write(session.request("metric.set", name, observer, value=value))
+    return act(session, "metric.set", name, value=value)
 
 
 def raise_alert(session: Session, alert_id: str | None, message: str, **fields: Any) -> list[Written]:
@@ -29,7 +23,7 @@ def raise_alert(session: Session, alert_id: str | None, message: str, **fields: 
     :param fields: severity, task.
     """
     chosen = alert_id if alert_id is not None else next_alert(session.look(), "A")
-    return session.write(session.request("alert.raise", chosen, observer, message=message, **fields))
+    return act(session, "alert.raise", chosen, message=message, **fields)
 
 
 def next_alert(snapshot: Snapshot, prefix: str) -> str:
@@ -43,7 +37,7 @@ def next_alert(snapshot: Snapshot, prefix: str) -> str:
 
 def resolve_alert(session: Session, alert_id: str) -> list[Written]:
     """Close an alert."""
-    return session.write(session.request("alert.resolve", alert_id, observer))
+    return act(session, "alert.resolve", alert_id)
 
 
 def records(session: Session, kind: str, status: str | None = None) -> list[Record]:

@@ -6,15 +6,16 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opsgit.domain import names
+from opsgit.domain import canonical, names
 from opsgit.domain.model import Project, Run
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import deployments
+from opsgit.operations.publication import batch
 from opsgit.operations.session import Session, orchestrator
+from opsgit.operations.transactions import Transaction, Written
 from opsgit.storage import reader, schema, yaml_codec
-from opsgit.storage.ledger import Transaction, Written
 
 
 def policy(session: Session) -> Record:
@@ -32,7 +33,7 @@ def set_key(session: Session, key: str, value: str | None) -> list[Written]:
     if value is not None and meant is None:
         refuse("BAD_VALUE", f"{value!r} is no value", f"opsgit project set {key} --unset takes the key out", key)
     actor = session.actor(session.look(), orchestrator)
-    with session.batch() as transaction:  # the file is edited under the lock, so that nobody's change is lost
+    with batch(session) as transaction:  # the file is edited under the lock, so that nobody's change is lost
         content = yaml_codec.edit_policy(_content(transaction), key, meant)
         record = reader.checked_record(content, names.PROJECT)
         fields = {"record": record, "content": content}
@@ -40,6 +41,16 @@ def set_key(session: Session, key: str, value: str | None) -> list[Written]:
     if not session.dry_run and key in COMMANDS:
         deployments.trust(session.repository, COMMANDS[key](session.look().project))
     return [written]
+
+
+def upgrade_rules(session: Session) -> list[Written]:
+    """Move the ledger to the next version of the rule book; refused with `UNKNOWN_RULES` if there is none."""
+    actor = session.actor(session.look(), orchestrator)
+    with batch(session) as transaction:
+        following = transaction.snapshot().project.rules + 1
+        content = yaml_codec.edit_policy(_content(transaction), "rules", following)
+        fields = {"record": reader.checked_record(content, names.PROJECT), "content": content}
+        return [transaction.perform(Request("project.upgrade-rules", actor, "", fields, session.note))]
 
 
 # The keys that set a command: setting it is consent to this command, and to no other.
@@ -94,5 +105,5 @@ def lines(policy_now: Mapping[str, Any], prefix: str = "") -> list[str]:
 
 def _flow(value: Any) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(map(yaml_codec.scalar, value))}]"
-    return yaml_codec.scalar(value)
+        return f"[{', '.join(map(canonical.scalar, value))}]"
+    return canonical.scalar(value)

@@ -64,9 +64,10 @@ def synced(session: Session) -> Index:
     repository = session.repository
     tip = repository.tip()
     if repository.index.tip() != tip:
+        from opsgit.operations import trust
         from opsgit.storage import reader
 
-        session.trust(tip)
+        trust.judge_ledger(repository, tip)
         reader.sync_index(repository.objects(), repository.index, tip)
     return repository.index
 
@@ -131,7 +132,7 @@ def _slow_tests(session: Session, index: Index, query: Query) -> list[Callable[[
         tests.append(lambda record: bool(blocked(index, record)))
     if query.waiting_for:
         meant = {query.waiting_for, *_roles_of(session, query.waiting_for)}
-        tests.append(lambda record: bool(meant & set(_waiting(index, record)[0].split(", "))))
+        tests.append(lambda record: bool(meant & set(_waiting(session, index, record)[0].split(", "))))
     return tests
 
 
@@ -144,18 +145,20 @@ def blocked(index: Index, record: Record) -> list[str]:
     """The ids of the tasks that a task is blocked by."""
     if not record.get("depends_on"):
         return []
-    from opsgit.domain.next_steps import blocked_by
+    from opsgit.domain.dependencies import blocked_by
 
     statuses = index.statuses(record["depends_on"])
     return list(blocked_by(record["status"], record["depends_on"], statuses.get))
 
 
-def _waiting(index: Index, record: Record) -> tuple[str, str]:
+def _waiting(session: Session, index: Index, record: Record) -> tuple[str, str]:
+    from opsgit.domain import rules
     from opsgit.domain.model import Task
     from opsgit.domain.next_steps import waits_for
     from opsgit.domain.records import from_record
 
-    return waits_for(from_record(Task, record), blocked(index, record)) or ("", "")
+    book, active = rules.in_force(session.look().project), set(index.active_agents())
+    return waits_for(book, from_record(Task, record), active.__contains__, blocked(index, record)) or ("", "")
 
 
 def check_fields(fields: Sequence[str]) -> None:
@@ -170,7 +173,7 @@ def described(session: Session, record: Record, fields: Sequence[str] = ()) -> d
     index = synced(session)
     told = {**record, "blocked_by": blocked(index, record)}
     if {"waiting_for", "waiting_to"} & set(fields):
-        told["waiting_for"], told["waiting_to"] = _waiting(index, record)
+        told["waiting_for"], told["waiting_to"] = _waiting(session, index, record)
     if "updated" in fields:
         path = names.task_path(record["id"])
         told["updated"] = times.text(index.log("path = ?", (path,), 1)[0]["at"])
@@ -186,7 +189,7 @@ def task(session: Session, task_id: str) -> Record:
     record = session.look(task_id).record(names.task_path(task_id))
     assert record
     if record["status"] == vocabulary.IN_REVIEW and session.transaction().branch(task_id) is None:
-        from opsgit.storage.ledger import half_pushed, mend_half_pushed
+        from opsgit.operations.transactions import half_pushed, mend_half_pushed
 
         session.notices.append(f"{half_pushed(task_id)} ({mend_half_pushed(task_id)})")
     return record

@@ -8,9 +8,10 @@ from opsgit.domain import names, quotas, times
 from opsgit.domain.model import Quota
 from opsgit.domain.records import Record, from_record, to_record
 from opsgit.domain.refusals import refuse
+from opsgit.operations.publication import act
 from opsgit.operations.queries import synced
-from opsgit.operations.session import Session, orchestrator
-from opsgit.storage.ledger import Written
+from opsgit.operations.session import Session
+from opsgit.operations.transactions import Written
 
 
 def set_quota(session: Session, name: str, **fields: Any) -> list[Written]:
@@ -24,7 +25,7 @@ def set_quota(session: Session, name: str, **fields: Any) -> list[Written]:
     if not old and fields.get("period") is None:
         kept = {"period": _named_period(session, name)}
     given = {key: value for key, value in fields.items() if value is not None}
-    return session.write(session.request("quota.set", name, orchestrator, **{**kept, **given}))
+    return act(session, "quota.set", name, **{**kept, **given})
 
 
 def _named_period(session: Session, name: str) -> str:
@@ -41,13 +42,9 @@ def _named_period(session: Session, name: str) -> str:
 
 def use(session: Session, name: str, amount: int) -> list[Written]:
     """Use some of a quota; says when more than 80 % is used."""
-    written = session.write(session.request("quota.use", name, _users(name), amount=amount))
+    written = act(session, "quota.use", name, amount=amount)
     _warn(session, from_record(Quota, written[0].change.edits[0].record or {}))
     return written
-
-
-def _users(name: str) -> Any:
-    return lambda snapshot: snapshot.quota(name).agents or orchestrator(snapshot)
 
 
 def _warn(session: Session, quota: Quota) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from opsgit.domain import vocabulary
 from opsgit.domain.request import Snapshot
 from opsgit.operations import deliverables
-from opsgit.operations.session import Session, assignee, nobody
-from opsgit.storage.ledger import Written
+from opsgit.operations.publication import act
+from opsgit.operations.session import Session, nobody
+from opsgit.operations.transactions import Written
 
 
 def verdict(session: Session, op: str, task_id: str, local: str | None = None) -> list[Written]:
@@ -19,7 +20,7 @@ def verdict(session: Session, op: str, task_id: str, local: str | None = None) -
     """
     snapshot = session.look(task_id)
     session.actor(snapshot, nobody)
-    return session.write(session.request(op, task_id, nobody, **_seen(snapshot, op, task_id, local)))
+    return act(session, op, task_id, **_seen(snapshot, op, task_id, local))
 
 
 def _seen(snapshot: Snapshot, op: str, task_id: str, local: str | None) -> dict[str, Any]:
@@ -33,10 +34,10 @@ def _seen(snapshot: Snapshot, op: str, task_id: str, local: str | None) -> dict[
 
 def withdraw(session: Session, task_id: str) -> list[Written]:
     """Take a submission back."""
-    return session.write(session.request("review.withdraw", task_id, assignee(task_id)))
+    return act(session, "review.withdraw", task_id)
 
 
 def revise(session: Session, task_id: str, output: str | None, repository: str | None) -> list[Written]:
     """Hand in another version within the round."""
     fields = deliverables.measured(session.look(), output, repository)
-    return session.write(session.request("review.revise", task_id, assignee(task_id), **fields))
+    return act(session, "review.revise", task_id, **fields)

@@ -1,28 +1,22 @@
-"""What every operation works with: the repository, who acts, the note, and the one way to write."""
+"""What every operation works with: the repository, who acts, the note, the clock."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names
-from opsgit.domain.refusals import Refused, refuse
-from opsgit.storage.disk import put
+from opsgit.domain.refusals import refuse
 from opsgit.storage.repository import Repository
 
 if TYPE_CHECKING:  # what only writes need is imported when something is written: lists start twice as fast
-    from opsgit.domain.findings import Finding
     from opsgit.domain.model import Agent
     from opsgit.domain.request import Request, Snapshot
-    from opsgit.storage.checkout import Checkout
-    from opsgit.storage.ledger import Transaction, Written
+    from opsgit.operations.transactions import Transaction
 
-REVIEWS_KEPT = 1000
-Natural = Callable[["Snapshot"], Sequence[str]]
+Natural = Callable[["Snapshot", str], Sequence[str]]
 
 
 @dataclass(eq=False, repr=False)
@@ -44,126 +38,39 @@ class Session:
         """The state now, without the lock; with a task in review, its branch's version."""
         transaction = self.transaction()
         if task_id:
-            self._trust_review(transaction, task_id)
+            from opsgit.operations import trust
+
+            trust.judge_review(transaction, task_id)
         return transaction.snapshot(task_id)
 
     def transaction(self) -> Transaction:
         """The ledger's tip, to decide on."""
-        from opsgit.storage.ledger import Transaction
+        from opsgit.operations.transactions import Transaction
 
         return Transaction(self.repository, self.clock)
 
-    def request(self, op: str, target: str, natural: Natural, **fields: Any) -> Request:
-        """A request by whoever acts, without the arguments that are None."""
+    def request(self, op: str, target: str, natural: Natural | None = None, /, **fields: Any) -> Request:
+        """A request by whoever acts, without the arguments that are None.
+
+        :param natural: who acts when nobody is named, where it is not whom the catalogue says.
+        """
+        from opsgit.domain import rules
         from opsgit.domain.request import Request
 
         task_id = names.check_id(target) if op.startswith(("task.", "review.")) else None
-        actor = self.actor(self.look(task_id), natural)
+        snapshot = self.look(task_id)
+        operation = rules.in_force(snapshot.project).operation(op)
+        actor = self.actor(snapshot, natural or NATURAL[operation.actor], target)
         given = {name: value for name, value in fields.items() if value is not None}
         return Request(op, actor, target, given, self.note)
 
-    def write(self, *requests: Request) -> list[Written]:
-        """Decide the requests one after the other under the lock, and publish them all, or none."""
-        with self.batch() as transaction:
-            return [self._perform(transaction, request) for request in requests]
-
-    def _perform(self, transaction: Transaction, request: Request) -> Written:
-        if request.op.startswith(("task.", "review.")):
-            self._trust_review(transaction, request.target)
-        return transaction.perform(request)
-
-    @contextmanager
-    def batch(self) -> Iterator[Transaction]:
-        """A transaction under the lock, published at the end unless this is a dry run or something was raised."""
-        from opsgit.storage import checkout
-
-        with self.repository.lock():
-            transaction = self.transaction()
-            self.trust(transaction.base)
-            shown = checkout.of(self.repository, transaction.objects)
-            if shown and not self.dry_run:
-                self._mend(shown, transaction.base)
-            yield transaction
-            if not self.dry_run:
-                transaction.publish()
-                self._refresh(transaction)
-        if transaction.unfinished:
-            self.notices.append(transaction.unfinished)
-
-    def trust(self, tip: str) -> None:
-        """Judge what is new on the ledger since this clone last looked: nothing is built on or shown that was not.
-
-        Refuses with the code of the first finding.
-        """
-        known = self._judged()
-        if tip in known:
-            return
-        from opsgit.verification.verifier import Verifier
-
-        start = known[0] if known else None
-        self._refuse(Verifier(self.repository).since(tip, start), f"git reset --hard {(start or 'COMMIT')[:10]}")
-        self._mark(tip)
-
-    def _trust_review(self, transaction: Transaction, task_id: str) -> None:
-        """The same for an open review, which may have come from a remote."""
-        branch = transaction.reviewed(task_id) if names.ID.match(task_id) else None
-        if branch is None or branch in self._judged() or transaction.written:
-            return
-        from opsgit.verification.verifier import Verifier
-
-        hint = f"git update-ref -d refs/remotes/origin/review/{task_id}, if it is not yours"
-        self._refuse(Verifier(self.repository).review(task_id, branch, transaction.tip), hint)
-        self._mark(transaction.base, branch)
-
-    def _refuse(self, findings: Sequence[Finding], hint: str) -> None:
-        if findings:
-            first = findings[0]
-            why = f"what is here does not hold: {first.commit[:10]}: {first.message}"
-            refuse(first.code, why, f"opsgit verify shows all; to go back: {hint}", first.path)
-
-    def _judged(self) -> list[str]:
-        """What was judged here: the ledger's tip, then tips of reviews."""
-        mark = self.repository.own / "verified"
-        return mark.read_text(errors="replace").split() if mark.exists() else []
-
-    def _mark(self, tip: str, *reviews: str) -> None:
-        """Remember, in the git folder, how far the ledger was judged here, and the newest reviews that were."""
-        if os.access(self.repository.folder, os.W_OK):
-            self.repository.own.mkdir(exist_ok=True)
-            kept = dict.fromkeys((*reviews, *self._judged()[1:]))
-            put(self.repository.own / "verified", "\n".join([tip, *list(kept)[:REVIEWS_KEPT], ""]).encode())
-
-    def _mend(self, shown: Checkout, tip: str) -> None:
-        """Mend the checkout; it is only a view, so that it cannot be mended is told and stops nothing."""
-        try:
-            shown.repair(tip)
-        except (OSError, Refused) as error:
-            self.notices.append(f"the checkout could not be brought up to date: {error}")
-
-    def _refresh(self, transaction: Transaction) -> None:
-        """Bring mark, allowed_signers and a small project's state.json up to date.
-
-        It is published already: that something else cannot be done is only told.
-        """
-        from opsgit.operations import compile
-
-        try:
-            self._mark(transaction.tip, *(new for _, new in transaction.branches.values() if new))
-            if any(path.startswith("agents/") for path in transaction.files):
-                from opsgit.operations import init
-
-                init.write_allowed_signers(self.repository, self.look())
-            compile.refresh_small(self)
-        except (OSError, Refused) as error:
-            self.notices.append(f"not refreshed: {error}; opsgit compile and opsgit doctor --fix write it anew")
-
-    def actor(self, snapshot: Snapshot, natural: Natural) -> str:
+    def actor(self, snapshot: Snapshot, natural: Natural, target: str = "") -> str:
         """Who acts: the names that were given, which must agree, else the natural actor whose key is here."""
         if self.named:
             return self._agreed()
-        candidates = natural(snapshot)
+        candidates = natural(snapshot, target)
         if snapshot.project.identity.explicit or not candidates:
-            self._nobody(candidates, "identity.explicit is set" if candidates else "nobody acts by nature here")
+            self._nobody(candidates, "identity.explicit is set" if candidates else "this step is always by name")
         here = [name for name in candidates if self.repository.keys.holds(name)]
         if len(here) != 1:
             self._nobody(here or candidates, "several keys are here" if here else "the key is not on this machine")
@@ -183,35 +90,40 @@ class Session:
         refuse("IDENTITY_REQUIRED", f"who acts{could}? {why}", f"--as {candidates[0] if candidates else 'NAME'}")
 
 
-def nobody(_: Snapshot) -> Sequence[str]:
+def nobody(snapshot: Snapshot, target: str = "") -> Sequence[str]:
     """No natural actor: a sign-off must be claimed by name."""
     return ()
 
 
-def orchestrator(snapshot: Snapshot) -> Sequence[str]:
-    """The agents that may orchestrate."""
-    from opsgit.domain import policy
-    from opsgit.domain.vocabulary import ORCHESTRATE
+def with_right(right: str) -> Natural:
+    """The agents that hold a right."""
 
-    return [a.name for a in snapshot.agents() if ORCHESTRATE in policy.rights(snapshot.project, a)]
+    def find(snapshot: Snapshot, target: str = "") -> Sequence[str]:
+        from opsgit.domain import policy
 
-
-def assignee(task_id: str) -> Natural:
-    """The agent that a task is assigned to; the orchestrators while it is nobody's."""
-
-    def find(snapshot: Snapshot) -> Sequence[str]:
-        name = snapshot.task(task_id).assigned
-        return [name] if name else orchestrator(snapshot)
+        return [a.name for a in snapshot.agents() if right in policy.rights(snapshot.project, a)]
 
     return find
 
 
-def of_stage(task_id: str, index: int) -> Natural:
-    """The agents that a stage of a task's pipeline means (0 works, -1 deploys)."""
+orchestrator = with_right("orchestrate")
+observer = with_right("observe")
 
-    def find(snapshot: Snapshot) -> Sequence[str]:
-        stage = snapshot.task(task_id).pipeline[index]
-        return [stage.agent] if stage.agent else [a.name for a in snapshot.agents() if _fits(snapshot, a, stage.name)]
+
+def assignee(snapshot: Snapshot, target: str) -> Sequence[str]:
+    """The agent that a task is assigned to; the orchestrators while it is nobody's."""
+    name = snapshot.task(target).assigned
+    return [name] if name else orchestrator(snapshot, target)
+
+
+def of_stage(index: int) -> Natural:
+    """The agents that a stage of a task's pipeline means (0 works, -1 deploys), else the orchestrators."""
+
+    def find(snapshot: Snapshot, target: str) -> Sequence[str]:
+        stage = snapshot.task(target).pipeline[index]
+        if stage.agent:
+            return [stage.agent]
+        return [a.name for a in snapshot.agents() if _fits(snapshot, a, stage.name)] or orchestrator(snapshot, target)
 
     return find
 
@@ -220,3 +132,20 @@ def _fits(snapshot: Snapshot, agent: Agent, role: str) -> bool:
     from opsgit.domain import policy
 
     return agent.role == role and bool(policy.rights(snapshot.project, agent))
+
+
+def user(snapshot: Snapshot, target: str) -> Sequence[str]:
+    """Whom a quota names; the orchestrators where it names nobody."""
+    return snapshot.quota(target).agents or orchestrator(snapshot, target)
+
+
+# Who acts when nobody is named, by the word that an operation's record in the catalogue has for it.
+NATURAL: dict[str, Natural] = {
+    "nobody": nobody,
+    "orchestrator": orchestrator,
+    "observer": observer,
+    "assignee": assignee,
+    "first stage": of_stage(0),
+    "last stage": of_stage(-1),
+    "user": user,
+}

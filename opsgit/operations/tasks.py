@@ -12,8 +12,9 @@ from opsgit.domain.policy import split_pipeline
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request
 from opsgit.operations import deliverables
-from opsgit.operations.session import Session, assignee, of_stage, orchestrator
-from opsgit.storage.ledger import Written
+from opsgit.operations.publication import act, write
+from opsgit.operations.session import Session
+from opsgit.operations.transactions import Written
 
 TRIES = 50
 NUMBERED = re.compile(r"[Tt]-[0-9]{1,9}\Z")  # a longer one is somebody's joke, not the last number
@@ -27,10 +28,10 @@ def add(session: Session, task_id: str | None, title: str, **fields: Any) -> lis
     if fields.get("pipeline"):
         fields["pipeline"] = split_pipeline(fields["pipeline"])
     if task_id is not None:
-        return session.write(session.request("task.add", task_id, orchestrator, title=title, **fields))
+        return act(session, "task.add", task_id, title=title, **fields)
     for _ in range(TRIES):
         try:
-            return session.write(session.request("task.add", _next_id(session), orchestrator, title=title, **fields))
+            return act(session, "task.add", _next_id(session), title=title, **fields)
         except Refused as refused:  # somebody else took the number meanwhile
             if refused.refusal.code != "ID_TAKEN":
                 raise
@@ -47,44 +48,43 @@ def _next_id(session: Session) -> str:
 
 def assign(session: Session, task_id: str, to: str) -> list[Written]:
     """Give a task to an agent."""
-    return session.write(session.request("task.assign", task_id, orchestrator, to=to))
+    return act(session, "task.assign", task_id, to=to)
 
 
 def claim(session: Session, task_id: str) -> list[Written]:
     """Take a task from the backlog."""
-    return session.write(session.request("task.claim", task_id, of_stage(task_id, 0)))
+    return act(session, "task.claim", task_id)
 
 
 def by_assignee(session: Session, op: str, task_id: str, **fields: Any) -> list[Written]:
-    """An operation whose natural actor is the assignee: start, progress, release."""
-    return session.write(session.request(op, task_id, assignee(task_id), **fields))
+    """An operation of the assignee: start, progress, release."""
+    return act(session, op, task_id, **fields)
 
 
 def by_orchestrator(session: Session, op: str, task_id: str, **fields: Any) -> list[Written]:
     """An operation whose natural actor is the orchestrator: edit, trim, cancel."""
     if isinstance(fields.get("pipeline"), str):
         fields["pipeline"] = split_pipeline(fields["pipeline"])
-    return session.write(session.request(op, task_id, orchestrator, **fields))
+    return act(session, op, task_id, **fields)
 
 
 def comment(session: Session, task_id: str, text: str) -> list[Written]:
     """Comment on a task: on its review branch while it is in review, else on the ledger."""
     in_review = session.look().task(task_id).status == vocabulary.IN_REVIEW
     op = "review.comment" if in_review else "task.comment"
-    return session.write(session.request(op, task_id, orchestrator, text=text))
+    return act(session, op, task_id, text=text)
 
 
 def submit(session: Session, task_id: str, output: str | None, repository: str | None = None) -> list[Written]:
     """Hand a deliverable in: the submission on the ledger, and the review request on the task's review branch."""
     snapshot = session.look()
     task = snapshot.task(task_id)
-    by = assignee(task_id)
     if task.status != vocabulary.IN_PROGRESS:  # the lifecycle's answer comes before any look at the disk
-        return session.write(session.request("task.submit", task_id, by))
+        return act(session, "task.submit", task_id)
     fields = deliverables.measured(snapshot, output, repository)
-    handed = session.request("task.submit", task_id, by, **fields)
+    handed = session.request("task.submit", task_id, **fields)
     plea = session.note or f"Please review round {_round(task) + 1}: {fields['deliverable']}"
-    return session.write(handed, Request("review.request", handed.actor, task_id, {"text": plea}))
+    return write(session, handed, Request("review.request", handed.actor, task_id, {"text": plea}))
 
 
 def _round(task: Task) -> int:

@@ -1,4 +1,4 @@
-"""Review branches: which commit is a review's newest, here and at remotes, and what was said on it."""
+"""Review branches: which commit is a review's newest, here and at remotes, and what was done on it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _of_round(objects: Objects, tip: str, path: str, ledger: str) -> bool:
         return False
 
 
-def said(objects: Objects, tip: str, snapshot: Snapshot) -> list[BranchAction]:
+def actions(objects: Objects, tip: str, snapshot: Snapshot) -> list[BranchAction]:
     """The operations on a branch, newest first, down to the submission, which stands on the ledger.
 
     :param snapshot: the state whose agents the authors are; their former keys are in it too.

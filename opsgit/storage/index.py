@@ -188,6 +188,11 @@ class Index:
         rows = self._read(query, (*values, -1 if limit is None else limit))
         return [json.loads(row[0]) for row in rows]
 
+    def active_agents(self) -> list[str]:
+        """The names of the agents that were not removed."""
+        found = self._read("SELECT name FROM state WHERE kind = 'agent' AND status = 'active'")
+        return [row[0] for row in found]
+
     def statuses(self, ids: Iterable[str]) -> dict[str, str]:
         """The status of each task of some ids that exists."""
         query = "SELECT name, status FROM state WHERE kind = 'task' AND name IN (SELECT value FROM json_each(?))"

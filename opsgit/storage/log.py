@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opsgit.domain import message, names, vocabulary
+from opsgit.domain import message, vocabulary
 from opsgit.domain.records import Record
 from opsgit.storage.git import Git
 
@@ -94,8 +94,10 @@ def _details(before: str, status: str, record: Record) -> dict[str, Any]:
     return assigned
 
 
-def deploy_commit(git: Git, tip: str, task_id: str) -> str | None:
-    """The ledger commit that last took a task to deployed, or None."""
-    out = git.run("log", "--first-parent", "--format=%H %s", tip, "--", names.task_path(task_id)).decode()
-    subject = f" {task_id}: done → deployed"
-    return next((line.partition(" ")[0] for line in out.splitlines() if line.endswith(subject)), None)
+def operations(git: Git, tip: str, path: str, op: str) -> Iterator[str]:
+    """The ledger commits up to a tip that are one operation on one file, newest first."""
+    out = git.run("log", "--first-parent", "--format=%H%x1f%B%x1e", tip, "--", path).decode()
+    for part in out.split("\x1e")[:-1]:
+        commit, _, text = part.strip("\n").partition("\x1f")
+        if message.parse(text).op == op:
+            yield commit

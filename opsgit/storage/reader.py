@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from opsgit.domain import names
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import HouseFile
+from opsgit.domain.vocabulary import DEPLOYED
 from opsgit.storage import log, schema, yaml_codec
 from opsgit.storage.index import Index
 from opsgit.storage.objects import EXECUTABLE, FILE, FOLDER, Objects
-
-RULES = 1
 
 
 def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
@@ -29,9 +29,10 @@ def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
 def checked_record(content: bytes, path: str) -> Record:
     """The record of a file's bytes, checked by its schema; an unknown version of the rule book is never guessed at."""
     record, kind = yaml_codec.parse(content, path), names.place(path).kind
-    rules = record.get("rules", RULES) if kind == "project" else RULES
-    if rules != RULES and isinstance(rules, int):
-        refuse("UNKNOWN_RULES", f"ops.yaml asks for rules {rules}; this opsgit knows {RULES}", "upgrade opsgit")
+    if kind == "project" and isinstance(record.get("rules"), int):
+        from opsgit.domain import rules
+
+        rules.version(record["rules"])
     return schema.check(kind, record, path)
 
 
@@ -68,9 +69,18 @@ class TreeReader:
         entry = self.objects.entry(self.root, folder)
         return list(self.objects.tree(entry.id)) if entry and entry.mode == FOLDER else []
 
+    def schema(self, name: str) -> Mapping[str, Any]:
+        """The JSON Schema of a name."""
+        return schema.load(name)
+
     def deploy_commit(self, task_id: str) -> str | None:
         """The ledger commit that last deployed a task."""
-        return log.deploy_commit(self.objects.git, self.commit, task_id)
+        path = names.task_path(task_id)
+        for commit in log.operations(self.objects.git, self.commit, path, "task.deploy-finish"):
+            entry = self.objects.entry(self.objects.root(commit), path)
+            if entry and read_record(self.objects, self.index, path, entry.id)["status"] == DEPLOYED:
+                return commit
+        return None
 
 
 def sync_index(objects: Objects, index: Index, tip: str) -> None:

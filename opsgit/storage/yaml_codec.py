@@ -7,14 +7,15 @@ The canonical form is specified in `opsgit help format`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from opsgit.domain import text
-from opsgit.domain.records import KINDS, Record, from_record, to_record
+from opsgit.domain.canonical import SIZE_MAX
+from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.vocabulary import COUNT_MAX
 
-SIZE_MAX, DEPTH_MAX, INTEGER_MAX = 262_144, 12, 2**53
+DEPTH_MAX = 12
 HINT = "opsgit help format"
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
@@ -24,11 +25,6 @@ _ODD_FLOAT = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")
 _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")
 }
-
-# Plain where every reader of YAML 1.1 or 1.2 sees the same string.
-_PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@+()→;=-]|[ ](?=[^ ]))*\Z")
-_AMBIGUOUS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
-_BLOCK = re.compile(r"[^\s](?:[^\n]*[^\s])?(?:\n+(?:[ \t]*[^\s](?:[^\n]*[^\s])?))*\n?\Z")
 
 
 def fault(path: str, what: str) -> Any:
@@ -124,72 +120,13 @@ class _Builder:
 
     def number(self, words: str) -> Any:
         if _INTEGER.match(words) or _OCTAL_OR_HEX.match(words):
-            value = int(words, 0 if words[1:2] in ("o", "x") else 10) if len(words) < 20 else INTEGER_MAX + 1
-            if abs(value) > INTEGER_MAX:
+            value = int(words, 0 if words[1:2] in ("o", "x") else 10) if len(words) < 20 else COUNT_MAX + 1
+            if abs(value) > COUNT_MAX:
                 fault(self.path, f"the number {words[:20]}... is beyond 2^53")
             return value
         if _ODD_FLOAT.match(words) or (_FLOAT.match(words) and len(words) > 40):
             fault(self.path, f"{words[:20]} is not a number that may be stored")
         return float(words) if _FLOAT.match(words) else words
-
-
-def emit(kind: str, record: Record) -> bytes:
-    """The canonical bytes of a record of a kind (task, agent, quota, metric, alert)."""
-    up = "../../" if kind == "task" else "../"
-    lines = [f"# yaml-language-server: $schema={up}schema/{kind}.schema.json"]
-    _emit_mapping(record, "", lines)
-    return ("\n".join(lines) + "\n").encode()
-
-
-def canonical(kind: str, record: Record) -> bytes:
-    """The canonical bytes of a checked record whose keys may stand in any order."""
-    return emit(kind, to_record(from_record(KINDS[kind], record)))
-
-
-def _emit_mapping(record: Mapping[str, Any], indent: str, lines: list[str], first: str | None = None) -> None:
-    lead = first if first is not None else indent
-    for key, value in record.items():
-        _emit_entry(f"{lead}{scalar(key)}:", value, indent, lines)
-        lead = indent
-
-
-def _emit_entry(head: str, value: Any, indent: str, lines: list[str]) -> None:
-    if isinstance(value, Mapping) and value:
-        lines.append(head)
-        _emit_mapping(value, indent + "  ", lines)
-    elif isinstance(value, list) and value:
-        lines.append(head)
-        for item in value:
-            _emit_item(item, indent + "  ", lines)
-    elif isinstance(value, str) and "\n" in value and _BLOCK.match(value):
-        lines.append(f"{head} {'|' if value.endswith(chr(10)) else '|-'}")
-        lines += [f"{indent}  {line}" if line else "" for line in value.removesuffix("\n").split("\n")]
-    else:
-        lines.append(f"{head} {scalar(value)}")
-
-
-def _emit_item(item: Any, indent: str, lines: list[str]) -> None:
-    if isinstance(item, Mapping) and item:
-        _emit_mapping(item, indent + "  ", lines, first=f"{indent}- ")
-    else:
-        lines.append(f"{indent}- {scalar(item)}")
-
-
-def scalar(value: Any) -> str:
-    """A scalar (or an empty collection) on one line: plain where it is safe, else in double quotes."""
-    if isinstance(value, str):
-        safe = _PLAIN.match(value) and value.lower() not in _AMBIGUOUS
-        return value if safe else _quoted(value)
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value) if isinstance(value, int | float) else ("[]" if isinstance(value, list) else "{}")
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
 
 
 def edit_policy(content: bytes, dotted: str, value: Any) -> bytes:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from opsgit.domain import message, names, policy
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Agent, Task
+from opsgit.domain.operation import BRANCH, LEDGER, MERGE
 from opsgit.domain.project import check_policy
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.vocabulary import IN_REVIEW, ORCHESTRATE
 from opsgit.storage import sshsig
-from opsgit.storage.ledger import digests
 from opsgit.storage.objects import FILE, Commit, Entry
 from opsgit.verification.replay import HINT, Judge, signer
 
@@ -96,9 +96,9 @@ class Chain:
         self.position.add(commit_id)
 
     def _with_branch(self, commit: Commit, change: Change) -> None:
-        if change.on == "branch":
+        if change.on == BRANCH:
             refuse("WRONG_REF", "a commit of a review branch stands on the ledger", HINT)
-        if change.on == "merge":
+        if change.on == MERGE:
             self.branch(commit.parents[1], commit.parents[0], change.request.target)
 
     def fork(self, tip: str) -> str:
@@ -164,13 +164,10 @@ class Chain:
         self.judge.same_tree(None, commit, pairs)
         people = [path for path in files if path.startswith("agents/")]
         agent, project = self._founder(commit, people)
-        change = Change(Request(said.op, agent.name), "project: founded", self._edits(files), "ledger", "")
+        change = Change(Request(said.op, agent.name), "project: founded", self._edits(files), LEDGER, "")
         if others or FOUNDED - set(files):
             refuse("BAD_GENESIS", f"a project is not founded with {sorted(others) or sorted(files)} alone", HINT)
-        if (
-            said.op != "project.init"
-            or message.generate(change, project, names.MAIN, digests(change.edits)) != commit.message
-        ):
+        if said.op != "project.init" or message.generate(change, project, names.MAIN) != commit.message:
             refuse("BAD_GENESIS", "the message is not that of a founding", HINT)
 
     def _founder(self, commit: Commit, people: list[str]) -> tuple[Agent, str]:
@@ -192,7 +189,7 @@ class Chain:
             self.judge.content(path, entry)
             if entry is None or entry.mode != FILE:
                 refuse("BAD_GENESIS", f"{path} is no plain file", HINT, path)
-            edits.append(Edit(path, content=self.judge.objects.need(entry.id, "blob").content))
+            edits.append(Edit(path, self.judge.objects.need(entry.id, "blob").content))
         return tuple(edits)
 
     def open_branch(self, task_id: str, tip: str, ledger_tip: str) -> None:

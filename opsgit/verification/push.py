@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsgit.domain import message, names, reviews
+from opsgit.domain import message, names, rules
 from opsgit.domain.findings import Finding
+from opsgit.domain.gates import lost_by
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.storage.branch import said
+from opsgit.domain.times import AHEAD_MAX
+from opsgit.storage.branch import actions
 from opsgit.storage.objects import Commit
 from opsgit.storage.repository import Repository
-from opsgit.verification.verifier import AHEAD, Verifier
+from opsgit.verification.verifier import Verifier
 
 REVIEW = names.review_ref("")
 FETCH = "git fetch, then try again"
@@ -119,7 +121,7 @@ class _Push:
                 refuse("BAD_MERGE", f"a verdict leaves newer commits of {ref} out", "git fetch, then give it again")
 
     def _timely(self, commit: Commit) -> None:
-        if commit.time > self.now + AHEAD:
+        if commit.time > self.now + AHEAD_MAX:
             why = f"a commit by {commit.name} is {commit.time - self.now} seconds ahead of the server"
             refuse("AHEAD_OF_TIME", why, "set the clock")
 
@@ -149,10 +151,11 @@ class _Push:
         if self.old is None or self.main is None:
             return
         state = self.chain.judge.state(self.main)
-        words, chain = said(self.verifier.objects, after, state), self.verifier.first_parents(after, before)
+        book = rules.in_force(state.project)
+        words, chain = actions(self.verifier.objects, after, state), self.verifier.first_parents(after, before)
         new = len(chain) - 1 if chain[0] == before else len(words)
         for one in words[:new]:
-            lost = reviews.lost_by(state, one)
+            lost = lost_by(state, one, book.operations)
             if lost:
                 self.chain.wrong("WORDS_VOID", after, f"{one.by} {lost} since its {one.op}; others may speak")
 

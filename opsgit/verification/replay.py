@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from opsgit.domain import agents, message, names, rebuild
+from opsgit.domain import agents, canonical, message, names, rebuild, rules
 from opsgit.domain.decide import decide
 from opsgit.domain.message import Message
 from opsgit.domain.model import Agent
+from opsgit.domain.operation import BRANCH, LEDGER, MERGE
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, HouseFile, Request, Snapshot
 from opsgit.domain.vocabulary import IN_REVIEW
-from opsgit.storage import reader, sshsig, yaml_codec
-from opsgit.storage.branch import said as said_on
+from opsgit.storage import reader, sshsig
+from opsgit.storage.branch import actions
 from opsgit.storage.index import Index
-from opsgit.storage.ledger import check_sizes, content_of, digests
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
 from opsgit.storage.reader import TreeReader
 
@@ -68,7 +68,6 @@ class Judge:
         if not isinstance(answer, Change):
             raise Refused(answer)
         self._same_files(said, answer, pairs)
-        check_sizes(answer, lambda edit: len(self._held(pairs[edit.path][1])[0] or b""))
         self.same_tree(before, commit, pairs)
         same_message(commit, said, answer, plain)
         return answer
@@ -89,7 +88,7 @@ class Judge:
             # doubled: Chain.branch ends at the submission since which nothing touched the file
             refuse("BAD_MERGE", f"{path} is not in review on the ledger", HINT, path)
         over = TreeReader(self.objects, self.index, branch).record(path)
-        return Snapshot(plain.reader, {path: over}, lambda: said_on(self.objects, branch, plain)) if over else plain
+        return Snapshot(plain.reader, {path: over}, lambda: actions(self.objects, branch, plain)) if over else plain
 
     def _request(self, said: Message, agent: Agent, snapshot: Snapshot, pairs: Mapping[str, Pair]) -> Request:
         before: dict[str, Record | None] = {}
@@ -97,17 +96,17 @@ class Judge:
         for path, (_, entry) in pairs.items():
             after[path] = self.content(path, entry)
             before[path] = None if names.is_house(path) else snapshot.record(path)
-        request = rebuild.request(said, agent.name, before, after)
+        request = rebuild.request(rules.in_force(snapshot.project), said, agent.name, before, after)
         if said.op not in PROVED:
             return request
         get, repository = request.get, snapshot.project.repository
         proved = sshsig.proves(repository, request.target, str(get("key")), str(get("proof")))
         return Request(said.op, agent.name, request.target, {**request.fields, "proved": proved}, said.note)
 
-    def content(self, path: str, entry: Entry | None, canonical: bool = True) -> Any:
+    def content(self, path: str, entry: Entry | None, in_form: bool = True) -> Any:
         """What a path holds after a commit, in the form that `rebuild.request` takes; refuses what may not be there.
 
-        :param canonical: refuse any other form too; who stages a hand edit brings it into form later.
+        :param in_form: refuse any form but the canonical one; who stages a hand edit brings it into form later.
         """
         kind = names.place(path).kind
         runs = kind == "house" and path.startswith("gates/")
@@ -121,7 +120,7 @@ class Judge:
         record = reader.checked_record(content, path)
         if kind == "project":
             return record, content
-        if canonical and yaml_codec.canonical(kind, record) != content:
+        if in_form and canonical.normalized(kind, record) != content:
             refuse("NOT_CANONICAL", f"{path} is not in the canonical form", f"opsgit fmt {path}", path)
         return record
 
@@ -135,7 +134,7 @@ class Judge:
         """Refuse files that are not, to the byte, what the rule book made of the request."""
         for edit in change.edits:
             entry = pairs.get(edit.path, (None, None))[1]
-            if self._held(entry) != (content_of(edit), edit.executable):
+            if self._held(entry) != (edit.content, edit.executable):
                 refuse("CONTENT_MISMATCH", f"{edit.path} is not what {said.op} writes", HINT, edit.path)
         if set(pairs) != {edit.path for edit in change.edits}:
             # doubled: rebuild.request takes one file, and for file.set all that changed
@@ -158,12 +157,12 @@ def signer(commit: Commit, snapshot: Snapshot) -> Agent:
 
 def same_message(commit: Commit, said: Message, change: Change, plain: Snapshot) -> None:
     """Refuse a commit of another shape or message than its change has."""
-    on = "branch" if said.ledger else "merge" if len(commit.parents) == 2 else "ledger"
+    on = BRANCH if said.ledger else MERGE if len(commit.parents) == 2 else LEDGER
     if len(commit.parents) > (1 if said.ledger else 2) or change.on != on:
         refuse("BAD_MERGE", f"{said.op} belongs on {change.on}, not on {on}", HINT)
     ref = names.review_ref(change.request.target) if said.ledger else names.MAIN
     repository = plain.project.repository
     if (said.repository, said.ref) != (repository, ref):
         refuse("WRONG_REF", f"the commit was made for {said.repository} {said.ref}", "opsgit help format")
-    if message.generate(change, repository, ref, digests(change.edits), said.ledger) != commit.message:
+    if message.generate(change, repository, ref, said.ledger) != commit.message:
         refuse("MESSAGE_MISMATCH", "the message is not the one that its change generates", "opsgit help format")

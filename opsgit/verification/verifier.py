@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from opsgit.domain import message, names
+from opsgit.domain import names
 from opsgit.domain.findings import Finding, Verification
 from opsgit.domain.model import Agent, Key
 from opsgit.domain.refusals import Refused, refuse
@@ -19,7 +19,6 @@ from opsgit.verification.chain import Chain, Positions
 from opsgit.verification.replay import Judge
 
 LEDGER = re.compile(r"refs/remotes/[^/]+/main\Z")  # of a remote that is configured no more, too
-AHEAD = 300
 Say = Callable[[str], None]
 
 
@@ -151,7 +150,7 @@ class Verifier:
         found, here = [tip], tip
         while here != start:
             parents = raw_parents(self.objects.need(here, "commit").content)
-            if not parents or len(parents[0]) != len(tip) or not message.COMMIT.match(parents[0]):
+            if not parents or len(parents[0]) != len(tip) or not names.COMMIT.match(parents[0]):
                 break  # no parent, or what is no commit's id: its judge will say
             here = parents[0]
             found.append(here)

@@ -500,7 +500,7 @@ many("CONTENT_MISMATCH", "two or none", {
 def deleted(forge: Forge, path: str) -> str:
     from opsgit.domain.request import Edit
 
-    words = forge.text("task.edit", "orchestrator", "T-6", "T-6: edit", (Edit(path),), names.MAIN, None, "", "")
+    words = forge.text("task.edit", "orchestrator", "T-6", "T-6: edit", (Edit(path, None),), names.MAIN, None, "", "")
     return forge.commit(forge.files({path: None}, forge.tip()), (forge.tip(),), words, "orchestrator")
 
 
@@ -764,7 +764,8 @@ def a_branch_commit_with_a_file_more(forge: Forge) -> object:
 def a_comment_on_another_task_in_the_branch(forge: Forge) -> object:
     """Well formed for the other review, but built upon this one."""
     here, words = forge.tip("review/M-1"), {"by": "eye", "at": forge.at(), "text": "x"}
-    edit = Edit(T1, forge.changed(T1, lambda t: t.update(review={"round": 1, "comments": [words]}), here))
+    record = forge.changed(T1, lambda t: t.update(review={"round": 1, "comments": [words]}), here)
+    edit = Edit(T1, forge.emitted(T1, record), record)
     ref = names.review_ref("T-1")
     text = forge.text("review.comment", "eye", "T-1", "T-1: comment", (edit,), ref, forge.tip(), "", "")
     tree = forge.files({T1: forge.emitted(T1, edit.record or {})}, here)

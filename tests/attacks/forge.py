@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from opsgit.domain import agents, message, names
+from opsgit.domain import agents, canonical, message, names
 from opsgit.domain.model import Agent
-from opsgit.domain.records import KINDS, Record, from_record, to_record
+from opsgit.domain.records import Record, from_record, model_of, to_record
 from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Change, Edit, Request
-from opsgit.storage import sshsig, yaml_codec
+from opsgit.storage import sshsig
 from opsgit.storage.index import Index
 from opsgit.storage.keys import KeyStore
-from opsgit.storage.ledger import digests
 from opsgit.storage.objects import FILE, Commit, Entry, Objects, parse_commit, signed_commit, unsigned_commit
 from opsgit.storage.reader import TreeReader
 from opsgit.storage.repository import Repository
@@ -106,7 +105,7 @@ class Forge:
         body: str,
     ) -> str:
         change = Change(Request(op, by, target, {}, note), subject, edits, "ledger", "", body=body)
-        return message.generate(change, self.identity, ref, digests(edits), ledger)
+        return message.generate(change, self.identity, ref, ledger)
 
     def act(
         self, op: str, by: str, path: str, change: Callable[[Doc], object] | Record, subject: str, *, note: str = "", body: str = "",
@@ -116,8 +115,8 @@ class Forge:
         base = parent or self.tip()
         record = self.changed(path, change, base)
         edits = [
-            Edit(path, record),
-            *(Edit(p, content=c) for p, c in (extra or {}).items() if not isinstance(c, tuple)),
+            Edit(path, self.emitted(path, record), record),
+            *(Edit(p, c) for p, c in (extra or {}).items() if not isinstance(c, tuple)),
         ]
         words = self.text(
             op,
@@ -138,12 +137,12 @@ class Forge:
         if callable(change):
             change(record)
         try:
-            return to_record(from_record(KINDS[names.place(path).kind], record))  # in the order of the form
+            return to_record(from_record(model_of(names.place(path).kind), record))  # in the order of the form
         except (TypeError, Refused):
             return record
 
     def emitted(self, path: str, record: Record) -> bytes:
-        return yaml_codec.emit(names.place(path).kind, record)
+        return canonical.emit(names.place(path).kind, record)
 
     def branch(
         self,
@@ -161,7 +160,17 @@ class Forge:
         ref, path = names.review_ref(task), names.task_path(task)
         base, judged = parent or self.tip(ref), ledger or self.tip()
         record = self.changed(path, change, base)
-        words = self.text(op, by, task, f"{task}: {op.partition('.')[2]}", (Edit(path, record),), ref, judged, "", "")
+        words = self.text(
+            op,
+            by,
+            task,
+            f"{task}: {op.partition('.')[2]}",
+            (Edit(path, self.emitted(path, record), record),),
+            ref,
+            judged,
+            "",
+            "",
+        )
         tree = self.files({path: self.emitted(path, record), **(extra or {})}, base)
         when = {"at": max(self.time(base), self.time(self.tip())), **more}  # as `at` below says, unless told
         return self.commit(tree, (base,), words, by, ref=ref, **when)
@@ -172,7 +181,17 @@ class Forge:
         path = names.task_path(task)
         branch, base = second or self.tip(names.review_ref(task)), first or self.tip()
         record = self.changed(path, change, branch)
-        words = self.text(op, by, task, f"{task}: review → {to}", (Edit(path, record),), names.MAIN, None, note, "")
+        words = self.text(
+            op,
+            by,
+            task,
+            f"{task}: review → {to}",
+            (Edit(path, self.emitted(path, record), record),),
+            names.MAIN,
+            None,
+            note,
+            "",
+        )
         tree = self.files({path: self.emitted(path, record), **(extra or {})}, base)
         return self.commit(tree, parents or (base, branch), words, by, **more)
 

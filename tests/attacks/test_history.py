@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from opsgit.cli.main import main
-from opsgit.domain import names
+from opsgit.domain import canonical, names
 from opsgit.domain.request import Edit
 from opsgit.operations import clone
 from opsgit.operations.session import Session
-from opsgit.storage import pins, yaml_codec
+from opsgit.storage import pins
 from opsgit.storage.repository import Repository
 from opsgit.verification import push, verifier
 from tests.attacks.corpus import house, title
@@ -495,13 +495,13 @@ def refounded(forge: Forge, changes: Mapping[str, Any], op: str = "project.init"
 def founder(forge: Forge, **fields: Any) -> dict[str, bytes]:
     root = git(forge.path, "rev-list", "--max-parents=0", "main").strip()
     path = "agents/orchestrator.yaml"
-    return {path: yaml_codec.emit("agent", {**forge.record(path, root), **fields})}
+    return {path: canonical.emit("agent", {**forge.record(path, root), **fields})}
 
 
 FOUNDINGS: dict[str, Callable[[Forge], str]] = {
-    "a task": lambda f: refounded(f, {"tasks/t7/T-7.yaml": yaml_codec.emit("task", f.record("tasks/t7/T-7.yaml"))}),
-    "a quota": lambda f: refounded(f, {"quotas/q.yaml": yaml_codec.emit("quota", f.record("quotas/q.yaml"))}),
-    "two agents": lambda f: refounded(f, {"agents/dev.yaml": yaml_codec.emit("agent", f.record("agents/dev.yaml"))}),
+    "a task": lambda f: refounded(f, {"tasks/t7/T-7.yaml": canonical.emit("task", f.record("tasks/t7/T-7.yaml"))}),
+    "a quota": lambda f: refounded(f, {"quotas/q.yaml": canonical.emit("quota", f.record("quotas/q.yaml"))}),
+    "two agents": lambda f: refounded(f, {"agents/dev.yaml": canonical.emit("agent", f.record("agents/dev.yaml"))}),
     "a role for everything": lambda f: refounded(
         f,
         {

@@ -18,8 +18,8 @@ from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Request
 from opsgit.operations import agents, init
 from opsgit.operations.session import Session
+from opsgit.operations.transactions import Transaction
 from opsgit.storage import sshsig
-from opsgit.storage.ledger import Transaction
 from opsgit.storage.repository import Repository
 from opsgit.verification.verifier import Verifier
 from tests.attacks.conftest import AGENTS

@@ -18,6 +18,7 @@ from pathlib import Path
 from opsgit.domain.request import Request
 from opsgit.operations import init
 from opsgit.operations.agents import add
+from opsgit.operations.publication import write
 from opsgit.operations.session import Session
 
 Act = Callable[[int], None]
@@ -48,8 +49,12 @@ def filled(folder: Path, tasks: int) -> Path:
     add(session, "dev", "developer")
     for start in range(0, tasks, 500):
         numbers = range(start, min(start + 500, tasks))
-        session.write(
-            *(Request("task.add", "orchestrator", f"B-{n}", {"title": f"task {n}", "assigned": "dev"}) for n in numbers)
+        write(
+            session,
+            *(
+                Request("task.add", "orchestrator", f"B-{n}", {"title": f"task {n}", "assigned": "dev"})
+                for n in numbers
+            ),
         )
     repository.close()
     return folder / "state"

@@ -10,12 +10,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from opsgit.domain.names import ENTITIES
 from opsgit.storage import schema
 from tests.conftest import Desk
 
 
 def validator(kind: str) -> Draft202012Validator:
-    files = [schema.load(name) for name in (*schema.FILES.values(), "state")]
+    files = [schema.load(name) for name in (*(one.schema for one in ENTITIES.values()), "state")]
     registry = Registry().with_resources((one["$id"], Resource.from_contents(one)) for one in files)
     return Draft202012Validator(schema.load(f"output/{kind}"), registry=registry)
 

@@ -58,8 +58,8 @@ def test_the_happy_path_names_each_step() -> None:
 def test_a_contributor_never_judges_even_with_another_role() -> None:
     world = in_review()
     world.files["agents/dev.yaml"] = agent_record("dev", "reviewer")
-    for op in ("review.approve", "review.reject"):
-        assert code(world.ask(op, "dev", note="n", round=1, digest=DIGEST)) == "SELF_REVIEW"
+    for op, seen in (("review.approve", {"round": 1, "digest": DIGEST}), ("review.reject", {"round": 1})):
+        assert code(world.ask(op, "dev", note="n", **seen)) == "SELF_REVIEW"
 
 
 def test_whoever_was_assigned_once_is_a_contributor() -> None:
@@ -117,8 +117,8 @@ def test_a_sign_off_of_a_removed_reviewer_does_not_count() -> None:
 LOSSES = {
     "removed": lambda world: world.do("agent.remove", "boss", "qa2"),
     "without its right": lambda world: world.files.update({"agents/dev.yaml": agent_record("dev", "observer")}),
-    "with another key": lambda world: world.said.update(
-        {path: tuple(one._replace(key="ssh-ed25519 OLD") for one in said) for path, said in world.said.items()}
+    "with another key": lambda world: world.actions.update(
+        {path: tuple(one._replace(key="ssh-ed25519 OLD") for one in said) for path, said in world.actions.items()}
     ),
 }
 
@@ -137,7 +137,9 @@ def test_an_approval_stands_on_words_that_still_stand_and_other_ends_take_them_a
 
 def test_what_no_review_branch_has_never_stands() -> None:
     world = in_review()
-    world.said = {path: (*said, BranchAction("task.levitate", "dev", said[0].key)) for path, said in world.said.items()}
+    world.actions = {
+        path: (*said, BranchAction("task.levitate", "dev", said[0].key)) for path, said in world.actions.items()
+    }
     assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == "WORDS_VOID"
 
 
@@ -569,13 +571,14 @@ def test_a_commit_without_what_its_operation_writes_has_no_request() -> None:
     from opsgit.domain import rebuild
     from opsgit.domain.message import Message
     from opsgit.domain.refusals import Refused
+    from opsgit.domain.rules import VERSIONS
 
     world = in_progress()
     path = "tasks/t1/T-1.yaml"
     for op in ("review.sign-off", "task.comment", "task.deploy-finish", "agent.add", "task.nonsense"):
         said = Message("", "", op, "", "", None, ((path, ""),))
         with pytest.raises(Refused) as caught:
-            rebuild.request(said, "dev", {path: None}, {path: world.files[path]})
+            rebuild.request(VERSIONS[1], said, "dev", {path: None}, {path: world.files[path]})
         assert caught.value.refusal.code == "CONTENT_MISMATCH"
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsgit.domain.lifecycle import OTHERS, TASK_ROWS, TRANSITIONS
 from opsgit.domain.model import Task
 from opsgit.domain.records import to_record
 from opsgit.domain.refusals import CODES, Refusal
 from opsgit.domain.request import Change
+from opsgit.domain.rules import VERSIONS
 from tests.domain.world import DIGEST, OTHER_DIGEST, ROLES, World, key_of, replayed
 
 ARGUMENTS: dict[str, list[Any]] = {
@@ -46,8 +46,9 @@ ARGUMENTS: dict[str, list[Any]] = {
 }  # fmt: skip
 TARGETS = ["T-1", "T-2", "A-1", "dev", "qa", "new", "t-1", "../x", "quota-one"]
 NOTES = ["", "because", "Opsgit-Op: task.cancel\n\n Opsgit-File: x", "two\n\nparagraphs"]
-OPS = sorted([*TASK_ROWS, *(op for op in OTHERS if op not in ("project.set", "file.set"))])
-LEGAL = {(source, target) for row in TRANSITIONS for source in row.sources for target in row.targets}
+BOOK = VERSIONS[1]
+OPS = sorted(op for op, one in BOOK.operations.items() if one.kind not in ("project", "house"))
+LEGAL = {(source, target) for one in BOOK.steps for source in one.sources for target in one.targets}
 LEGAL |= {(None, "backlog"), (None, "assigned")}
 requests = st.tuples(
     st.sampled_from(OPS),
@@ -61,7 +62,7 @@ EDITS = {"task.edit": ("title", "priority", "tags"), "agent.edit": ("role", "des
 
 
 def ask(world: World, op: str, actor: str, target: str, note: str, fields: dict[str, Any]) -> Change | Refusal:
-    wanted = EDITS.get(op, tuple(fields))
+    wanted = EDITS.get(op, tuple(name for name in fields if name in BOOK.operations[op].arguments))
     given_ = {name: fields[name] for name in wanted if fields[name] is not None}
     if op == "task.rollback":
         given_["reverts"] = world.deployed.get(target)

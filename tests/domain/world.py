@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsgit.domain import message, names, rebuild
+from opsgit.domain import message, names, rebuild, rules
 from opsgit.domain.decide import decide
 from opsgit.domain.model import Agent, Key, Task
 from opsgit.domain.records import Record, from_record, to_record
 from opsgit.domain.refusals import Refusal
 from opsgit.domain.request import BranchAction, Change, HouseFile, Request, Snapshot
+from opsgit.storage import schema
 
 START = 1_700_000_000
 AT = "2023-11-14T22:13:20Z"
@@ -40,7 +41,7 @@ class World:
     files: dict[str, Record] = field(default_factory=dict)
     branch: dict[str, Record] = field(default_factory=dict)
     gates: dict[str, HouseFile] = field(default_factory=dict)
-    said: dict[str, tuple[BranchAction, ...]] = field(default_factory=dict)
+    actions: dict[str, tuple[BranchAction, ...]] = field(default_factory=dict)
     deployed: dict[str, str] = field(default_factory=dict)
     now: int = START
     count: int = 0
@@ -60,6 +61,9 @@ class World:
     def names(self, folder: str) -> Sequence[str]:
         return [path.rpartition("/")[2] for path in self.files if path.rpartition("/")[0] == folder]
 
+    def schema(self, name: str) -> Mapping[str, Any]:
+        return schema.load(name)
+
     def deploy_commit(self, task_id: str) -> str | None:
         return self.deployed.get(task_id)
 
@@ -67,7 +71,7 @@ class World:
         path = names.task_path(target) if names.ID.match(target) else ""
         if path not in self.branch:
             return Snapshot(self)
-        return Snapshot(self, {path: self.branch[path]}, lambda: self.said.get(path, ()))
+        return Snapshot(self, {path: self.branch[path]}, lambda: self.actions.get(path, ()))
 
     def ask(self, op: str, actor: str, target: str = "T-1", note: str = "", **fields: Any) -> Change | Refusal:
         """Decide without applying. A deployment is of the command and the start that are there, unless told."""
@@ -91,9 +95,9 @@ class World:
             assert edit.record is not None
             if change.on == "branch":
                 self.branch[edit.path] = edit.record
-                self.said[edit.path] = (*self.said.get(edit.path, ()), self._said(change.request))
+                self.actions[edit.path] = (*self.actions.get(edit.path, ()), self._action(change.request))
             else:
-                self.said.pop(edit.path, None)
+                self.actions.pop(edit.path, None)
                 self.files[edit.path] = edit.record
                 self.branch.pop(edit.path, None)
                 if change.after == "review":
@@ -101,7 +105,7 @@ class World:
         if change.after == "deployed" and change.before == "done":
             self.deployed[change.request.target] = f"{self.count:040x}"
 
-    def _said(self, request: Request) -> BranchAction:
+    def _action(self, request: Request) -> BranchAction:
         return BranchAction(request.op, request.actor, self.snapshot().agent(request.actor).active_keys[0])
 
     def task(self, task_id: str = "T-1") -> Task:
@@ -118,15 +122,14 @@ class World:
 def replayed(world: World, change: Change) -> Change | Refusal:
     """The change decided again from what its commit would show: the files before and after, and the message."""
     ref = names.review_ref(change.request.target) if change.on == "branch" else names.MAIN
-    digests = {edit.path: "0" * 64 for edit in change.edits}
     ledger = "1" * 40 if change.on == "branch" else None
-    said = message.parse(message.generate(change, REPOSITORY, ref, digests, ledger))
+    said = message.parse(message.generate(change, REPOSITORY, ref, ledger))
     snapshot = world.snapshot(change.request.target)
     before = {edit.path: snapshot.record(edit.path) for edit in change.edits}
     after: dict[str, Any] = {
         e.path: (e.record, e.content) if e.path == names.PROJECT else e.record for e in change.edits
     }
-    request = rebuild.request(said, change.request.actor, before, after)
+    request = rebuild.request(rules.in_force(snapshot.project), said, change.request.actor, before, after)
     if "proved" in change.request.fields:
         request = Request(request.op, request.actor, request.target, {**request.fields, "proved": True}, request.note)
     return decide(snapshot, request, world.now)

@@ -125,10 +125,11 @@ def test_a_local_copy_stands_for_a_deliverable_elsewhere(in_review: Desk, output
 
 def test_an_abandoned_deployment_is_deployed_again(done: Desk) -> None:
     from opsgit.domain.request import Request
+    from opsgit.operations.publication import write
 
     digest = done.ok("task", "show", "T-1", "--json").json["task"]["submission"]["digest"]
     session = done.session()
-    session.write(Request("task.deploy-start", "ship", "T-1", {"digest": digest, "command": ()}))
+    write(session, Request("task.deploy-start", "ship", "T-1", {"digest": digest, "command": ()}))
     session.repository.close()
     assert done.refused("task", "move", "T-1", "--to", "deployed") == "DEPLOY_RUNNING"
     done.ok("deploy", "abandon", "T-1", "--reason", "its machine died")

@@ -205,7 +205,7 @@ def test_an_imported_approval_deploys_nothing(desk: Desk, tmp_path: Path) -> Non
         json.dumps({"tasks": {"S-1": {"title": "t", "status": "done", "assigned": "dev"}}})
     )
     desk.ok("import", str(tmp_path / "old.json"))
-    assert desk.refused("task", "move", "S-1", "--to", "deployed") == "DELIVERABLE_CHANGED"
+    assert desk.refused("task", "move", "S-1", "--to", "deployed") == "NOT_APPROVED"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"tasks": 5}', "[" * 100000])

@@ -13,8 +13,9 @@ import pytest
 from opsgit.cli.main import main
 from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Request
-from opsgit.operations.session import Session
-from opsgit.storage.ledger import Transaction
+from opsgit.operations import trust
+from opsgit.operations.publication import write
+from opsgit.operations.transactions import Transaction
 from opsgit.storage.objects import Entry, Objects
 from opsgit.storage.repository import Repository
 from tests.conftest import Desk, git
@@ -22,15 +23,16 @@ from tests.conftest import Desk, git
 # Kills itself at the named moment of `task add`, as a power cut would.
 CRASH = """
 import os, signal, sys
-from opsgit.storage import ledger, checkout, objects
+from opsgit.operations import transactions
+from opsgit.storage import checkout, objects
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 spot = sys.argv[1]
 if spot == "objects": objects._write_loose = die
-if spot == "refs": ledger.Transaction._move_refs = die
+if spot == "refs": transactions.Transaction._move_refs = die
 if spot == "files": checkout.Checkout.show = die
 if spot == "index": checkout.Checkout._refresh_index = die
 if spot == "mark": checkout.Checkout._write_mark = die
-if spot == "cache": ledger.Transaction._advance_index = die
+if spot == "cache": transactions.Transaction._advance_index = die
 from opsgit.cli.main import main
 sys.exit(main(sys.argv[2:]))
 """
@@ -116,11 +118,11 @@ def test_a_clock_that_went_back_keeps_the_order_and_a_far_one_is_refused(desk: D
     session = desk.session()
     tip = int(git(desk.path, "log", "-1", "--format=%ct"))
     session.clock = lambda: tip - 100
-    session.write(Request("task.add", "orchestrator", "T-1", {"title": "t"}))
+    write(session, Request("task.add", "orchestrator", "T-1", {"title": "t"}))
     assert session.transaction().now() >= tip
     session.clock = lambda: tip - 1000
     with pytest.raises(Refused) as caught:
-        session.write(Request("task.add", "orchestrator", "T-2", {"title": "t"}))
+        write(session, Request("task.add", "orchestrator", "T-2", {"title": "t"}))
     assert caught.value.refusal.code == "CLOCK"
     session.repository.close()
 
@@ -238,7 +240,7 @@ def test_what_is_published_is_no_failure_whatever_fails_after(desk: Desk, monkey
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Session, "_mark", full)
+    monkeypatch.setattr(trust, "mark", full)
     result = desk.ok("task", "add", "--id", "T-1", "--title", "t")
     assert "No space left" in result.err
     monkeypatch.undo()

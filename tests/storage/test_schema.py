@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from opsgit.domain.model import Agent, Alert, Metric, Project, Quota, Task
-from opsgit.domain.records import KINDS
+from opsgit.domain.names import ENTITIES
+from opsgit.domain.records import model_of
 from opsgit.domain.refusals import Refused
 from opsgit.storage import schema
 from tests.domain.world import AT, DIGEST, PROJECT, agent_record
@@ -59,13 +60,13 @@ def verdicts(kind: str, record: Any) -> tuple[bool, bool]:
     except Refused as refused:
         assert all(one.code == "SCHEMA" and "f.yaml" in one.message for one in refused.refusals)
         ours = False
-    return ours, Draft202012Validator(schema.load(schema.FILES[kind])).is_valid(record)
+    return ours, Draft202012Validator(schema.load(ENTITIES[kind].schema)).is_valid(record)
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
 def test_the_samples_are_valid(kind: str) -> None:
     assert verdicts(kind, SAMPLES[kind]) == (True, True)
-    Draft202012Validator.check_schema(schema.load(schema.FILES[kind]))
+    Draft202012Validator.check_schema(schema.load(ENTITIES[kind].schema))
 
 
 @given(st.sampled_from(sorted(SAMPLES)), st.data())
@@ -94,11 +95,11 @@ def test_the_compiled_check_agrees_with_jsonschema(kind: str, data: st.DataObjec
     [("task", Task), ("agent", Agent), ("quota", Quota), ("metric", Metric), ("alert", Alert), ("project", Project)],
 )
 def test_fields_stand_in_the_same_order_in_schema_and_model(kind: str, model: type) -> None:
-    assert list(schema.load(schema.FILES[kind])["properties"]) == list(model.__dataclass_fields__)
-    assert KINDS[kind] is model
+    assert list(schema.load(ENTITIES[kind].schema)["properties"]) == list(model.__dataclass_fields__)
+    assert model_of(kind) is model
 
 
-@pytest.mark.parametrize("name", sorted(schema.FILES.values()))
+@pytest.mark.parametrize("name", sorted(one.schema for one in ENTITIES.values()))
 def test_patterns_end_at_the_end(name: str) -> None:
     def patterns(part: Any) -> list[str]:
         inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()

@@ -1,0 +1,414 @@
+"""The gates: conditions of operations, one function each, named in the catalogue.
+
+A gate is handed the context of a request and the value that the operation is about (None for a new file), and refuses
+or returns. A gate of `EVIDENCE` looks at what only the step itself brings (a digest, a reason, a text); the others are
+asked by `may` too, which has no request yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opsgit.domain import authority, names, policy
+from opsgit.domain.context import Context
+from opsgit.domain.dependencies import open_dependencies
+from opsgit.domain.model import Agent, Review, Submission, Task
+from opsgit.domain.operation import Operation, Who
+from opsgit.domain.refusals import refuse
+from opsgit.domain.request import BranchAction, Snapshot
+from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHESTRATE, REVIEW
+
+COMMENTS_MAX = 200
+CREATOR_EDITS = frozenset({"title", "description", "tags", "priority"})
+UNTIL_START = frozenset({"pipeline", "depends_on"})
+ATTESTED = "attested"  # no command is set: the signature is the evidence
+SUCCESS = "exit 0"
+
+
+def success(command: tuple[str, ...]) -> str:
+    """The evidence of success that a command gives; `attested` where none is set."""
+    return SUCCESS if command else ATTESTED
+
+
+# --- tasks ---------------------------------------------------------------------------------------------------------
+
+
+def orchestrate_for_more(context: Context, _: None) -> None:
+    """An assignee, dependencies or a pipeline other than the project's are an orchestrator's to set."""
+    get = context.request.get
+    default = list(context.project.pipeline or policy.PIPELINE)
+    if get("assigned") or get("depends_on") or list(get("pipeline") or default) != default:
+        context.need_right(ORCHESTRATE)
+
+
+def another_assignee(context: Context, task: Task) -> None:
+    """The task is not with this agent already."""
+    name = str(context.request.get("to") or "")
+    if task.status in (ASSIGNED, IN_PROGRESS) and name == task.assigned:
+        refuse("NOTHING_CHANGES", f"{task.id} is assigned to {name} already", f"opsgit task show {task.id}")
+
+
+def reason_to_reopen(context: Context, task: Task) -> None:
+    """Reopening voids approvals: it needs a reason."""
+    if task.status == DONE:
+        context.need_note(f"reopening {task.id}")
+
+
+def reason(context: Context, task: Task) -> None:
+    """A rejection says why."""
+    context.need_note(f"rejecting {task.id}")
+
+
+def no_deployment_runs(_: Context, task: Task) -> None:
+    """Nobody is deploying the task."""
+    if task.deployment and task.deployment.state == "started":
+        refuse("DEPLOY_RUNNING", f"{task.deployment.by} is deploying {task.id}",
+               f"wait, or as an orchestrator: opsgit deploy abandon {task.id}")  # fmt: skip
+
+
+def dependencies_met(context: Context, task: Task) -> None:
+    """All that the task depends on is done or deployed."""
+    unmet = open_dependencies(task.depends_on, lambda other: context.snapshot.task(other).status)
+    if unmet:
+        named = ", ".join(f"{other}, which is {context.snapshot.task(other).status}" for other in unmet)
+        refuse("DEPENDENCY_OPEN", f"{task.id} depends on {named}", f"opsgit task show {unmet[0]}")
+
+
+def deliverable_named(context: Context, _: Task) -> None:
+    """The request says where the deliverable is."""
+    if not context.request.get("deliverable"):
+        refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
+
+
+def not_rejected_before(context: Context, task: Task) -> None:
+    """The digest is not one that a review of this task has rejected."""
+    if context.request.get("digest") in task.rejected:
+        refuse("DELIVERABLE_UNCHANGED", f"a review of {task.id} rejected this very digest",
+               f"change the deliverable, or give the task up: opsgit task release {task.id}")  # fmt: skip
+
+
+def another_digest(context: Context, task: Task) -> None:
+    """A revision brings another digest than the submission has."""
+    if context.request.get("digest") == submission_of(task).digest:
+        refuse("NOTHING_CHANGES", f"{task.id} was submitted with this digest already", f"opsgit task show {task.id}")
+
+
+def room_for_a_comment(context: Context, task: Task) -> None:
+    """A task carries at most so many comments, on the ledger and in its review each."""
+    comments = review_of(task).comments if context.request.op.startswith("review.") else task.comments
+    if len(comments) >= COMMENTS_MAX:
+        refuse(
+            "COMMENTS_FULL",
+            f"there are {COMMENTS_MAX} comments already",
+            f"an orchestrator, when it is not in review: opsgit task trim {task.id} --keep 50",
+        )
+
+
+def comments_to_drop(context: Context, task: Task) -> None:
+    """There are more comments than are to be kept."""
+    if int(context.request.get("keep") or 0) >= len(task.comments):
+        refuse("NOTHING_CHANGES", f"{task.id} has {len(task.comments)} comments", f"opsgit task show {task.id}")
+
+
+def creator_describes(context: Context, _: Task) -> None:
+    """Who made the task and does not orchestrate edits what describes it, and nothing else."""
+    if ORCHESTRATE not in context.rights and not set(context.request.fields) <= CREATOR_EDITS:
+        refuse("RIGHT_MISSING", "the creator may edit title, description, tags and priority", "ask an orchestrator")
+
+
+def fixed_once_started(context: Context, task: Task) -> None:
+    """Pipeline and dependencies do not change once the task was started."""
+    if UNTIL_START & set(context.request.fields) and task.status not in (BACKLOG, ASSIGNED):
+        refuse("ILLEGAL_TRANSITION", f"pipeline and depends_on are fixed once {task.id} was started",
+               f"opsgit task release {task.id}")  # fmt: skip
+
+
+# --- reviews -------------------------------------------------------------------------------------------------------
+
+
+def review_of(task: Task) -> Review:
+    """The review of the task's round, empty where nothing was said."""
+    return task.review or Review(round=submission_of(task).round)
+
+
+def submission_of(task: Task) -> Submission:
+    """The submission; refuses with `DELIVERABLE_REQUIRED` a task that was never submitted here."""
+    if task.submission is None:
+        refuse("DELIVERABLE_REQUIRED", f"{task.id} was never submitted here", f"opsgit task show {task.id}")
+    return task.submission
+
+
+def review_not_requested(_: Context, task: Task) -> None:
+    """A review is requested once."""
+    if review_of(task).request:
+        refuse("NOTHING_CHANGES", f"the review of {task.id} is open already", f"opsgit task show {task.id}")
+
+
+def stage_before_the_last(_: Context, task: Task) -> None:
+    """The open stage is not the last one, which gives the verdict."""
+    stage = authority.open_stage(task)
+    if stage is None or stage == len(task.pipeline) - 2:
+        refuse("STAGES_DONE", f"the open stage of {task.id} is the last: it gives the verdict",
+               f"opsgit review approve {task.id} --as {task.pipeline[-2].agent or 'REVIEWER'}")  # fmt: skip
+
+
+def earlier_stages_signed(_: Context, task: Task) -> None:
+    """Every stage before the last has signed off this round."""
+    stage = authority.open_stage(task)
+    if stage is not None and stage < len(task.pipeline) - 2:
+        name = task.pipeline[stage].name
+        refuse("STAGE_OPEN", f"{name} has not signed off round {submission_of(task).round} of {task.id}",
+               f"opsgit review sign-off {task.id} --as {task.pipeline[stage].agent or 'REVIEWER'}")  # fmt: skip
+
+
+def stage_is_the_actors(context: Context, task: Task) -> None:
+    """The open stage means the actor, who has not signed another stage of the round."""
+    last = len(task.pipeline) - 2
+    stage = authority.open_stage(task)
+    stage = last if stage is None else stage
+    name = task.pipeline[stage].name
+    if not policy.matches(task.pipeline[stage], context.actor):
+        refuse("NOT_IN_PIPELINE", f"the open review stage of {task.id} is {name}'s", f"ask {name}")
+    if any(sign_off.by == context.me for sign_off in review_of(task).sign_offs):
+        refuse("ALREADY_SIGNED_OFF", f"{context.me} has signed off another stage of {task.id}", f"ask another {name}")
+
+
+def round_as_seen(context: Context, task: Task) -> None:
+    """The request means the round that is open: its maker has seen it."""
+    submission = submission_of(task)
+    if context.request.get("round") != submission.round:
+        refuse("STALE", f"{task.id} is in round {submission.round} by now", f"opsgit task show {task.id}")
+
+
+def digest_as_submitted(context: Context, task: Task) -> None:
+    """The deliverable that was measured is the one that was submitted."""
+    submission = submission_of(task)
+    if context.request.get("digest") != submission.digest:
+        refuse("DELIVERABLE_CHANGED", f"{submission.deliverable} is not what was submitted in round "
+               f"{submission.round} of {task.id}",
+               f'opsgit review reject {task.id} --as {context.me} --reason "changed after submission"')  # fmt: skip
+
+
+def sign_offs_stand(context: Context, task: Task) -> None:
+    """Each earlier sign-off is of this digest, by somebody who still may, and who never contributed."""
+    for mark in review_of(task).sign_offs:
+        agent = context.snapshot.agent(mark.by)
+        held = REVIEW in policy.rights(context.project, agent)
+        if not held or not policy.matches(task.pipeline[mark.stage], agent) or mark.by in task.contributors:
+            refuse("STAGE_OPEN", f"the sign-off of {mark.by} on {task.id} no longer counts",
+                   f'opsgit review reject {task.id} --as {context.me} --reason "sign-off void"')  # fmt: skip
+        if mark.digest != submission_of(task).digest:  # doubled: revising voids every sign-off
+            refuse("STAGE_OPEN", f"{mark.by} signed another digest of {task.id}", f"opsgit task show {task.id}")
+
+
+def branch_stands(context: Context, task: Task) -> None:
+    """What was said on the branch was judged by the state of then; what is approved stands on it now.
+
+    An end that grants nothing (rejected, withdrawn, cancelled) takes the words as they were given.
+    """
+    for action in context.snapshot.branch_actions():
+        lost = lost_by(context.snapshot, action, context.rules.operations)
+        if lost:
+            refuse("WORDS_VOID", f"{action.by} {lost} since its {action.op} in the review of {task.id}",
+                   f"opsgit review withdraw {task.id}, or review reject, then a new round")  # fmt: skip
+
+
+def lost_by(snapshot: Snapshot, action: BranchAction, operations: Mapping[str, Operation]) -> str:
+    """What the agent of an action on a branch has no more of what it needed then; empty when the action stands."""
+    agent, operation = snapshot.agent(action.by), operations.get(action.op)
+    needed = {one.right for one in operation.who} if operation else set()
+    if agent.status != "active":
+        return "was removed"
+    if None not in needed and not needed & policy.rights(snapshot.project, agent):
+        return "lost the right to it"
+    return "" if action.key in agent.active_keys else "changed keys"
+
+
+# --- deployments ---------------------------------------------------------------------------------------------------
+
+
+def approved_here(_: Context, task: Task) -> None:
+    """A review of this ledger approved what was submitted; an approval from elsewhere counts for nothing."""
+    approved = task.submission and task.review and task.review.verdict and task.review.verdict.outcome == "approved"
+    if not approved:
+        command = f"opsgit task assign {task.id} --to {task.assigned or 'AGENT'}"
+        refuse("NOT_APPROVED", f"{task.id} was not approved here", f'{command} --reason "to be reviewed here"')
+
+
+def digest_as_approved(context: Context, task: Task) -> None:
+    """The deliverable that was measured is the one that was approved."""
+    if context.request.get("digest") != submission_of(task).digest:
+        refuse("DELIVERABLE_CHANGED", f"the deliverable of {task.id} is not what was approved",
+               f'opsgit task assign {task.id} --to {task.assigned} --reason "deliverable changed"')  # fmt: skip
+
+
+def deployed_as_approved(context: Context, task: Task) -> None:
+    """A deployment that succeeded still had the approved digest when it ended."""
+    if context.request.get("evidence") == success(running(task).command):
+        digest_as_approved(context, task)
+
+
+def command_as_seen(context: Context, _: Task) -> None:
+    """The deploy command is the one that will be run."""
+    if tuple(context.request.get("command") or ()) != context.project.deploy.command:
+        refuse("STALE", "the deploy command was changed meanwhile", "opsgit project show, then try again")
+
+
+def running(task: Task) -> Any:
+    """The deployment that runs; refuses with `NO_DEPLOYMENT` when none does."""
+    if not task.deployment or task.deployment.state != "started":
+        refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running", f"opsgit task show {task.id}")
+    return task.deployment
+
+
+def deployment_runs(_: Context, task: Task) -> None:
+    """A deployment of the task is running."""
+    running(task)
+
+
+def start_as_seen(context: Context, task: Task) -> None:
+    """The deployment that ended is the one that runs."""
+    if context.request.get("started") != running(task).started:
+        refuse(
+            "STALE", f"the deployment of {task.id} that ended is not the one that runs", f"opsgit task show {task.id}"
+        )
+
+
+def deployed_here(_: Context, task: Task) -> None:
+    """The deployment is one of this ledger."""
+    if task.deployment is None:
+        refuse("NO_DEPLOYMENT", f"{task.id} was deployed before it was imported: there is nothing here to roll back",
+               'for work on it: opsgit task add --title "..."')  # fmt: skip
+
+
+def rollback_succeeded(context: Context, task: Task) -> None:
+    """The rollback command did its work."""
+    evidence = context.words("evidence", 50, lines=False)
+    if evidence != success(context.project.rollback.command):
+        refuse("ROLLBACK_FAILED", f"the rollback command of {task.id} ended with: {evidence}",
+               "mend the command: opsgit project set rollback.command '[...]'")  # fmt: skip
+
+
+def reverts_the_deployment(context: Context, task: Task) -> None:
+    """A rollback names the commit that deployed the task."""
+    if context.request.get("reverts") != context.snapshot.reader.deploy_commit(task.id):
+        refuse("WRONG_REVERT", f"that is not the commit that deployed {task.id}", f"opsgit history {task.id}")
+
+
+def alert_fits(context: Context, task: Task) -> None:
+    """An alert that is named is a ground for it, whoever names it."""
+    if context.request.get("alert"):
+        authority.alerted(context, Who(None), task)
+
+
+# --- agents --------------------------------------------------------------------------------------------------------
+
+
+def agent_is_active(_: Context, agent: Agent) -> None:
+    """The agent was not removed."""
+    if agent.status != "active":
+        refuse("AGENT_REMOVED", f"agent {agent.name} was removed", "opsgit agent list")
+
+
+def others_orchestrate(context: Context, agent: Agent) -> None:
+    """Somebody else is left who orchestrates and can sign."""
+    able = {
+        other.name
+        for other in context.snapshot.agents()
+        if ORCHESTRATE in policy.rights(context.project, other) and other.active_keys
+    }
+    if able == {agent.name}:
+        refuse("LAST_ORCHESTRATOR", f"{agent.name} is the only orchestrator left",
+               "opsgit agent add --name NAME --role orchestrator")  # fmt: skip
+
+
+def last_key_stays(context: Context, agent: Agent) -> None:
+    """The last orchestrator keeps a key."""
+    if agent.active_keys == (context.request.get("key"),):
+        others_orchestrate(context, agent)
+
+
+def last_signer_stays(context: Context, agent: Agent) -> None:
+    """A compromise does not take the last key of the last orchestrator."""
+    if agent.active_keys:
+        others_orchestrate(context, agent)
+
+
+def key_proved(context: Context, _: Agent | None) -> None:
+    """The new key is held by the agent (`proved` is what the door found when it checked the proof), and is nobody's."""
+    if not context.request.get("proved"):
+        refuse("BAD_KEY", f"the key of {context.request.target} comes without proof that its private half is held",
+               "opsgit agent add --name NAME --role ROLE makes and proves a key")  # fmt: skip
+    key = context.request.get("key")
+    owner = next((a.name for a in context.snapshot.agents() if any(k.key == key for k in a.keys)), None)
+    if owner:
+        refuse("KEY_TAKEN", f"that key is {owner}'s, for ever", "make another key")
+
+
+def name_is_no_role(context: Context, _: None) -> None:
+    """Agents and roles share one name space."""
+    name = context.request.target
+    if name in policy.roles(context.project):
+        refuse("ID_TAKEN", f"{name} is a role; agents and roles share one name space", "choose another name")
+
+
+# --- all -----------------------------------------------------------------------------------------------------------
+
+
+def id_is_unused(context: Context, _: None) -> None:
+    """No file has this name, with case folded; a name never returns."""
+    operation = context.operation
+    path = names.path_of(operation.kind, context.request.target)
+    taken = context.snapshot.taken(path)
+    if taken:
+        known = taken.removesuffix(".yaml")
+        more = ", or did once: a name never returns" if operation.kind == "agent" else ""
+        refuse("ID_TAKEN", f"{operation.kind} {known} exists{more}", f"opsgit {operation.kind} list")
+
+
+Gate = Callable[[Context, Any], None]
+# What each gate is called: in the catalogue, in `help lifecycle`, and where a rule book of another version replaces it.
+STATE: dict[str, Gate] = {
+    "the id is unused": id_is_unused,
+    "the name is no role": name_is_no_role,
+    "no deployment runs": no_deployment_runs,
+    "its dependencies are done or deployed": dependencies_met,
+    "there is room for a comment": room_for_a_comment,
+    "no review was requested yet": review_not_requested,
+    "a stage before the last is open": stage_before_the_last,
+    "every earlier stage signed off": earlier_stages_signed,
+    "the open stage is the actor's": stage_is_the_actors,
+    "the sign-offs stand": sign_offs_stand,
+    "what was said on the branch stands": branch_stands,
+    "a review here approved it": approved_here,
+    "a deployment runs": deployment_runs,
+    "it was deployed here": deployed_here,
+    "the agent is active": agent_is_active,
+    "another orchestrator is left": others_orchestrate,
+    "another orchestrator can sign": last_signer_stays,
+}
+EVIDENCE: dict[str, Gate] = {
+    "an assignee, a pipeline or dependencies: orchestrate": orchestrate_for_more,
+    "another assignee": another_assignee,
+    "from done a reason": reason_to_reopen,
+    "a reason": reason,
+    "a deliverable is named": deliverable_named,
+    "not a digest that a review rejected": not_rejected_before,
+    "another digest": another_digest,
+    "there are more comments": comments_to_drop,
+    "the creator edits what describes it": creator_describes,
+    "pipeline and dependencies until it is started": fixed_once_started,
+    "the round that was seen": round_as_seen,
+    "the deliverable has the submitted digest": digest_as_submitted,
+    "the deliverable has the approved digest": digest_as_approved,
+    "when it succeeded, the approved digest": deployed_as_approved,
+    "the command that was seen": command_as_seen,
+    "the deployment that was started": start_as_seen,
+    "the rollback command succeeded": rollback_succeeded,
+    "it reverts the deployment": reverts_the_deployment,
+    "an alert that is named fits": alert_fits,
+    "another key is left to the last orchestrator": last_key_stays,
+    "the key is proved and unused": key_proved,
+}
+GATES: dict[str, Gate] = {**STATE, **EVIDENCE}

@@ -1,0 +1,100 @@
+"""The versions of the rule book. A commit is decided by the version that its parent's ops.yaml names.
+
+A version is a value: its operations and its gates. Where a later version differs, it replaces entries here, and nowhere
+else:
+
+    VERSIONS[2] = VERSIONS[1].with_changes(2, gates={"a deliverable is named": stricter})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from opsgit.domain.catalogue import OPERATIONS
+from opsgit.domain.gates import GATES, Gate
+from opsgit.domain.operation import Operation
+from opsgit.domain.refusals import Refusal, refuse
+from opsgit.domain.vocabulary import IN_REVIEW
+
+if TYPE_CHECKING:
+    from opsgit.domain.model import Project, Task
+
+
+@dataclass(frozen=True, repr=False)
+class RuleBook:
+    """One version of the rule book: its operations and its gates, by name."""
+
+    version: int
+    operations: Mapping[str, Operation]
+    gates: Mapping[str, Gate]
+
+    def with_changes(
+        self, version: int, operations: Mapping[str, Operation] | None = None, gates: Mapping[str, Gate] | None = None
+    ) -> RuleBook:
+        """Another version, in which some operations or gates are others."""
+        return RuleBook(version, {**self.operations, **(operations or {})}, {**self.gates, **(gates or {})})
+
+    def operation(self, name: str) -> Operation:
+        """An operation; refuses with `NO_SUCH_OPERATION`."""
+        found = self.operations.get(name)
+        if found is None:
+            refuse("NO_SUCH_OPERATION", f"there is no operation {name!r}", "opsgit help lifecycle")
+        return found
+
+    def next(self) -> RuleBook:
+        """The version after this one; refuses with `UNKNOWN_RULES`."""
+        return version(self.version + 1)
+
+    @cached_property
+    def steps(self) -> tuple[Operation, ...]:
+        """The operations that take a task from one status to another."""
+        return tuple(one for one in self.operations.values() if one.sources and one.targets)
+
+    @cached_property
+    def moves(self) -> dict[tuple[str, str], Operation]:
+        """The operation that `task move` means, by the status that a task has and the one that is wanted."""
+        return {
+            (source, target): one
+            for one in reversed(self.steps)
+            for source in one.sources
+            for target in one.targets
+            if target != source
+        }
+
+    def why_not(self, operation: Operation, task: Task) -> Refusal:
+        """The refusal of an operation from a status that its record does not name."""
+        if operation.name == "task.claim" and task.assigned:
+            return Refusal("ALREADY_CLAIMED", f"{task.id} was claimed by {task.assigned}", "opsgit task next")
+        if task.status in operation.targets:
+            return Refusal("ALREADY_THERE", f"{task.id} is {task.status} already", f"opsgit task show {task.id}")
+        if task.status == IN_REVIEW:
+            reviewer = task.pipeline[-2].agent or "REVIEWER"
+            hint = f"opsgit review approve {task.id} --as {reviewer}, or review reject, comment, withdraw"
+            return Refusal("IN_REVIEW", f"{operation.name} is not possible while {task.id} is in review", hint)
+        possible = [one for one in self.steps if task.status in one.sources and one.targets[0] != task.status]
+        named = ", ".join(f"{one.name} (to {one.targets[0]})" for one in possible) or "nothing: it has ended"
+        why = f"{operation.name} is not possible while {task.id} is {task.status}; from there: {named}"
+        forward = [one.command for one in possible if one.advice] or [one.command for one in possible]
+        hint = forward[-1].format(id=task.id) if forward else f"opsgit task show {task.id}"
+        return Refusal("ILLEGAL_TRANSITION", why, hint)
+
+
+VERSIONS: dict[int, RuleBook] = {1: RuleBook(1, OPERATIONS, GATES)}
+
+
+def version(number: int) -> RuleBook:
+    """A version of the rule book; refuses one that this program does not have with `UNKNOWN_RULES`, never a guess."""
+    found = VERSIONS.get(number)
+    if found is None:
+        known = f"{min(VERSIONS)} to {max(VERSIONS)}" if len(VERSIONS) > 1 else str(max(VERSIONS))
+        refuse("UNKNOWN_RULES", f"the ledger asks for version {number} of the rule book; this opsgit knows {known}",
+               "pip install --upgrade opsgit")  # fmt: skip
+    return found
+
+
+def in_force(project: Project) -> RuleBook:
+    """The rule book by which the children of a state are decided."""
+    return version(project.rules)

@@ -1,0 +1,47 @@
+"""A clone's own git configuration: plain git signs as the agent, knows every agent's keys, and runs the hooks."""
+
+from __future__ import annotations
+
+from opsgit.domain import agents
+from opsgit.domain.request import Snapshot
+from opsgit.storage import git
+from opsgit.storage.repository import Repository
+from opsgit.verification import hooks
+
+
+def configure_clone(repository: Repository, agent: str) -> None:
+    """Set the clone's own git configuration, so that plain git signs as the agent and knows every agent's keys."""
+    objects = repository.objects()
+    snapshot = Snapshot(repository.reader(objects, repository.tip()))
+    found = snapshot.agent(agent)
+    git.configure(
+        repository.folder,
+        {
+            "user.name": found.name,
+            "user.email": agents.address(found, snapshot.project.repository),
+            "user.signingKey": str(repository.keys.path(agent)),
+            "commit.gpgSign": "true",
+        },
+    )
+    trust_signers(repository)
+
+
+def trust_signers(repository: Repository) -> None:
+    """Let plain git judge signatures by the agents' keys, and install the hooks."""
+    objects = repository.objects()
+    signers = str(repository.own / "allowed_signers")
+    git.configure(repository.folder, {"gpg.format": "ssh", "gpg.ssh.allowedSignersFile": signers})
+    write_allowed_signers(repository, Snapshot(repository.reader(objects, repository.tip())))
+    hooks.install(repository)
+
+
+def write_allowed_signers(repository: Repository, snapshot: Snapshot) -> None:
+    """The file by which plain git judges signatures: every key that any agent ever had. opsgit never reads it."""
+    identity = snapshot.project.repository
+    lines = (
+        f'{agents.address(agent, identity)} namespaces="git" {key.key}\n'
+        for agent in snapshot.agents()
+        for key in agent.keys
+    )
+    repository.own.mkdir(exist_ok=True)
+    (repository.own / "allowed_signers").write_text("".join(lines))

@@ -1,0 +1,208 @@
+"""Transactions: requests decided one after the other, made into signed commits in memory, published at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from opsgit.domain import agents, message, names, times
+from opsgit.domain.decide import decide
+from opsgit.domain.message import Message
+from opsgit.domain.operation import BRANCH, LEDGER
+from opsgit.domain.records import Record
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.domain.times import AHEAD_MAX
+from opsgit.domain.vocabulary import IN_REVIEW
+from opsgit.storage import checkout, log
+from opsgit.storage.branch import actions, newest
+from opsgit.storage.disk import Damaged
+from opsgit.storage.ledger import move_refs, seal
+from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, parse_commit
+from opsgit.storage.repository import Repository
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, repr=False)
+class Written:
+    """One commit that a transaction made."""
+
+    id: str
+    change: Change
+
+
+@dataclass(eq=False, repr=False)
+class Transaction:
+    """Operations decided one after the other on the ledger's tip, under the repository's lock.
+
+    Nothing is on disk before `publish`, and everything after it.
+    """
+
+    repository: Repository
+    clock: Clock = time.time
+    objects: Objects = field(init=False)
+    base: str = field(init=False)
+    tip: str = field(init=False)
+    written: list[Written] = field(default_factory=list)
+    branches: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    found: dict[str, str | None] = field(default_factory=dict)
+    files: dict[str, Entry | None] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    unfinished: str = ""
+
+    def __post_init__(self) -> None:
+        self.objects = self.repository.objects()
+        self.base = self.tip = self.repository.tip()
+
+    def snapshot(self, task_id: str | None = None) -> Snapshot:
+        """The state at the tip; with a task that is in review, its branch's version laid over."""
+        reader = self.repository.reader(self.objects, self.tip)
+        branch = self.reviewed(task_id) if task_id else None
+        if not task_id or not branch:
+            return Snapshot(reader)
+        path = names.task_path(task_id)
+        over = self.repository.reader(self.objects, branch).record(path)
+        return Snapshot(reader, {path: over} if over else {}, lambda: actions(self.objects, branch, Snapshot(reader)))
+
+    def reviewed(self, task_id: str) -> str | None:
+        """The tip of the review branch of a task that is in review, or None."""
+        found = self.repository.reader(self.objects, self.tip).record(names.task_path(task_id))
+        return self.branch(task_id) if found and found["status"] == IN_REVIEW else None
+
+    def branch(self, task_id: str) -> str | None:
+        """The tip of a task's review branch, or None."""
+        ref = names.review_ref(task_id)
+        if ref not in self.branches and ref not in self.found:
+            self.found[ref] = newest(self.repository.git, self.objects, task_id, self.tip)
+        return self.branches[ref][1] if ref in self.branches else self.found[ref]
+
+    def decide(self, request: Request) -> Change:
+        """What the rule book says to a request now; raises `Refused` when it says no."""
+        task_id = request.target if request.op.startswith(("task.", "review.")) else None
+        answer = decide(self.snapshot(task_id), request, self.now(task_id))
+        if not isinstance(answer, Change):
+            raise Refused(answer)
+        return answer
+
+    def now(self, task_id: str | None = None) -> int:
+        """The time of the next commit: the clock's, never before a parent's; refuses with `CLOCK` if that is far."""
+        tips = [self.tip, self.reviewed(task_id) if task_id else None]
+        parents = [parse_commit(self.objects.need(tip, "commit").content).time for tip in tips if tip]
+        clock = int(self.clock())
+        if max(parents) > clock + AHEAD_MAX:
+            refuse("CLOCK", f"the last commit is {max(parents) - clock} seconds ahead of this machine's clock",
+                   "set the clock (NTP), or wait")  # fmt: skip
+        return max(clock, *parents)
+
+    def perform(self, request: Request) -> Written:
+        """Decide a request and make its commit, on the ledger, on the review branch, or as a merge of it."""
+        change = self.decide(request)
+        branch = self.branch(request.target) if change.on != LEDGER else None
+        if change.on != LEDGER and branch is None:
+            refuse("REVIEW_BRANCH_MISSING", half_pushed(request.target), mend_half_pushed(request.target))
+        made = self._on_branch(change, branch) if change.on == BRANCH and branch else self._on_ledger(change, branch)
+        self.written.append(made)
+        return made
+
+    def _on_ledger(self, change: Change, branch: str | None) -> Written:
+        entries = self._entries(change.edits)
+        tree = self.objects.replaced(self.objects.root(self.tip), entries)
+        parents = (self.tip, branch) if branch else (self.tip,)
+        made = self._commit(change, tree, parents, names.MAIN, None)
+        self.tip = made.id
+        self.files.update(entries)
+        task_id = change.request.target
+        if change.after == IN_REVIEW and change.on == LEDGER:
+            self._set_branch(task_id, made.id)
+        elif branch:
+            self._set_branch(task_id, None)
+        return made
+
+    def _on_branch(self, change: Change, branch: str) -> Written:
+        tree = self.objects.replaced(self.objects.root(branch), self._entries(change.edits))
+        ref = names.review_ref(change.request.target)
+        made = self._commit(change, tree, (branch,), ref, self.tip)
+        self._set_branch(change.request.target, made.id)
+        return made
+
+    def _set_branch(self, task_id: str, commit: str | None) -> None:
+        ref = names.review_ref(task_id)
+        old = self.branches[ref][0] if ref in self.branches else self.repository.git.ref(ref)
+        self.branches[ref] = (old, commit)
+
+    def _entries(self, edits: Iterable[Edit]) -> dict[str, Entry | None]:
+        return {edit.path: self._entry(edit) for edit in edits}
+
+    def _entry(self, edit: Edit) -> Entry | None:
+        if edit.content is None:
+            return None
+        blob = self.objects.add("blob", edit.content)
+        if edit.record is not None:
+            self.records[blob] = edit.record
+            self.repository.index.keep([(blob, edit.record)])
+        return Entry(EXECUTABLE if edit.executable else FILE, blob)
+
+    def _commit(self, change: Change, tree: str, parents: tuple[str, ...], ref: str, ledger: str | None) -> Written:
+        snapshot = Snapshot(self.repository.reader(self.objects, self.tip))
+        agent, repository = snapshot.agent(change.request.actor), snapshot.project.repository
+        text = message.generate(change, repository, ref, ledger)
+        email = agents.address(agent, repository)
+        commit = Commit(tree, parents, agent.name, email, times.seconds(change.at), "", text)
+        made = self.objects.add("commit", seal(self.repository.keys, agent, commit, self.objects.width))
+        return Written(made, change)
+
+    def publish(self) -> None:
+        """Write and sync the objects, move the refs with their old values, show the result in the checkout.
+
+        :raises Refused: `UNCOMMITTED_EDIT` before, `REF_MOVED` at the moment of publishing; then nothing has changed.
+        """
+        if not self.written:
+            return
+        shown = checkout.of(self.repository, self.objects)
+        if shown:
+            shown.refuse_edits(self.files, self.base)
+        versions = checkout.pairs(self.objects, self.base, self.files.items())
+        self.objects.write()
+        self._move_refs(self.written[-1].change)
+        try:
+            if shown:
+                shown.show(versions, self.tip)
+            self._advance_index()
+        except (OSError, Refused, Damaged) as error:  # it is published all the same: to fail now would be to lie
+            self.unfinished = f"published, but the checkout was not refreshed ({error}); the next command mends it"
+
+    def _move_refs(self, last: Change) -> None:
+        """Review branches that are written move first, then main, then merged branches go."""
+        zero = "0" * self.objects.width
+        moves = [(ref, new, old or zero) for ref, (old, new) in self.branches.items() if new]
+        if self.tip != self.base:
+            moves.append((names.MAIN, self.tip, self.base))
+        gone = [(ref, old) for ref, (old, new) in self.branches.items() if not new and old]
+        move_refs(self.repository, moves, gone, last.request.actor, f"opsgit: {last.subject}")
+
+    def _advance_index(self) -> None:
+        index = self.repository.index
+        blobs = {path: entry.id if entry else None for path, entry in self.files.items()}
+        if index.tip() == self.base:
+            made = [self._entry_of(one) for one in self.written if one.change.on != BRANCH]
+            index.advance(self.base, self.tip, blobs, lambda path, blob: self.records[blob], made)
+
+    def _entry_of(self, one: Written) -> dict[str, Any]:
+        change = one.change
+        record = change.edits[0].record or {}
+        path = change.edits[0].path
+        said = Message(change.subject, change.request.note, change.request.op, "", "", None, ((path, ""),))
+        return log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
+
+
+def half_pushed(task_id: str) -> str:
+    """What is wrong when the ledger has a submission, and its review branch is not here."""
+    return f"{task_id} is in review on the ledger, and its branch review/{task_id} is not here: main came without it"
+
+
+def mend_half_pushed(task_id: str) -> str:
+    """The commands that bring a review branch that was not pushed."""
+    return f"where it was submitted: git push origin review/{task_id}; then here: git fetch"
