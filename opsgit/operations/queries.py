@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opsgit.domain import names, times, vocabulary
 from opsgit.domain.refusals import refuse
@@ -30,8 +29,7 @@ FIELDS = ("id", "title", "description", "status", "priority", "tags", "pipeline"
           "comments", *WORKED_OUT)  # fmt: skip
 
 
-@dataclass(frozen=True, repr=False)
-class Query:
+class Query(NamedTuple):
     """Which tasks are wanted, in which order. An empty field asks for nothing; without statuses open work is meant.
 
     `waiting_for` is an agent or role, `updated_since` a duration (`2d`) or a time, `sort` a key of `SORTS`.
@@ -50,8 +48,7 @@ class Query:
     limit: int | None = None
 
 
-@dataclass(frozen=True, repr=False)
-class Listed:
+class Listed(NamedTuple):
     """Tasks that fit a query: at most its limit, how many more there are, and how many ended ones were left aside."""
 
     tasks: list[Record]
