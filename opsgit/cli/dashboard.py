@@ -19,7 +19,7 @@ from opsgit.operations.session import Session
 @common
 def command(session: Session, as_json: bool, form: str) -> None:
     """The project at a glance: tasks, what waits for whom, agents, quotas, alerts, activity."""
-    state = compile.state(session)
+    state = compile.state(session, int(session.clock()))
     if as_json or form == "json":
         output.data("dashboard", state=state)
     elif form == "md":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from opsgit.cli import output
@@ -40,8 +42,9 @@ def command(
 HEAD = ("AT", "BY", "WHAT", "STATUS OR STEP", "COMMIT", "ASSIGNED", "DETAILS")
 
 
-def _row(entry: dict[str, str]) -> tuple[str, ...]:
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     named = (f"{name}: {entry[name]}" for name in ("output", "ref", "evidence", "notes") if name in entry)
     step = entry.get("status") or entry["op"]
-    where = entry["commit"][:10], entry.get("assigned", "-")
-    return entry["at"], entry["by"], entry["what"], step, *where, "; ".join(named)
+    where = "imported" if "imported" in entry else entry["commit"][:10]
+    who = entry.get("at", "-"), entry.get("by", "-"), entry.get("what", "-")
+    return *who, step, where, entry.get("assigned", "-"), "; ".join(named)

@@ -49,6 +49,11 @@ def command(session: Session, as_json: bool, file: Path, periods: tuple[str, ...
     else:
         for line in terminal.table(("RECORD", "FATE", "WHY"), told):
             output.line(line)
+        made = sum(record.startswith("agent ") and fate in ("imported", "changed") for record, fate, _ in told)
+        if session.dry_run:
+            output.say("dry run: nothing was written")
+        elif made:
+            output.say(f"keys were made for {made} agents, in {session.repository.keys.folder}")
     return 10 if left_out else 0
 
 

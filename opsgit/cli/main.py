@@ -121,4 +121,6 @@ def _main(words: Sequence[str]) -> int:
 
 def _disk(error: OSError) -> Refusal:
     where = f" ({error.filename})" if error.filename else ""
+    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+        return Refusal("DISK", f"{error.strerror}{where}", "look at the path; its folder must be there")
     return Refusal("DISK", f"{error.strerror or error}{where}", "look at free space (df -h) and at the rights")

@@ -75,7 +75,7 @@ def reviewer(context: Context, who: Who, task: Task) -> None:
     """A reviewer whom a review stage means, and who never contributed."""
     if context.me in task.contributors:
         refuse("SELF_REVIEW", f"{context.me} contributed to {task.id} and may not judge it",
-               f"ask {_another(task, context.me)}")  # fmt: skip
+               _by_another(context, task))  # fmt: skip
     anyone(context, who, task)
     stages = task.pipeline[1:-1]
     if not any(policy.matches(stage, context.actor) for stage in stages):
@@ -83,10 +83,13 @@ def reviewer(context: Context, who: Who, task: Task) -> None:
                f"ask {' or '.join(stage.name for stage in stages)}")  # fmt: skip
 
 
-def _another(task: Task, me: str) -> str:
-    """Who else could review: the stages that do not mean a contributor by name."""
-    others = [stage.name for stage in task.pipeline[1:-1] if stage.name not in (me, *task.contributors)]
-    return " or ".join(others) or "an orchestrator to add the task anew, with another reviewer"
+def _by_another(context: Context, task: Task) -> str:
+    """The command by which another reviewer does it: of a stage that does not mean a contributor by name."""
+    others = [stage for stage in task.pipeline[1:-1] if stage.name not in (context.me, *task.contributors)]
+    if not others:
+        return "an orchestrator adds the task anew, with another reviewer"
+    command = context.operation.command.format(id=task.id)
+    return command.replace("REVIEWER", others[-1].agent) if others[-1].agent else command
 
 
 def open_stage(task: Task) -> int | None:

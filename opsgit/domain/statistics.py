@@ -77,7 +77,7 @@ def figures(entries: Iterable[Entry], since: int) -> Figures:
 def _count(found: Figures, entry: Entry, begun: int | None, handed_in: int | None) -> None:
     status, before = entry.get("status"), entry.get("before")
     found.agents[entry["by"]].operations += 1
-    if status:
+    if status and before != "imported":
         found.transitions[status] += 1
     if before == IN_REVIEW and status in (DONE, REJECTED):
         if entry.get("assigned"):

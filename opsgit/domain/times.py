@@ -24,7 +24,7 @@ def seconds(when: str) -> int:
             raise ValueError
         return int(datetime.fromisoformat(when).timestamp())
     except ValueError:
-        refuse("BAD_VALUE", f"{when!r} is no time", "write it as 2026-01-31T12:00:00Z")
+        refuse("BAD_VALUE", f"{when!r} is no time", "write it as 2026-01-31T12:00:00Z, or how long ago: 2d")
 
 
 def moment(words: str, now: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from opsgit.domain import names, policy, rules, statistics, times, vocabulary
+from opsgit.domain import names, policy, quotas, rules, statistics, times, vocabulary
 from opsgit.domain.dependencies import blocked_by
 from opsgit.domain.model import Agent, Project, Quota, Task
 from opsgit.domain.next_steps import waits_for
@@ -23,8 +23,11 @@ Found = Mapping[str, Sequence[Record]]
 Entries = Sequence[Mapping[str, Any]]
 
 
-def state(session: Session) -> dict[str, Any]:
-    """The whole state in the documented shape: project, created, agents, tasks with history, quotas, metrics."""
+def state(session: Session, now: int | None = None) -> dict[str, Any]:
+    """The whole state in the documented shape: project, created, agents, tasks with history, quotas, metrics.
+
+    :param now: seconds after the epoch, for a live view: quotas as they count then; None: as the ledger has them.
+    """
     index = synced(session)
     kinds = ("project", "agent", "task", "quota", "metric", "alert")
     found = {kind: index.select("kind = ?", (kind,), "name") for kind in kinds}
@@ -38,7 +41,7 @@ def state(session: Session) -> dict[str, Any]:
         "updated": times.text(max(entry["at"] for entry in entries)),
         "agents": _agents(project, found, entries),
         "tasks": _tasks(project, found, entries),
-        "quotas": {record["name"]: _quota(from_record(Quota, record)) for record in found["quota"]},
+        "quotas": {record["name"]: _quota(from_record(Quota, record), now) for record in found["quota"]},
         "metrics": _metrics(found),
     }
 
@@ -106,7 +109,8 @@ def _task(
     }
 
 
-def _quota(quota: Quota) -> dict[str, Any]:
+def _quota(stored: Quota, now: int | None) -> dict[str, Any]:
+    quota = stored if now is None else quotas.current(stored, times.text(now))
     return {"limit": quota.limit, "used": quota.used, "period": quota.period, "reset_at": quota.reset_at,
             "agents": list(quota.agents)}  # fmt: skip
 

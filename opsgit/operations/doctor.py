@@ -134,7 +134,12 @@ def _hooks(session: Session) -> Iterator[Check]:
 
 def _pins(session: Session) -> Iterator[Check]:
     pin = Pin.of_clone(session.repository.folder)
-    if pin.genesis:
+    found = session.repository.git.run("rev-list", "--first-parent", "--max-parents=0", "main").decode().split()
+    if pin.genesis and pin.genesis not in found:
+        begins = ", ".join(one[:10] for one in found)
+        yield Check("pins", "bad", f"this clone pins the genesis {pin.genesis[:10]}, and the ledger begins with "
+                    f"{begins}: opsgit verify says more; {pin.path} holds the pin")  # fmt: skip
+    elif pin.genesis:
         yield Check("pins", "ok", f"genesis {pin.genesis[:10]}, {len(pin.tips)} refs verified")
     else:
         yield Check("pins", "warning", "nothing was verified here yet: opsgit verify")

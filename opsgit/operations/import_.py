@@ -19,8 +19,8 @@ from opsgit.domain.model import Alert, ImportedHistory, Metric, Quota, Task
 from opsgit.domain.records import from_record, to_record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request, Snapshot
-from opsgit.domain.text import FORBIDDEN
 from opsgit.operations import init
+from opsgit.operations.import_record import Fields, cut, plain
 from opsgit.operations.publication import batch
 from opsgit.operations.session import Session, orchestrator
 from opsgit.operations.transactions import Transaction
@@ -71,73 +71,6 @@ class Import:
             self.tell(record, CHANGED if why else IMPORTED, why)
 
 
-class Fields:
-    """The fields of one record as they are read: `changes` says what was changed or could not be kept."""
-
-    def __init__(self, record: Found, changes: list[str] | None = None) -> None:
-        self.record = record
-        self.changes: list[str] = [] if changes is None else changes
-        self.read: set[str] = set()
-
-    def get(self, *known: str) -> Any:
-        """The value of a field, which may have one of several names; None where there is none."""
-        self.read.update(known)
-        return next((self.record[name] for name in known if self.record.get(name) not in (None, "")), None)
-
-    def line(self, *known: str, most: int = 200) -> str | None:
-        """A text field as one line that may be stored, of at most so many bytes."""
-        value = self.get(*known)
-        if value is None:
-            return None
-        whole = " ".join(FORBIDDEN.sub(" ", str(value)).split())
-        made = _cut(whole, most)
-        if made != whole:
-            self.changes.append(f"{known[0]} was cut to {most} bytes")
-        if whole != str(value):
-            self.changes.append(f"{known[0]} became one line of plain characters")
-        return made or None
-
-    def text(self, *known: str, most: int) -> str | None:
-        """A text field of several lines."""
-        value = self.get(*known)
-        if value is None:
-            return None
-        made = _cut(FORBIDDEN.sub(" ", str(value)).strip(), most)
-        if made != str(value):
-            self.changes.append(f"{known[0]} was cleaned or cut to {most} bytes")
-        return made or None
-
-    def number(self, name: str) -> int | None:
-        """A field that counts something."""
-        value = self.get(name)
-        if value is None or (type(value) is int and 0 <= value <= vocabulary.COUNT_MAX):
-            return value
-        self.changes.append(f"{name} {str(value)[:30]!r} is no whole number and is not kept")
-        return None
-
-    def items(self, name: str) -> list[Any]:
-        """A field that is a list."""
-        value = self.get(name)
-        if value is None or isinstance(value, list):
-            return value or []
-        self.changes.append(f"{name} is no list and is not kept")
-        return []
-
-    def rest(self) -> list[str]:
-        """All changes, and the fields that nobody has read."""
-        odd = [_cut(name, 40) for name in self.record if name not in self.read and self.record[name] not in (None, "")]
-        return list(dict.fromkeys([*self.changes, *([f"not kept: {', '.join(odd)}"] if odd else [])]))
-
-
-def _cut(text: str, most: int) -> str:
-    return text.encode(errors="replace")[:most].decode(errors="ignore").strip()
-
-
-def _plain(value: object, most: int = 80) -> str:
-    """Somebody's words for a table."""
-    return _cut(" ".join(FORBIDDEN.sub(" ", str(value)).split()), most)
-
-
 def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None) -> list[Outcome]:
     """Import a state.json record by record. A dry run says what would become of each.
 
@@ -148,7 +81,7 @@ def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None
     odd = sorted(set(periods or {}) - {name for name, _ in _items(found.get("quotas"))})
     if odd:
         refuse("NOT_FOUND", f"{file} has no quota {odd[0]}", "--quota-period NAME=daily, with a name in the file")
-    actor = session.actor(session.look(), orchestrator)
+    actor = session.look().agent(session.actor(session.look(), orchestrator)).name
     with batch(session) as transaction:  # in memory until the end, so that a dry run goes the whole way too
         trip = Import(session, transaction, actor, periods or {})
         _project(trip, found)
@@ -161,13 +94,18 @@ def _read(file: Path) -> Found:
     try:
         if file.stat().st_size > SIZE_MAX:
             refuse("BAD_VALUE", f"{file} is larger than 64 MiB", "split it")
-        found = json.loads(file.read_bytes())
+        found: dict[str, Any] = json.loads(file.read_bytes())
     except OSError as error:
         refuse("NOT_FOUND", f"{file}: {error.strerror}", PLACE)
     except (ValueError, RecursionError) as error:
-        refuse("BAD_VALUE", f"{file} is not JSON: {error}", PLACE)
-    if not isinstance(found, dict) or not isinstance(found.get("tasks", {}), dict | list):
-        refuse("BAD_VALUE", f"{file} is no state.json: no mapping with tasks", PLACE)
+        refuse(
+            "BAD_VALUE",
+            f"{file} is not JSON: {error}",
+            "python -m json.tool FILE says where it breaks",
+        )
+    known = isinstance(found, dict) and (not found or set(found) & set(PARTS))
+    if not known or not isinstance(found.get("tasks", {}), dict | list):
+        refuse("BAD_VALUE", f"{file} is no state.json: it has no {', '.join(PARTS)}", PLACE)
     return found
 
 
@@ -178,7 +116,9 @@ def _project(trip: Import, found: Found) -> None:
         if key in PARTS:
             continue
         why = {"project": f"this project is {here.name}", "created": f"this ledger begins at {here.created}"}.get(key)
-        trip.tell(f"{_plain(key)}: {_plain(found[key])}", NOT_KEPT, why or "not a part of the original's state.json")
+        fate = UNCHANGED if (key, found[key]) == ("project", here.name) else NOT_KEPT
+        said = "" if fate == UNCHANGED else why or "not a part of the original's state.json"
+        trip.tell(f"{plain(key)}: {plain(found[key])}", fate, said)
 
 
 def _items(held: Any) -> Iterator[tuple[str, Any]]:
@@ -196,13 +136,13 @@ def _part(trip: Import, part: str, held: Any, act: Callable[[Import, str, Any], 
         trip.tell(part, LEFT_OUT, "BAD_VALUE: neither a mapping nor a list")
     for name, record in _items(held):
         if part != "metrics" and not isinstance(record, Mapping):
-            trip.tell(f"{part.removesuffix('s')} {_plain(name)}", LEFT_OUT, "BAD_VALUE: not a mapping")
+            trip.tell(f"{part.removesuffix('s')} {plain(name)}", LEFT_OUT, "BAD_VALUE: not a mapping")
         else:
             act(trip, name, record)
 
 
 def _agent(trip: Import, name: str, record: Found) -> None:
-    label, fields = f"agent {_plain(name)}", Fields(record)
+    label, fields = f"agent {plain(name)}", Fields(record)
     fields.get("name", "id")
     role, about = str(fields.get("role") or ""), fields.line("description", "desc", most=4000)
     figures = {"tasks_completed": fields.number("tasks_completed"), "last_active": fields.line("last_active", most=100)}
@@ -233,7 +173,7 @@ def _key(trip: Import, name: str) -> dict[str, Any]:
 
 
 def _task(trip: Import, task_id: str, record: Found) -> None:
-    label, fields = f"task {_plain(task_id)}", Fields(record)
+    label, fields = f"task {plain(task_id)}", Fields(record)
     fields.get("id")
     status, assigned = _status(fields), _assigned(trip, fields)
     if BECOMES[status] in WORKED and not assigned:
@@ -242,7 +182,7 @@ def _task(trip: Import, task_id: str, record: Found) -> None:
     past = {"status": status, "created": fields.line("created"), "history": _history(fields)}
     imported = {key: value for key, value in past.items() if value}
     given: dict[str, Any] = {
-        "title": fields.line("title") or _cut(task_id, 200),
+        "title": fields.line("title") or cut(task_id, 200),
         "description": fields.text("description", "desc", most=60_000),
         "priority": _priority(fields),
         "tags": _tags(fields),
@@ -252,10 +192,20 @@ def _task(trip: Import, task_id: str, record: Found) -> None:
     }
     here = trip.snapshot.find(Task, names.task_path(task_id)) if names.ID.match(task_id) else None
     if here and here.imported == from_record(ImportedHistory, imported):
-        trip.tell(label, UNCHANGED)
+        now = to_record(here)
+        other = [
+            name for name in ("title", "description", "priority", "tags") if now.get(name) != (given[name] or None)
+        ]
+        trip.tell(label, UNCHANGED, f"kept as it is here; the file has another {', '.join(other)}" if other else "")
     else:
         request = Request("task.import", trip.actor, task_id, {key: value for key, value in given.items() if value})
         trip.write(label, request, fields.rest())
+
+
+def _differs(here: Found, given: Found) -> str:
+    """What the file says otherwise of a task that was imported before."""
+    other = [name for name in ("title", "description", "priority", "tags") if here.get(name) != (given[name] or None)]
+    return f"kept as it is here; the file has another {', '.join(other)}" if other else ""
 
 
 def _word(value: object) -> str:
@@ -265,7 +215,7 @@ def _word(value: object) -> str:
 def _status(fields: Fields) -> str:
     raw = _word(fields.get("status"))
     if raw not in BECOMES:
-        fields.changes.append(f"status {_plain(raw, 30)!r} becomes backlog")
+        fields.changes.append(f"status {plain(raw, 30)!r} becomes backlog")
         return vocabulary.BACKLOG
     if BECOMES[raw] != raw:
         fields.changes.append(f"{raw} becomes {BECOMES[raw]}: nobody here signed a submission")
@@ -275,7 +225,7 @@ def _status(fields: Fields) -> str:
 def _assigned(trip: Import, fields: Fields) -> str | None:
     name = fields.get("assigned", "assignee")
     if name and not trip.snapshot.find_agent(str(name)):
-        fields.changes.append(f"assignee {_plain(name, 40)} is no agent here and is not kept")
+        fields.changes.append(f"assignee {plain(name, 40)} is no agent here and is not kept")
         return None
     return str(name) if name else None
 
@@ -306,14 +256,14 @@ def _event(event: Found, changes: list[str]) -> dict[str, str]:
 def _priority(fields: Fields) -> str:
     raw = _word(fields.get("priority") or "medium")
     if raw not in vocabulary.PRIORITIES:
-        fields.changes.append(f"priority {_plain(raw, 20)!r} becomes medium")
+        fields.changes.append(f"priority {plain(raw, 20)!r} becomes medium")
         return "medium"
     return raw
 
 
 def _tags(fields: Fields) -> list[str]:
     raw = fields.items("tags")
-    tags = [_plain(tag, 50) for tag in raw]
+    tags = [plain(tag, 50) for tag in raw]
     if tags != raw:
         fields.changes.append("tags were cut or cleaned")
     return [tag for tag in tags if tag][:50]
@@ -328,19 +278,19 @@ def _pipeline(trip: Import, fields: Fields) -> list[str] | None:
     try:
         policy.typed_pipeline(trip.snapshot.project, stages, trip.snapshot.find_agent)
     except Refused as refused:
-        why = _plain(refused.refusal.message)
-        fields.changes.append(f"the pipeline {_plain('→'.join(stages), 60)} becomes the project's own ({why})")
+        why = plain(refused.refusal.message)
+        fields.changes.append(f"the pipeline {plain('→'.join(stages), 60)} becomes the project's own ({why})")
         return None
     return stages
 
 
 def _quota(trip: Import, name: str, record: Found) -> None:
-    label, fields = f"quota {_plain(name)}", Fields(record)
+    label, fields = f"quota {plain(name)}", Fields(record)
     fields.get("name", "id")
     limit, used, period = fields.get("limit"), fields.number("used") or 0, _period(trip, name, fields)
     here = trip.snapshot.find(Quota, names.path_of("quota", name)) if names.NAME.match(name) else None
     if here and (here.limit, here.period) == (limit, period):
-        trip.tell(label, UNCHANGED)
+        trip.tell(label, UNCHANGED, "" if here.used == used else f"kept as it is here, with {here.used} used")
     elif here:
         trip.tell(label, LEFT_OUT, f"ID_TAKEN: quota {name} is here, {here.limit} {here.period}")
     else:
@@ -354,7 +304,7 @@ def _period(trip: Import, name: str, fields: Fields) -> str:
     raw = fields.get("period")
     said = trip.periods.get(name)
     if said is None and raw is not None and _word(raw) not in vocabulary.PERIODS:
-        fields.changes.append(f"there is no period {_plain(raw, 20)!r}")
+        fields.changes.append(f"there is no period {plain(raw, 20)!r}")
     found = said or (_word(raw) if _word(raw) in vocabulary.PERIODS else None)
     if found:
         return found
@@ -379,22 +329,20 @@ def _reset_at(trip: Import, period: str, fields: Fields) -> str | None:
     last = quotas.next_reset(period, now)
     kept = min(found, last) if found and last else last
     if kept != raw:
-        fields.changes.append(f"reset_at {_plain(raw, 30)} becomes {kept or 'never'}")
+        fields.changes.append(f"reset_at {plain(raw, 30)} becomes {kept or 'never'}")
     return kept
 
 
 def _metric(trip: Import, name: str, value: Any) -> None:
     if name == names.LAST_CHECK:
-        trip.tell(
-            f"metric {name}: {_plain(value)}", NOT_KEPT, "it says when a monitor ran here: opsgit monitor --raise"
-        )
+        trip.tell(f"metric {name}: {plain(value)}", NOT_KEPT, "it says when a monitor ran here: opsgit monitor --raise")
     elif name == "alerts":
         for alert in value if isinstance(value, list) else [value] if value else []:
             _alert(trip, alert)
     else:
         here = trip.snapshot.find(Metric, names.path_of("metric", name)) if names.NAME.match(name) else None
         if here is None:
-            trip.write(f"metric {_plain(name)}", Request("metric.set", trip.actor, name, {"value": value}))
+            trip.write(f"metric {plain(name)}", Request("metric.set", trip.actor, name, {"value": value}))
         elif here.value == value:
             trip.tell(f"metric {name}", UNCHANGED)
         else:
@@ -406,14 +354,14 @@ def _alert(trip: Import, record: Any) -> None:
     fields = Fields(record if isinstance(record, Mapping) else {"message": record})
     written = json.dumps(record, sort_keys=True)
     alert_id = f"imported.{hashlib.sha256(written.encode()).hexdigest()[:10]}"
-    message = fields.line("message", "msg", "text", most=4000) or _plain(written, 4000)
+    message = fields.line("message", "msg", "text", most=4000) or plain(written, 4000)
     severity = _word(fields.get("severity", "level"))
     if trip.snapshot.find(Alert, names.path_of("alert", alert_id)):
-        trip.tell(f"alert {_plain(message)}", UNCHANGED)
+        trip.tell(f"alert {plain(message)}", UNCHANGED)
         return
     known = {"severity": severity} if severity in vocabulary.SEVERITIES else {}
     request = Request("alert.raise", trip.actor, alert_id, {"message": message, **known})
-    trip.write(f"alert {_plain(message)}", request, [f"it is {alert_id} here", *fields.rest()])
+    trip.write(f"alert {plain(message)}", request, [f"it is {alert_id} here", *fields.rest()])
 
 
 PARTS: dict[str, Callable[[Import, str, Any], None]] = {

@@ -137,6 +137,8 @@ def idle(scene: Situation) -> Iterator[Problem]:
 
 
 def _hours(seconds: int) -> str:
+    if seconds < 2 * 3600:
+        return f"{seconds // 60} minutes"
     return f"{seconds // 86400} days" if seconds >= 2 * 86400 else f"{seconds // 3600} hours"
 
 

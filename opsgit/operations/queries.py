@@ -199,13 +199,16 @@ def history(session: Session, task_id: str | None, limit: int | None = None) -> 
     """Every operation on a task (or on everything), oldest first.
 
     `status` is there when the operation was a transition; `output`, `notes`, `ref`, `assigned` and `evidence` where
-    there is one.
+    there is one. What a task brought from another tracker comes first, marked `imported`.
     """
     if task_id is None:
         found = synced(session).log("1", (), limit)
     else:
-        session.look().task(names.check_id(task_id))
+        task = session.look().record(names.task_path(names.check_id(task_id)))
+        session.look().task(task_id)  # refuses when there is none
         found = synced(session).log("path = ?", (names.task_path(task_id),), limit)
+        past = (task or {}).get("imported", {}).get("history", ())
+        return [*({**event, "imported": True} for event in past), *map(shown, found)][-(limit or 0) :]
     return [shown(entry) for entry in found]
 
 

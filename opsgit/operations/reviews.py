@@ -8,7 +8,7 @@ from opsgit.domain import vocabulary
 from opsgit.domain.request import Snapshot
 from opsgit.operations import deliverables
 from opsgit.operations.publication import act
-from opsgit.operations.session import Session, nobody
+from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
 
 
@@ -19,7 +19,7 @@ def verdict(session: Session, op: str, task_id: str, local: str | None = None) -
     :param local: a copy of the deliverable on this machine.
     """
     snapshot = session.look(task_id)
-    session.actor(snapshot, nobody)
+    session.actor_of(op, task_id, snapshot)
     return act(session, op, task_id, **_seen(snapshot, op, task_id, local))
 
 

@@ -54,15 +54,21 @@ class Session:
 
         :param natural: who acts when nobody is named, where it is not whom the catalogue says.
         """
-        from opsgit.domain import rules
         from opsgit.domain.request import Request
 
         task_id = names.check_id(target) if op.startswith(("task.", "review.")) else None
-        snapshot = self.look(task_id)
-        operation = rules.in_force(snapshot.project).operation(op)
-        actor = self.actor(snapshot, natural or NATURAL[operation.actor], target)
+        actor = self.actor_of(op, target, self.look(task_id), natural)
         given = {name: value for name, value in fields.items() if value is not None}
         return Request(op, actor, target, given, self.note)
+
+    def actor_of(self, op: str, target: str, snapshot: Snapshot, natural: Natural | None = None) -> str:
+        """Who makes an operation: who is named, else the natural actor that the catalogue has for it."""
+        from opsgit.domain import rules
+
+        operation = rules.in_force(snapshot.project).operation(op)
+        if not self.named and operation.actor == "nobody":
+            self._nobody(self._able(snapshot, op, target), f"{op} is always signed by name")
+        return self.actor(snapshot, natural or NATURAL[operation.actor], target)
 
     def actor(self, snapshot: Snapshot, natural: Natural, target: str = "") -> str:
         """Who acts: the names that were given, which must agree, else the natural actor whose key is here."""
@@ -76,6 +82,13 @@ class Session:
             self._nobody(here or candidates, "several keys are here" if here else "the key is not on this machine")
         self.notices.append(f"acting as {here[0]}")
         return here[0]
+
+    def _able(self, snapshot: Snapshot, op: str, target: str) -> list[str]:
+        """The agents that could take a step now."""
+        from opsgit.domain.decide import may
+
+        now = int(self.clock())
+        return [a.name for a in snapshot.agents() if may(snapshot, op, a.name, target, now) is None]
 
     def _agreed(self) -> str:
         agreed = dict.fromkeys(name for _, name in self.named)

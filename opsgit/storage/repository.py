@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from opsgit.storage.reader import TreeReader
 
 LOCK_SECONDS = 60.0
+MAKE = "make one: opsgit init --project NAME --state-dir DIR"
 
 
 @dataclass(eq=False, repr=False)
@@ -157,14 +158,18 @@ def find(start: Path | None = None) -> Repository:
         start = Path(os.environ["OPS_STATE_DIR"])
     place = (start or Path.cwd()).absolute()
     if not place.exists():
-        refuse("NO_REPOSITORY", f"there is no {place}", "opsgit init --state-dir DIR, or correct -C or OPS_STATE_DIR")
+        refuse(
+            "NO_REPOSITORY",
+            f"there is no {place}",
+            "opsgit init --project NAME --state-dir DIR, or correct -C or OPS_STATE_DIR",
+        )
     found = next((spot for folder in (place, *place.parents) if (spot := _opened(folder))), None)
     if found is None:
         refuse("NO_REPOSITORY", f"no state repository at {place}",
                'opsgit init --project "my-project", or name one with -C DIR or OPS_STATE_DIR')  # fmt: skip
     if not found.own.exists() and found.git.get(f"{names.MAIN}:{names.PROJECT}") is None:
         refuse("NOT_A_STATE_REPOSITORY", f"the git repository {found.folder} holds no ledger on main",
-               "name the state repository: -C DIR or OPS_STATE_DIR; opsgit init --state-dir DIR makes one")  # fmt: skip
+               f"name the state repository with -C DIR or OPS_STATE_DIR, or {MAKE}")  # fmt: skip
     return found
 
 

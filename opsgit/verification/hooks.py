@@ -102,7 +102,8 @@ def _unstage(repository: Repository) -> str:
     """The command that puts back what a refused git revert leaves staged and in the checkout."""
     staged = repository.git.run("diff", "--cached", "--name-only", "-z", "main").decode().split("\0")
     paths = " ".join(shlex.quote(path) for path in staged if path)
-    return f"git restore --staged --worktree -- {paths} puts back what is left staged"
+    restore = f"git restore --staged --worktree -- {paths} puts back what is left staged"
+    return restore if paths else "git commit, without --no-verify"
 
 
 def _amends() -> bool:

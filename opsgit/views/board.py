@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from opsgit.views.figures import State, activity, bar, completed, counts, exhausted, metrics, share, waiting
+from opsgit.views.terminal import Cell, cut, safe, styled, table
 
-from opsgit.views.figures import State, activity, bar, counts, exhausted, metrics, share, waiting
-from opsgit.views.terminal import safe
-
-Cell = str | tuple[str, str]
 LEVELS = ((1.0, "bold red"), (0.8, "yellow"), (0.0, "green"))
 
 
@@ -23,26 +17,13 @@ def dashboard(state: State, width: int, colour: bool) -> str:
     :param width: columns of the terminal.
     :param colour: whether escape sequences for colour may be used.
     """
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        emoji=False,
-        markup=False,
-    )
-    console.print(
-        Text(safe(state["project"]), style="bold"),
-        Text(f"as of {state['updated']}, {state['commit'][:10]}", style="dim"),
-    )
+    lines = [
+        styled(cut(safe(state["project"]), width), "bold", colour),
+        styled(cut(f"as of {state['updated']}, {state['commit'][:10]}", width), "dim", colour),
+    ]
     for title, head, rows in _sections(state, max(8, width // 5)):
-        console.print()
-        console.print(Text(title, style="bold"))
-        console.print(_table(head, rows))
-    file = console.file
-    assert isinstance(file, io.StringIO)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
+        lines += ["", styled(title, "bold", colour), *table(head, rows, width, colour)]
+    return "\n".join(lines)
 
 
 def _sections(state: State, columns: int) -> Iterable[tuple[str, Sequence[str], list[Sequence[Cell]]]]:
@@ -73,7 +54,7 @@ def _sections(state: State, columns: int) -> Iterable[tuple[str, Sequence[str], 
 def _agent(name: str, agent: dict[str, Any]) -> Sequence[Cell]:
     removed = "" if agent["status"] == "active" else " (removed)"
     load: Cell = (f"{agent['tasks_open']} {'▪' * min(agent['tasks_open'], 10)}", "cyan")
-    return name, agent["role"] + removed, load, str(agent["tasks_completed"]), agent["last_active"] or "never"
+    return name, agent["role"] + removed, load, completed(agent), agent["last_active"] or "never"
 
 
 def _quota(name: str, quota: dict[str, Any], columns: int) -> Sequence[Cell]:
@@ -86,14 +67,3 @@ def _quota(name: str, quota: dict[str, Any], columns: int) -> Sequence[Cell]:
         (blocks + "░" * (columns - len(blocks)), style),
         (said, style) if said else quota["reset_at"] or "-",
     )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> Table:
-    made = Table(box=None, pad_edge=False, show_header=any(head), header_style="dim")
-    for index, name in enumerate(head):
-        made.add_column(name, overflow="fold" if index == len(head) - 1 else "ellipsis", no_wrap=index < len(head) - 1)
-    for row in rows:
-        made.add_row(
-            *(Text(safe(cell)) if isinstance(cell, str) else Text(safe(cell[0]), style=cell[1]) for cell in row)
-        )
-    return made

@@ -38,6 +38,12 @@ def metrics(state: State) -> list[tuple[str, str]]:
     return [*gauges, *([("last check", checked)] if checked else [])]
 
 
+def completed(agent: Mapping[str, Any]) -> str:
+    """How many tasks an agent completed; what it brought from another tracker is unproven, and said."""
+    brought = agent.get("imported", {}).get("tasks_completed")
+    return f"{agent['tasks_completed']} ({brought} imported)" if brought else str(agent["tasks_completed"])
+
+
 def exhausted(quota: Mapping[str, Any]) -> str:
     """What is to be said of a quota of which nothing is left; empty while something is."""
     if quota["used"] < quota["limit"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from opsgit.views.figures import State, activity, bar, counts, exhausted, metrics, waiting
+from opsgit.views.figures import State, activity, bar, completed, counts, exhausted, metrics, waiting
 from opsgit.views.terminal import safe
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&$:@])")
@@ -55,7 +55,7 @@ def dashboard(state: State) -> str:
 def _agents(state: State) -> Iterable[Sequence[str]]:
     for name, agent in state["agents"].items():
         yield (escaped(name), escaped(agent["role"]), agent["status"], str(agent["tasks_open"]),
-               str(agent["tasks_completed"]), agent["last_active"] or "never")  # fmt: skip
+               completed(agent), agent["last_active"] or "never")  # fmt: skip
 
 
 def _quotas(state: State) -> list[str]:

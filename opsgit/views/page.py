@@ -28,7 +28,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=lambda value: safe(value) if type(value) is str else value,
     )
-    made.filters |= {"markdown": rendered, "exhausted": figures.exhausted}
+    made.filters |= {"markdown": rendered, "exhausted": figures.exhausted, "completed": figures.completed}
     return made
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+from opsgit.domain.text import FORBIDDEN
+
+Cell = str | tuple[str, str]  # a text, or a text and a style (a key of STYLES)
+STYLES = {"bold": "1", "dim": "2", "bold red": "1;31", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 def safe(text: str) -> str:
-    """The text with control and bidi characters shown as escapes."""
-    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+    """The text with the characters that may not be stored shown as escapes."""
+    return FORBIDDEN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def width(text: str) -> int:
@@ -19,8 +21,43 @@ def width(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table whose columns are as wide as what they hold; the last one may run on."""
-    cells = [head, *([safe(cell).replace("\n", " ") for cell in row] for row in rows)]
-    widths = [max(width(row[index]) for row in cells) for index in range(len(head))]
-    return ["  ".join(cell + " " * (widths[i] - width(cell)) for i, cell in enumerate(row)).rstrip() for row in cells]
+def cut(text: str, columns: int) -> str:
+    """The text in so many columns at most; what does not fit ends in `…`."""
+    if width(text) <= columns:
+        return text
+    kept = text
+    while kept and width(kept) > columns - 1:
+        kept = kept[:-1]
+    return f"{kept}…"
+
+
+def styled(text: str, style: str, colour: bool) -> str:
+    """The text in a style, where escape sequences may be used."""
+    return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if colour and style and text else text
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[Cell]], columns: int | None = None, colour: bool = False
+) -> list[str]:
+    """Lines of a table whose columns are as wide as what they hold.
+
+    :param head: the columns' names; all empty: no line for them.
+    :param columns: the width that the columns are cut to fit, the widest first; None: they may run on.
+    :param colour: whether styles may be shown.
+    """
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    lines = [[(name, "dim") for name in head], *cells] if any(head) else cells
+    widths = [max((width(row[index][0]) for row in lines), default=0) for index in range(len(head))]
+    while columns is not None and sum(widths) + 2 * (len(widths) - 1) > columns and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    return ["  ".join(_padded(*cell, widths[i], colour) for i, cell in enumerate(row)).rstrip() for row in lines]
+
+
+def _cell(cell: Cell) -> tuple[str, str]:
+    text, style = (cell, "") if isinstance(cell, str) else cell
+    return safe(text).replace("\n", " "), style
+
+
+def _padded(text: str, style: str, columns: int, colour: bool) -> str:
+    shown = cut(text, columns)
+    return styled(shown, style, colour) + " " * (columns - width(shown))

@@ -140,3 +140,35 @@ def test_the_columns_of_history_have_names(done: Desk) -> None:
     assert lines[0].split("  ")[0] == "AT"
     assert all(name in lines[0] for name in ("BY", "WHAT", "STATUS OR STEP", "COMMIT", "ASSIGNED", "DETAILS"))
     assert "output: " in lines[3]
+
+
+def test_a_step_too_early_names_the_command_that_comes_next(desk: Desk, output: Path) -> None:
+    desk.ok("task", "add", "--title", "one", "--assign", "dev")
+    assert hint(desk, "task", "submit", "T-1", "--output", str(output)) == "opsgit task start T-1"
+    desk.ok("task", "start", "T-1")
+    assert hint(desk, "task", "move", "T-1", "--to", "deployed") == "opsgit task submit T-1 --output PATH"
+    desk.ok("task", "submit", "T-1", "--output", str(output))
+    assert "opsgit review approve T-1" in hint(desk, "rollback", "T-1")
+    assert hint(desk, "review", "approve", "T-1") == "--as qa", "who could is named"
+    desk.ok("review", "approve", "T-1", "--as", "qa")
+    assert hint(desk, "rollback", "T-1") == "opsgit task move T-1 --to deployed"
+
+
+def test_the_author_is_told_who_may_approve(desk: Desk, output: Path) -> None:
+    desk.ok("task", "add", "--title", "one", "--assign", "dev", "--pipeline", "dev,qa,ship")
+    desk.ok("task", "start", "T-1")
+    desk.ok("task", "submit", "T-1", "--output", str(output))
+    assert hint(desk, "review", "approve", "T-1", "--as", "dev") == "opsgit review approve T-1 --as qa"
+
+
+def test_a_review_that_was_merged_by_git_is_not_built_on(in_review: Desk) -> None:
+    """What was judged as a review is no ledger."""
+    in_review.ok("task", "show", "T-1")
+    git(in_review.path, "-c", "core.hooksPath=/dev/null", "merge", "-q", "--ff-only", "review/T-1")
+    for words in (["task", "add", "--title", "x"], ["review", "approve", "T-1", "--as", "qa"], ["task", "list"]):
+        result = in_review.run(*words, "--json")
+        assert result.code == "WRONG_REF", words
+
+
+def test_a_folder_that_is_not_there_is_no_full_disk(desk: Desk) -> None:
+    assert "its folder must be there" in hint(desk, "monitor", "--alert-to", "/nonexistent/alerts.log")

@@ -97,7 +97,7 @@ def test_a_second_import_changes_nothing_and_exits_0(fresh: Desk) -> None:
     fresh.ok("quota", "use", "publish_daily", "3")
     fresh.ok("metric", "set", "total_downloads", "8000", "--as", "orchestrator")
     assert bring(fresh, SAMPLE)["metric total_downloads"][0] == "left out"
-    assert bring(fresh, SAMPLE)["quota publish_daily"] == ("unchanged", "")
+    assert bring(fresh, SAMPLE)["quota publish_daily"] == ("unchanged", "kept as it is here, with 3 used")
 
 
 def test_the_window_that_an_imported_quota_was_in_has_passed(fresh: Desk) -> None:
@@ -144,7 +144,7 @@ def test_where_the_period_of_a_quota_comes_from(fresh: Desk) -> None:
         ({"tasks": {"T-1": {"status": "backlog", "history": [{"status": "backlog", "mood": 1}]}}}, "task T-1", "changed", "history: not kept: mood"),
         ({"quotas": {"q": {"limit": 5, "period": "daily", "used": -1}}}, "quota q", "changed", "used '-1'"),
         ({"metrics": {"alerts": [{"message": "disk full", "severity": "Critical"}]}}, "alert disk full", "changed", "imported."),
-        ({"version": 2}, "version: 2", "not kept", "not a part"),
+        ({"version": 2, "tasks": {}}, "version: 2", "not kept", "not a part"),
     ],
 )  # fmt: skip
 def test_what_is_changed_or_not_kept_is_said(fresh: Desk, document: object, record: str, fate: str, said: str) -> None:
@@ -269,3 +269,44 @@ def test_an_exhausted_quota_is_red(desk: Desk) -> None:
     line = next(row for row in board.dashboard(compile.state(desk.session()), 100, True).split("\n") if "1/1" in row)
     assert line.count("\x1b[1;31m") == 3  # the number, the bar and the word
     assert '<b class="critical">exhausted</b>' in desk.ok("dashboard", "--format", "html").out
+
+
+def test_what_was_imported_is_marked_wherever_it_is_shown(fresh: Desk) -> None:
+    bring(fresh, SAMPLE)
+    told = fresh.ok("history", "SKILL-001", "--json").json["history"]
+    assert [entry["status"] for entry in told] == ["assigned", "in-progress", "review", "done", "deployed", "deployed"]
+    assert [entry.get("imported") for entry in told] == [True] * 5 + [None]
+    assert fresh.ok("history", "SKILL-001").out.count("imported") == 5
+    for form in ("text", "md", "html"):
+        assert "20 (20 imported)" in fresh.ok("dashboard", "--format", form).out.replace("\\(", "(").replace("\\)", ")")
+    assert fresh.ok("report", "--json").json["report"]["progress"]["reached"]["deployed"] == 0
+
+
+def test_a_file_that_says_otherwise_by_now_is_not_silently_unchanged(fresh: Desk) -> None:
+    bring(fresh, {"tasks": {"T-1": {"title": "one", "status": "backlog"}}})
+    told = bring(fresh, {"tasks": {"T-1": {"title": "two", "status": "backlog"}}, "project": "new"})
+    assert told["task T-1"] == ("unchanged", "kept as it is here; the file has another title")
+    assert told["project: new"] == ("unchanged", "")
+
+
+def test_an_imported_deployment_says_why_it_cannot_be_rolled_back(fresh: Desk) -> None:
+    bring(fresh, SAMPLE)
+    refused = fresh.run("rollback", "SKILL-001", "--as", "orchestrator").err
+    assert "NO_DEPLOYMENT" in refused
+    assert "deployed before it was imported" in refused
+
+
+def test_a_dry_run_and_new_keys_are_said(fresh: Desk) -> None:
+    file = fresh.path.parent / "old.json"
+    file.write_text(json.dumps(SAMPLE))
+    assert "dry run: nothing was written" in fresh.ok("import", str(file), "--dry-run").err
+    assert "keys were made for 3 agents" in fresh.ok("import", str(file)).err
+    assert fresh.refused("import", str(file), "--as", "nobody") == "NOT_FOUND"
+    file.write_text('{"foo": 1}')
+    assert fresh.refused("import", str(file)) == "BAD_VALUE"
+
+
+def test_the_live_dashboard_counts_quotas_as_they_are_now(fresh: Desk) -> None:
+    bring(fresh, SAMPLE)
+    assert state(fresh)["quotas"]["publish_daily"]["used"] == 45
+    assert fresh.ok("dashboard", "--json").json["state"]["quotas"]["publish_daily"]["used"] == 0

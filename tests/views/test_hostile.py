@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+from opsgit.domain.text import FORBIDDEN
 from opsgit.views import board, markdown, page, terminal
 from tests.conftest import Desk
 
@@ -70,7 +71,7 @@ def test_the_terminal_gets_no_escapes_but_ours(hostile: Desk) -> None:
     state["project"] = "\x1b]0;evil\x07\u202ename"
     for width in (40, 80, 200):
         shown = board.dashboard(state, width, False)
-        assert not terminal._CONTROL.search(shown.replace("\n", ""))
+        assert not FORBIDDEN.search(shown.replace("\n", ""))
         assert max(map(terminal.width, shown.split("\n"))) <= width
     assert "[bold red]rich[/]" in board.dashboard(state, 200, False)
     assert "\x1b]0" not in board.dashboard(state, 80, True)
@@ -78,7 +79,7 @@ def test_the_terminal_gets_no_escapes_but_ours(hostile: Desk) -> None:
 
 @pytest.mark.parametrize("text", ["\x1b[31mred", "a\rb", "\u202eevil", "\x07", "\x9b31m"])
 def test_safe_shows_controls(text: str) -> None:
-    assert not terminal._CONTROL.search(terminal.safe(text))
+    assert not FORBIDDEN.search(terminal.safe(text))
 
 
 def test_descriptions_are_rendered_and_cleaned() -> None:
