@@ -17,7 +17,7 @@ from opsgit.domain.model import Agent, Review, Submission, Task
 from opsgit.domain.operation import Operation, Who
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import BranchAction, Snapshot
-from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHESTRATE, REVIEW
+from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHESTRATE, REVIEW, WORK
 
 COMMENTS_MAX = 200
 CREATOR_EDITS = frozenset({"title", "description", "tags", "priority"})
@@ -47,6 +47,16 @@ def another_assignee(context: Context, task: Task) -> None:
     name = str(context.request.get("to") or "")
     if task.status in (ASSIGNED, IN_PROGRESS) and name == task.assigned:
         refuse("NOTHING_CHANGES", f"{task.id} is assigned to {name} already", f"opsgit task show {task.id}")
+
+
+def somebody_fits(context: Context, task: Task) -> None:
+    """An agent is there whom the first stage means and who may work."""
+    first, project = task.pipeline[0], context.project
+    known = context.snapshot.agents()
+    fits = (policy.matches(first, agent) and WORK in policy.rights(project, agent) for agent in known)
+    if not any(fits):
+        refuse("NOBODY_FITS", f"no active agent fits {first.name}, the first stage of {task.id}",
+               "opsgit agent add --name NAME --role developer")  # fmt: skip
 
 
 def reason_to_reopen(context: Context, task: Task) -> None:
@@ -373,6 +383,7 @@ STATE: dict[str, Gate] = {
     "the id is unused": id_is_unused,
     "the name is no role": name_is_no_role,
     "no deployment runs": no_deployment_runs,
+    "somebody fits the first stage": somebody_fits,
     "its dependencies are done or deployed": dependencies_met,
     "there is room for a comment": room_for_a_comment,
     "no review was requested yet": review_not_requested,

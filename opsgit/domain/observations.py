@@ -8,7 +8,7 @@ from opsgit.domain import names, text
 from opsgit.domain.context import Context
 from opsgit.domain.model import Alert, Metric
 from opsgit.domain.refusals import refuse
-from opsgit.domain.vocabulary import COUNT_MAX, SEVERITIES
+from opsgit.domain.vocabulary import SEVERITIES
 
 
 def set_metric(context: Context, _: Metric | None) -> Metric:
@@ -16,8 +16,6 @@ def set_metric(context: Context, _: Metric | None) -> Metric:
     name, value = context.request.target, context.request.get("value")
     if name in names.RESERVED_METRICS:
         refuse("BAD_NAME", f"{name!r} is a word of state.json itself", "choose another name", "name")
-    if abs(value) > COUNT_MAX:
-        refuse("BAD_VALUE", f"{value!r} is no number for a metric", "opsgit metric set total_downloads 42", "value")
     if name == names.LAST_CHECK and (not isinstance(value, int) or value < 0):
         refuse("BAD_VALUE", f"{value!r} is no number of findings", "opsgit monitor --raise", "value")
     return Metric(name=name, value=value, at=context.at, by=context.me)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opsgit.domain.refusals import refuse
+from opsgit.domain.request import HouseFile
 from opsgit.domain.vocabulary import COUNT_MAX
 
 if TYPE_CHECKING:
@@ -47,19 +47,28 @@ def _is_texts(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -COUNT_MAX <= value <= COUNT_MAX
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= COUNT_MAX
 
 
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
+def _is_files(value: Any) -> bool:
+    return _is_mapping(value) and all(item is None or isinstance(item, HouseFile) for item in value.values())
+
+
 TEXT = Argument("a text", lambda value: isinstance(value, str))
 TEXTS = Argument("a list of texts", _is_texts)
 COUNT = Argument("a whole number from 0 to 2^53", _is_count)
-NUMBER = Argument("a number", _is_number)
+NUMBER = Argument("a number from -2^53 to 2^53", _is_number)
 FLAG = Argument("true or false", lambda value: isinstance(value, bool))
-MAPPING = Argument("a mapping", lambda value: isinstance(value, Mapping))
+MAPPING = Argument("a mapping", _is_mapping)
+FILES = Argument("a mapping from paths to files", _is_files)
 CONTENT = Argument("bytes", lambda value: isinstance(value, bytes))
 
 

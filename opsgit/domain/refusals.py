@@ -75,6 +75,7 @@ CODES: dict[str, Code] = {
     "DEPENDENCY_OPEN": Code(5, "a task that this one depends on is not done"),
     "DEPLOY_FAILED": Code(5, "the deploy command did not succeed; the failure is recorded"),
     "ROLLBACK_FAILED": Code(5, "the rollback command did not succeed; the task stays deployed"),
+    "NOBODY_FITS": Code(5, "no active agent fits the first stage of the task's pipeline"),
     "NOT_APPROVED": Code(5, "a task that no review of this ledger has approved"),
     "NO_DEPLOYMENT": Code(5, "no deployment is running"),
     "WRONG_REVERT": Code(5, "a rollback reverts the commit that deployed the task"),

@@ -24,7 +24,6 @@ from opsgit.storage.index import Index
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
 from opsgit.storage.reader import TreeReader
 
-PROVED = ("agent.add", "agent.rotate")
 HINT = "opsgit help lifecycle"
 MOST = 10_000  # entries that one operation may change, by far
 
@@ -96,8 +95,9 @@ class Judge:
         for path, (_, entry) in pairs.items():
             after[path] = self.content(path, entry)
             before[path] = None if names.is_house(path) else snapshot.record(path)
-        request = rebuild.request(rules.in_force(snapshot.project), said, agent.name, before, after)
-        if said.op not in PROVED:
+        book = rules.in_force(snapshot.project)
+        request = rebuild.request(book, said, agent.name, before, after)
+        if "proved" not in book.operation(said.op).arguments:
             return request
         get, repository = request.get, snapshot.project.repository
         proved = sshsig.proves(repository, request.target, str(get("key")), str(get("proof")))
