@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from opsgit.cli import output
-from opsgit.domain.refusals import refuse
+from opsgit.storage.disk import need_empty
 
 MARKS = {"command": "\n$ {}", "done": "  {}", "refused": "  REFUSED  {}"}
 
@@ -24,8 +24,7 @@ def command(directory: str | None, as_json: bool) -> None:
     The demo's keys are kept in DIR too; yours are not touched.
     """
     folder = Path(directory) if directory else Path(tempfile.mkdtemp(prefix="opsgit-demo-"))
-    if folder.exists() and any(folder.iterdir()):
-        refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", "opsgit demo NEW-DIR")
+    need_empty(folder, "opsgit demo NEW-DIR")
     folder = Path(os.path.abspath(folder))
     os.environ["XDG_DATA_HOME"] = str(folder / "keys")
     _walk(folder, as_json)

@@ -6,6 +6,7 @@ import click
 
 from opsgit.cli import output
 from opsgit.cli.options import common, writing, wrote
+from opsgit.domain.vocabulary import COUNT_MAX
 from opsgit.operations import observations
 from opsgit.operations.session import Session
 from opsgit.views import terminal
@@ -27,7 +28,7 @@ def command() -> None:
 @common
 def set_(session: Session, as_json: bool, name: str, value: float) -> None:
     """Set a gauge to a number."""
-    exact = int(value) if value == value // 1 and abs(value) <= 2**53 else value
+    exact = int(value) if value == value // 1 and abs(value) <= COUNT_MAX else value
     wrote(session, observations.set_metric(session, name, exact), as_json)
 
 

@@ -11,7 +11,7 @@ from opsgit.domain.model import Value
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Change, Edit
 
-REVERTS = re.compile(r"This reverts commit ([0-9a-f]{40}|[0-9a-f]{64})\.\Z")
+REVERTS = re.compile(rf"This reverts commit ({names.COMMIT_ID})\.\Z")
 DISGUISE = re.compile(r"^( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 DISGUISED = re.compile(r"^ ( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 

@@ -13,7 +13,8 @@ NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/~^-]{0,200}\Z")
 MAIN = "refs/heads/main"
 PROJECT = "ops.yaml"
-COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})\Z")
+COMMIT_ID = "[0-9a-f]{40}|[0-9a-f]{64}"
+COMMIT = re.compile(rf"({COMMIT_ID})\Z")
 # Written by init and changed by `file.set` alone (design, section 2).
 HOUSE_FILES = frozenset({".gitignore", ".gitattributes", ".pre-commit-config.yaml", "README.md", ".gitlab-ci.yml"})
 HOUSE_FOLDERS = ("schema/", "gates/", ".github/", ".forgejo/")

@@ -123,11 +123,6 @@ class Operation(NamedTuple):
     ends: bool = False
     advice: Advice | None = None
 
-    @property
-    def is_of_task(self) -> bool:
-        """Whether it is a row of the lifecycle."""
-        return bool(self.sources)
-
 
 def check_arguments(operation: Operation, fields: Mapping[str, Any]) -> None:
     """Refuse with `BAD_VALUE` an argument that the operation does not take, lacks, or gets in another form."""

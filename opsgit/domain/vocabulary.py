@@ -9,7 +9,6 @@ OPEN_BY_NEED = (REJECTED, IN_REVIEW, DONE, ROLLED_BACK, IN_PROGRESS, ASSIGNED, B
 BY_NEED = (*OPEN_BY_NEED, *ENDED)
 PRIORITIES = ("critical", "high", "medium", "low")
 ORCHESTRATE, WORK, REVIEW, DEPLOY, OBSERVE = "orchestrate", "work", "review", "deploy", "observe"
-RIGHTS = (ORCHESTRATE, WORK, REVIEW, DEPLOY, OBSERVE)
 AGENT_KINDS = ("agent", "human")
 PERIODS = ("hourly", "daily", "weekly", "monthly", "none")
 COUNT_MAX = 2**53  # the largest whole number that every reader of YAML and JSON keeps exactly

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from opsgit.domain.findings import Verification
-from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.refusals import refuse
 from opsgit.operations import clone_config
 from opsgit.operations.session import Session
 from opsgit.storage import git
+from opsgit.storage.disk import need_empty
 from opsgit.storage.repository import Repository
 from opsgit.verification import verify
 
@@ -18,8 +19,7 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
 
     :raises Refused: with every finding when the ledger does not hold; the clone stays, to be looked at.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", "choose a new folder")
+    need_empty(folder, "choose a new folder")
     git.clone(url, folder)
     repository = Repository((folder / ".git").resolve(), folder.resolve())
     found = verify.verify(repository, pinned=pin)
@@ -41,10 +41,8 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
 def checkout(session: Session, name: str, folder: Path) -> Path:
     """A clone of this repository's remote, or of itself where it has none, that acts as an agent."""
     session.look().agent(name)
-    try:
-        url = session.repository.git.run("config", "--local", "--get", "remote.origin.url").decode().strip()
-    except Refused:  # no remote: this repository is the shared one
-        url = str(session.repository.top or session.repository.folder)
+    shared = str(session.repository.top or session.repository.folder)  # where it has no remote
+    url = session.repository.git.setting("remote.origin.url") or shared
     repository, found = clone(url, folder, name, None)
     session.notices += found.notices
     repository.close()

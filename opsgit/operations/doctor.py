@@ -84,16 +84,16 @@ def _fits(session: Session, name: str) -> Iterator[Check]:
 
 
 def _git(session: Session) -> Iterator[Check]:
-    run = session.repository.git.attempt
+    setting = session.repository.git.setting
     wanted = {
-        "gpg.format": b"ssh",
-        "gpg.ssh.allowedSignersFile": str(session.repository.own / "allowed_signers").encode(),
+        "gpg.format": "ssh",
+        "gpg.ssh.allowedSignersFile": str(session.repository.own / "allowed_signers"),
     }
-    wrong = [name for name, value in wanted.items() if run("config", "--local", "--get", name).stdout.strip() != value]
-    if run("config", "--local", "--get", "commit.gpgSign").stdout.strip() != b"true":
+    wrong = [name for name, value in wanted.items() if setting(name) != value]
+    if setting("commit.gpgSign") != "true":
         wrong.append("commit.gpgSign")
     name = _acting(session)
-    if name and run("config", "--local", "--get", "user.name").stdout.strip() != name.encode():
+    if name and setting("user.name") != name:
         wrong.append(f"user.name={name}")
     if wrong and name is None and "commit.gpgSign" in wrong:
         yield Check("git", "bad", "git commit signs as nobody here: git config opsgit.agent NAME, then doctor --fix",
@@ -109,7 +109,7 @@ def _git(session: Session) -> Iterator[Check]:
 def _acting(session: Session) -> str | None:
     """As whom plain git should sign: who is named, else who is configured, else the one whose key is here."""
     held = [agent.name for agent in session.look().agents() if session.repository.keys.holds(agent.name)]
-    configured = session.repository.git.attempt("config", "--local", "--get", "user.name").stdout.decode().strip()
+    configured = session.repository.git.setting("user.name")
     named = [name for _, name in session.named] or [name for name in held if name == configured]
     return named[0] if named else held[0] if len(held) == 1 else None
 
@@ -123,9 +123,9 @@ def _configure(session: Session, name: str | None) -> None:
 
 def _hooks(session: Session) -> Iterator[Check]:
     missing = [name for name, state in hooks.status(session.repository).items() if state != "installed"]
-    path = session.repository.git.attempt("config", "--get", "core.hooksPath").stdout.strip()
+    path = session.repository.git.setting("core.hooksPath", everywhere=True)
     if path:
-        yield Check("hooks", "warning", f"core.hooksPath sends git to {path.decode(errors='replace')} for hooks")
+        yield Check("hooks", "warning", f"core.hooksPath sends git to {path} for hooks")
     if missing and session.repository.top:
         yield Check("hooks", "bad", f"not installed: {', '.join(missing)}", lambda: hooks.install(session.repository))
     else:

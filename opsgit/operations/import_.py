@@ -192,11 +192,7 @@ def _task(trip: Import, task_id: str, record: Found) -> None:
     }
     here = trip.snapshot.find(Task, names.task_path(task_id)) if names.ID.match(task_id) else None
     if here and here.imported == from_record(ImportedHistory, imported):
-        now = to_record(here)
-        other = [
-            name for name in ("title", "description", "priority", "tags") if now.get(name) != (given[name] or None)
-        ]
-        trip.tell(label, UNCHANGED, f"kept as it is here; the file has another {', '.join(other)}" if other else "")
+        trip.tell(label, UNCHANGED, _differs(to_record(here), given))
     else:
         request = Request("task.import", trip.actor, task_id, {key: value for key, value in given.items() if value})
         trip.write(label, request, fields.rest())

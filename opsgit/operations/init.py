@@ -16,6 +16,7 @@ from opsgit.domain.request import Change, Edit, Request
 from opsgit.operations import clone_config
 from opsgit.storage import git, schema, sshsig
 from opsgit.storage.checkout import Checkout
+from opsgit.storage.disk import need_empty
 from opsgit.storage.keys import KeyStore
 from opsgit.storage.ledger import seal
 from opsgit.storage.objects import FILE, Commit, Entry, Objects
@@ -69,8 +70,7 @@ def init(folder: Path, project: str, orchestrator: str = "orchestrator", now: in
     names.check_name(orchestrator)
     if orchestrator in policy.ROLES and orchestrator != "orchestrator":
         refuse("ID_TAKEN", f"{orchestrator} is a role; agents and roles share one name space", "--orchestrator NAME")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", "choose a new folder: --state-dir DIR")
+    need_empty(folder, "choose a new folder: --state-dir DIR")
     git.make_repository(folder)
     repository = Repository((folder / ".git").resolve(), folder.resolve())
     _genesis(repository, project, orchestrator, int(time.time()) if now is None else now)

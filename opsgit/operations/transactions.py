@@ -17,7 +17,7 @@ from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.times import AHEAD_MAX
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage import checkout, log
-from opsgit.storage.branch import actions, newest
+from opsgit.storage.branch import newest, overlaid
 from opsgit.storage.disk import Damaged
 from opsgit.storage.ledger import move_refs, seal
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, parse_commit
@@ -63,9 +63,7 @@ class Transaction:
         branch = self.reviewed(task_id) if task_id else None
         if not task_id or not branch:
             return Snapshot(reader)
-        path = names.task_path(task_id)
-        over = self.repository.reader(self.objects, branch).record(path)
-        return Snapshot(reader, {path: over} if over else {}, lambda: actions(self.objects, branch, Snapshot(reader)))
+        return overlaid(reader, self.repository.reader(self.objects, branch), task_id)
 
     def reviewed(self, task_id: str) -> str | None:
         """The tip of the review branch of a task that is in review, or None."""

@@ -10,6 +10,7 @@ from opsgit.domain.request import BranchAction, Snapshot
 from opsgit.storage import sshsig
 from opsgit.storage.git import Git
 from opsgit.storage.objects import Commit, Objects, parse_commit
+from opsgit.storage.reader import TreeReader
 
 
 def newest(git: Git, objects: Objects, task_id: str, ledger: str) -> str | None:
@@ -42,6 +43,16 @@ def _of_round(objects: Objects, tip: str, path: str, ledger: str) -> bool:
         return objects.entry(objects.root(fork), path) == objects.entry(objects.root(ledger), path)
     except Refused:  # verify says what it is
         return False
+
+
+def overlaid(reader: TreeReader, branch: TreeReader, task_id: str) -> Snapshot:
+    """The state with the review branch's version of a task laid over, and what was done on the branch.
+
+    :param reader: the state of the ledger; :param branch: the state at the branch's tip.
+    """
+    path, plain = names.task_path(task_id), Snapshot(reader)
+    over = branch.record(path)
+    return Snapshot(reader, {path: over}, lambda: actions(reader.objects, branch.commit, plain)) if over else plain
 
 
 def actions(objects: Objects, tip: str, snapshot: Snapshot) -> list[BranchAction]:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from opsgit.domain.refusals import refuse
+
 
 class Damaged(Exception):  # noqa: N818 - it is a state of a cache, not an error of ours
     """A cache could not be read; it is gone now, and asking again builds it anew."""
+
+
+def need_empty(folder: Path, hint: str) -> None:
+    """Refuse with `ALREADY_A_REPOSITORY` a place where something is already; an empty folder may be there."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", hint)
 
 
 def put(path: Path, content: bytes, mode: int = 0o666, durable: bool = False, aside: str | None = None) -> None:

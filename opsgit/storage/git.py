@@ -162,6 +162,15 @@ class Git:
                 self._batch.communicate()
             self._batch = None
 
+    def setting(self, name: str, everywhere: bool = False) -> str | None:
+        """A value of the repository's own configuration, None where it is not set.
+
+        :param everywhere: also of the user's, which opsgit reads only to say what git will do.
+        """
+        words = ("config", "--get", name) if everywhere else ("config", "--local", "--get", name)
+        done = self.attempt(*words)
+        return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
+
     def ref(self, name: str) -> str | None:
         """The commit id that a full ref name stands at, or None."""
         loose = self.folder / name

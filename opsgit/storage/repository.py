@@ -111,8 +111,7 @@ class Repository:
         config = self.folder / "config"
         if not config.is_file() or b"[opsgit]" not in config.read_bytes().lower():
             return None  # saves a process for most clones
-        found = self.git.attempt("config", "--local", "--get", "opsgit.agent")
-        return found.stdout.decode().strip() or None
+        return self.git.setting("opsgit.agent") or None
 
 
 @contextmanager

@@ -78,16 +78,12 @@ class HandEdit:
         file.write_text(message.generate(change, repository, names.MAIN))
 
     def _signs(self) -> None:
-        done = self.repository.git.attempt("config", "--local", "--get", "commit.gpgSign")
-        if done.stdout.strip() != b"true":
+        setting = self.repository.git.setting
+        if setting("commit.gpgSign") != "true":
             refuse("BAD_SIGNATURE", "this clone does not sign its commits",
                    "git config opsgit.agent NAME, then opsgit doctor --fix")  # fmt: skip
-        read = self.repository.git.attempt
-        for setting, variable in (("user.name", "GIT_AUTHOR_NAME"), ("user.email", "GIT_AUTHOR_EMAIL")):
-            mine, given = (
-                read("config", "--local", "--get", setting).stdout.decode().strip(),
-                os.environ.get(variable, ""),
-            )
+        for name, variable in (("user.name", "GIT_AUTHOR_NAME"), ("user.email", "GIT_AUTHOR_EMAIL")):
+            mine, given = setting(name) or "", os.environ.get(variable, "")
             if given and given != mine:
                 refuse(
                     "HAND_MADE",
@@ -96,7 +92,7 @@ class HandEdit:
                 )
         if abs(self._time() - time.time()) > NEAR:
             refuse("HAND_MADE", "a commit carries the time when it is made", "git commit, without --date")
-        if read("config", "--get", "i18n.commitEncoding").stdout.strip().lower() not in (b"", b"utf-8", b"utf8"):
+        if (setting("i18n.commitEncoding", everywhere=True) or "utf-8").lower() not in ("utf-8", "utf8"):
             refuse("HAND_MADE", "messages are UTF-8", "git config --unset i18n.commitEncoding")
 
     def _decided(self, note: str) -> Change:

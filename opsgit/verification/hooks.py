@@ -59,7 +59,7 @@ def uninstall(repository: Repository) -> list[str]:
 def status(repository: Repository) -> dict[str, str]:
     """For each hook: installed, foreign, missing, or elsewhere where `core.hooksPath` makes git look elsewhere."""
     found = {}
-    elsewhere = repository.git.attempt("config", "--local", "--get", "core.hooksPath").stdout.strip()
+    elsewhere = repository.git.setting("core.hooksPath")
     for name in NAMES:
         if elsewhere:
             found[name] = "elsewhere"

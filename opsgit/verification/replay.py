@@ -19,7 +19,7 @@ from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, HouseFile, Request, Snapshot
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage import reader, sshsig
-from opsgit.storage.branch import actions
+from opsgit.storage.branch import overlaid
 from opsgit.storage.index import Index
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
 from opsgit.storage.reader import TreeReader
@@ -86,8 +86,8 @@ class Judge:
         if (plain.record(path) or {}).get("status") != IN_REVIEW:
             # doubled: Chain.branch ends at the submission since which nothing touched the file
             refuse("BAD_MERGE", f"{path} is not in review on the ledger", HINT, path)
-        over = TreeReader(self.objects, self.index, branch).record(path)
-        return Snapshot(plain.reader, {path: over}, lambda: actions(self.objects, branch, plain)) if over else plain
+        ledger = TreeReader(self.objects, self.index, said.ledger or commit.parents[0])
+        return overlaid(ledger, TreeReader(self.objects, self.index, branch), names.place(path).name)
 
     def _request(self, said: Message, agent: Agent, snapshot: Snapshot, pairs: Mapping[str, Pair]) -> Request:
         before: dict[str, Record | None] = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 from opsgit.domain.findings import Finding
 from opsgit.domain.refusals import refuse
 from opsgit.storage import git
+from opsgit.storage.disk import need_empty
 from opsgit.storage.repository import Repository
 from opsgit.verification import push
 
@@ -34,8 +35,7 @@ OBJECTS_MAX, SIZE_MAX, TREE_MAX = 2_000_000, 262_144, 16 * 1024 * 1024
 
 def init(folder: Path) -> Path:
     """Make a bare repository that judges what is pushed."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", f"opsgit server install {folder}")
+    need_empty(folder, f"opsgit server install {folder}")
     git.make_repository(folder, bare=True)
     return install(folder)
 
@@ -133,7 +133,7 @@ def _pusher(repository: Repository) -> str | None:
 
     `opsgit.pusherVariable` is, for instance, REMOTE_USER behind a web server, or a variable that authorized_keys sets.
     """
-    found = repository.git.attempt("config", "--local", "--get", "opsgit.pusherVariable").stdout.decode().strip()
+    found = repository.git.setting("opsgit.pusherVariable")
     if not found:
         return None
     return os.environ.get(found) or "(nobody)"

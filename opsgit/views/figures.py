@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from opsgit.domain.vocabulary import STATUSES
+from opsgit.domain.vocabulary import PRIORITIES, STATUSES
 
 State = Mapping[str, Any]
 
@@ -19,8 +19,7 @@ def counts(state: State) -> list[tuple[str, int]]:
 
 def waiting(state: State) -> list[tuple[str, str, str, str]]:
     """What waits for whom: agent or role, task, title, what to do; the most urgent first."""
-    ranks = {"critical": 0, "high": 1, "medium": 2, "low": 3}
-    tasks = sorted(state["tasks"].values(), key=lambda task: (ranks[task["priority"]], task["id"]))
+    tasks = sorted(state["tasks"].values(), key=lambda task: (PRIORITIES.index(task["priority"]), task["id"]))
     return [(t["waiting_for"], t["id"], t["title"], t["waiting_to"]) for t in tasks if t["waiting_for"]]
 
 
