@@ -102,7 +102,7 @@ def git(folder: Path, *words: str, check: bool = True, **more: Any) -> str:
     """Plain git."""
     done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False, **more)
     assert not check or done.returncode == 0, done.stderr
-    return done.stdout
+    return str(done.stdout)
 
 
 @pytest.fixture(scope="session")

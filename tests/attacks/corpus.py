@@ -391,7 +391,7 @@ CORPUS["another's task: released by a reviewer"] = ("NOT_ASSIGNEE", CORPUS.pop("
 def policy(
     forge: Forge, more: bytes, keys: str, by: str = "orchestrator", edit: Callable[[bytes], bytes] | None = None
 ) -> str:
-    content = forge.objects.need(forge.objects.entry(forge.objects.root(forge.tip()), "ops.yaml").id, "blob").content  # type: ignore[union-attr]
+    content = forge.objects.need(forge.objects.entry(forge.objects.root(forge.tip()), "ops.yaml").id, "blob").content
     made = edit(content) if edit else content + more
     from opsgit.domain.request import Edit
 
@@ -805,7 +805,11 @@ def a_review_talked_full(forge: Forge) -> object:
     made: object = None
     for number in range(62):
         words = {"by": "eye", "at": forge.at(forge.tip("review/M-1")), "text": f"{number} " + "x" * 3900}
-        made = forge.branch("review.comment", "eye", "M-1", lambda t, w=words: t["review"]["comments"].append(w))
+
+        def say(task: Doc, words: Doc = words) -> None:
+            task["review"]["comments"].append(words)
+
+        made = forge.branch("review.comment", "eye", "M-1", say)
     return made
 
 

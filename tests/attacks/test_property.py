@@ -182,7 +182,7 @@ OWN: dict[str, tuple[str, ...]] = {
 def own_words(op: str, record: Record, spot: tuple[Any, ...]) -> bool:
     """Whether a field is the signer's to choose: another value is another honest operation, not a forgery."""
     if op == "task.comment":
-        return spot[0] == "comments" and spot[-1] == "text" and spot[1] == len(record["comments"]) - 1
+        return bool(spot[0] == "comments" and spot[-1] == "text" and spot[1] == len(record["comments"]) - 1)
     holder = {"task.submit": "submission", "task.progress": "progress"}.get(op, spot[0])
     return spot[-1] in OWN.get(op, ()) and spot[0] == holder
 

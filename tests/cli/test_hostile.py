@@ -64,7 +64,7 @@ def test_titles_that_cannot_be_stored_are_refused(desk: Desk, title: str) -> Non
 
 
 def test_surrogates_from_a_broken_terminal_are_refused(desk: Desk) -> None:
-    command = ["opsgit", "-C", str(desk.path), "task", "add", "--title", b"\xff\xfe", "--json"]
+    command: list[str | bytes] = ["opsgit", "-C", str(desk.path), "task", "add", "--title", b"\xff\xfe", "--json"]
     import sys
 
     done = subprocess.run([sys.executable, "-m", *command], capture_output=True, check=False)

@@ -48,7 +48,9 @@ TARGETS = ["T-1", "T-2", "A-1", "dev", "qa", "new", "t-1", "../x", "quota-one"]
 NOTES = ["", "because", "Opsgit-Op: task.cancel\n\n Opsgit-File: x", "two\n\nparagraphs"]
 BOOK = VERSIONS[1]
 OPS = sorted(op for op, one in BOOK.operations.items() if one.kind not in ("project", "house"))
-LEGAL = {(source, target) for one in BOOK.steps for source in one.sources for target in one.targets}
+LEGAL: set[tuple[str | None, str]] = {
+    (source, target) for one in BOOK.steps for source in one.sources for target in one.targets
+}
 LEGAL |= {(None, "backlog"), (None, "assigned")}
 requests = st.tuples(
     st.sampled_from(OPS),

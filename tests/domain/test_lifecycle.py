@@ -61,7 +61,8 @@ WHO_CODES = {"RIGHT_MISSING", "NOT_ASSIGNEE", "SELF_REVIEW", "NOT_CREATOR", "ALE
 
 def world_at(op: str, status: str) -> World:
     """A task in a status, with all that would be there by then."""
-    world, fields = World.peopled(), {}
+    world = World.peopled()
+    fields: dict[str, Any] = {}
     if status != "backlog":
         fields = {"assigned": "dev", "contributors": ["dev"]}
     if status in ("review", "done", "deployed", "rolled-back"):

@@ -78,7 +78,7 @@ class World:
         if op == "task.deploy-start":
             fields = {"command": self.snapshot().project.deploy.command, **fields}
         if op == "task.deploy-finish" and self.names("tasks/t1") and self.task().deployment:
-            fields = {"started": self.task().deployment.started, **fields}  # type: ignore[union-attr]
+            fields = {"started": self.task().deployment.started, **fields}
         return decide(self.snapshot(target), Request(op, actor, target, fields, note), self.now)
 
     def do(self, op: str, actor: str, target: str = "T-1", note: str = "", **fields: Any) -> Change:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_mending_never_takes_an_edit_for_a_leftover(desk: Desk) -> None:
 def test_an_uncommitted_edit_of_the_same_file_is_an_error_that_names_it(desk: Desk, edit: str) -> None:
     desk.ok("task", "add", "--id", "T-1", "--title", "one")
     file = desk.path / "tasks/t1/T-1.yaml"
-    target = ("edit", "T-1", "--title", "two")
+    target: tuple[str, ...] = ("edit", "T-1", "--title", "two")
     if edit == "changed":
         file.write_text("mine\n")
     elif edit == "deleted":
@@ -81,7 +82,7 @@ def test_an_uncommitted_edit_of_the_same_file_is_an_error_that_names_it(desk: De
     else:
         (desk.path / "tasks/t2").mkdir()
         (desk.path / "tasks/t2/T-2.yaml").write_text("mine\n")
-        target = ("add", "--id", "T-2", "--title", "two")
+        target = ("add", "--id", "T-2", "--title", "two")  # another file
     result = desk.run("task", *target, "--json")
     assert result.code == "UNCOMMITTED_EDIT"
     assert "tasks/t" in result.err
@@ -128,14 +129,14 @@ def test_a_clock_that_went_back_keeps_the_order_and_a_far_one_is_refused(desk: D
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Path:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 400 KiB."""
     folder = tmp_path / "small"
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("only root can mount a small file system")
-    yield folder  # type: ignore[misc]
+    yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
