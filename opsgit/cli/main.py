@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Look at keys, hooks, configuration, pins, clock."),
     "ci": ("ci", "Write the CI job that verifies and publishes the report."),
     "fmt": ("fmt", "Bring hand-edited files into the canonical form."),
-    "help": ("help", "Topics: lifecycle, exit-codes, format, identity, trust, teams, policy."),
+    "help": ("help", "Topics: lifecycle, exit-codes, format, identity, trust, teams, policy, design."),
 }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -73,6 +74,7 @@ class Git:
         self.folder = folder
         self.extra: dict[str, str] = {}  # the variables of a server's quarantine
         self._batch: subprocess.Popen[bytes] | None = None
+        self._end: Callable[[], object] = lambda: None
 
     def run(self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """Run a git command and return its output; refuses with `TOOL_FAILED` when it fails."""
@@ -148,6 +150,7 @@ class Git:
                 )
             except FileNotFoundError:
                 refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+            self._end = weakref.finalize(self, _ended, self._batch)  # for who forgets to close
         return self._batch
 
     def _last_words(self) -> str:
@@ -157,10 +160,8 @@ class Git:
 
     def close(self) -> None:
         """End the process that reads objects."""
-        if self._batch is not None:
-            with contextlib.suppress(BrokenPipeError):  # it has ended already: nothing is left to tell it
-                self._batch.communicate()
-            self._batch = None
+        self._end()
+        self._batch = None
 
     def setting(self, name: str, everywhere: bool = False) -> str | None:
         """A value of the repository's own configuration, None where it is not set.
@@ -180,6 +181,11 @@ class Git:
                 return words
         found = self.get(f"{name}^{{commit}}")
         return found.id if found else None
+
+
+def _ended(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # it has ended already: nothing is left to tell it
+        process.communicate()
 
 
 def make_repository(folder: Path, bare: bool = False) -> None:

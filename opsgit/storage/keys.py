@@ -101,9 +101,9 @@ def _load(path: Path) -> Ed25519PrivateKey | None:
 
     try:
         key = load_ssh_private_key(path.read_bytes(), None)
-    except TypeError:  # what cryptography raises for an encrypted key without a passphrase
-        return None
-    except (ValueError, OSError) as error:
+    except (TypeError, ValueError, OSError) as error:
+        if isinstance(error, TypeError) or "password-protected" in str(error):  # by the version of cryptography
+            return None
         refuse("KEY_UNFIT", f"{path} is no private key that can be read: {error}", "restore it from a backup")
     if not isinstance(key, Ed25519PrivateKey):
         refuse("KEY_UNFIT", f"{path} is not an ed25519 key", "opsgit agent rotate")
