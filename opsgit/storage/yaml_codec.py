@@ -1,12 +1,13 @@
-"""YAML: the safe core that files may use, the canonical form that they are written in, the round trip of ops.yaml.
+"""YAML: the safe core that files may use, and the round trip of ops.yaml.
 
 libyaml (through ruamel) reads the syntax; what the scalars mean (YAML 1.2, core schema) and what is refused is here.
-The canonical form is specified in `opsgit help format`.
 """
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from opsgit.domain import text
@@ -52,22 +53,40 @@ def parse(content: bytes, path: str) -> Record:
     return value  # type: ignore[no-any-return]
 
 
+def events(words: str, public: bool = False) -> Iterator[Any]:
+    """The parser's events of a text.
+
+    :param public: use ruamel's public parser, which is written in Python, and not the C parser of ruamel.yaml.clib,
+        which is much faster and private to ruamel. Both give the same events: a test compares them.
+    """
+    try:
+        from _ruamel_yaml import CParser
+    except ImportError:
+        public = True
+    if public:
+        from ruamel.yaml import YAML
+
+        yield from YAML(typ="safe", pure=True).parse(io.StringIO(words))
+        return
+    parser = CParser(words)
+    while parser.check_event():
+        yield parser.get_event()
+
+
 class _Builder:
-    """Makes values of libyaml's events, without recursion, refusing as it goes."""
+    """Makes values of the parser's events, without recursion, refusing as it goes."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def build(self, words: str) -> Any:
-        from _ruamel_yaml import CParser
         from ruamel.yaml.error import YAMLError
 
         try:
-            parser = CParser(words)
             self.root: list[Any] = []
             self.stack: list[tuple[Any, list[Any]]] = [(self.root, [])]
-            while parser.check_event():
-                self.take(parser.get_event())
+            for event in events(words):
+                self.take(event)
         except (YAMLError, ValueError) as error:
             fault(self.path, "not YAML: " + " ".join(str(error).split())[:200])
         if len(self.root) != 1:
@@ -131,8 +150,6 @@ class _Builder:
 
 def edit_policy(content: bytes, dotted: str, value: Any) -> bytes:
     """ops.yaml with one dotted key set (None: taken out), its comments and order kept (ruamel's round trip)."""
-    import io
-
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="rt")

@@ -54,47 +54,47 @@ def test_any_yaml_1_2_reader_sees_the_same(record: dict[str, Any]) -> None:
     assert YAML(typ="safe", pure=True).load(content.decode()) == record
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"a: &x 1\nb: *x\n", "anchors"),
-        (b"a: *x\n", "anchors"),
-        (b"a: !!int 1\n", "tags"),
-        (b"a: !python/object:os.system x\n", "tags"),
-        (b"a: 1\na: 2\n", "twice"),
-        (b"x:\n  a: 1\n  a: 2\n", "twice"),
-        (b"<<: {a: 1}\n", "merge"),
-        (b"a: " + b"9" * 5000 + b"\n", "2^53"),
-        (b"a: 9007199254740993\n", "2^53"),
-        (b"a: 0x" + b"f" * 100 + b"\n", "2^53"),
-        (b"a: .inf\n", "number"),
-        (b"a: .nan\n", "number"),
-        (b"a: " + b"[" * 5000 + b"]" * 5000, "deeper"),
-        (b"a: " + b"[" * 13 + b"]" * 13, "deeper"),
-        (b"a: x\0y\n", "character"),
-        (b"a: \x1b[31m\n", "character"),
-        (b"\xef\xbb\xbfa: 1\n", "character"),
-        ("a: \u202eevil\n".encode(), "character"),
-        ("a: \u2028\n".encode(), "character"),
-        (b'a: "\\u202e"\n', "escape"),
-        (b'a: "\\0"\n', "escape"),
-        (b'a: "\\u2028"\n', "escape"),
-        (b'a: "\\x1b"\n', "escape"),
-        (b"a: \xff\n", "UTF-8"),
-        ("a: \ud800\n".encode("utf-8", "surrogatepass"), "UTF-8"),
-        (b"a: 1\r\nb: 2\r\n", "character"),
-        (b"%YAML 1.1\n---\na: 1\n", "directives"),
-        (b"a: 1\n---\nb: 2\n", "one document"),
-        (b"", "one document"),
-        (b"- a\n", "mapping"),
-        (b"just words\n", "mapping"),
-        (b"a: [1, 2\n", "not YAML"),
-        (b"a: b: c\n", "not YAML"),
-        (b"1: a\n", "key"),
-        (b"? [a]\n: b\n", "key"),
-        (b"a: " + b"x" * 262_144, "KiB"),
-    ],
-)
+OUTSIDE: list[tuple[bytes, str]] = [
+    (b"a: &x 1\nb: *x\n", "anchors"),
+    (b"a: *x\n", "anchors"),
+    (b"a: !!int 1\n", "tags"),
+    (b"a: !python/object:os.system x\n", "tags"),
+    (b"a: 1\na: 2\n", "twice"),
+    (b"x:\n  a: 1\n  a: 2\n", "twice"),
+    (b"<<: {a: 1}\n", "merge"),
+    (b"a: " + b"9" * 5000 + b"\n", "2^53"),
+    (b"a: 9007199254740993\n", "2^53"),
+    (b"a: 0x" + b"f" * 100 + b"\n", "2^53"),
+    (b"a: .inf\n", "number"),
+    (b"a: .nan\n", "number"),
+    (b"a: " + b"[" * 5000 + b"]" * 5000, "deeper"),
+    (b"a: " + b"[" * 13 + b"]" * 13, "deeper"),
+    (b"a: x\0y\n", "character"),
+    (b"a: \x1b[31m\n", "character"),
+    (b"\xef\xbb\xbfa: 1\n", "character"),
+    ("a: \u202eevil\n".encode(), "character"),
+    ("a: \u2028\n".encode(), "character"),
+    (b'a: "\\u202e"\n', "escape"),
+    (b'a: "\\0"\n', "escape"),
+    (b'a: "\\u2028"\n', "escape"),
+    (b'a: "\\x1b"\n', "escape"),
+    (b"a: \xff\n", "UTF-8"),
+    ("a: \ud800\n".encode("utf-8", "surrogatepass"), "UTF-8"),
+    (b"a: 1\r\nb: 2\r\n", "character"),
+    (b"%YAML 1.1\n---\na: 1\n", "directives"),
+    (b"a: 1\n---\nb: 2\n", "one document"),
+    (b"", "one document"),
+    (b"- a\n", "mapping"),
+    (b"just words\n", "mapping"),
+    (b"a: [1, 2\n", "not YAML"),
+    (b"a: b: c\n", "not YAML"),
+    (b"1: a\n", "key"),
+    (b"? [a]\n: b\n", "key"),
+    (b"a: " + b"x" * 262_144, "KiB"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), OUTSIDE)
 def test_what_is_outside_the_safe_core_is_refused(content: bytes, words: str) -> None:
     with pytest.raises(Refused) as caught:
         yaml_codec.parse(content, "tasks/x.yaml")
@@ -143,3 +143,37 @@ def test_ops_yaml_keeps_its_comments() -> None:
 )
 def test_a_value_on_the_command_line_is_yaml(words: str, value: object) -> None:
     assert yaml_codec.parse_value(words) == value
+
+
+@pytest.fixture
+def public_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where ruamel.yaml.clib has no C parser."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, "_ruamel_yaml", None)
+
+
+@pytest.mark.usefixtures("public_parser")
+@pytest.mark.parametrize(("content", "words"), OUTSIDE)
+def test_the_public_parser_refuses_the_same(content: bytes, words: str) -> None:
+    with pytest.raises(Refused) as caught:
+        yaml_codec.parse(content, "tasks/x.yaml")
+    assert caught.value.refusal.code == "BAD_YAML"
+    assert words in caught.value.refusal.message
+
+
+@given(RECORDS.filter(plain_lists))
+def test_both_parsers_give_the_same_events(record: dict[str, Any]) -> None:
+    words = canonical.emit("task", record).decode()
+
+    def shown(public: bool) -> list[tuple[Any, ...]]:
+        fields = ("value", "anchor", "tag", "version", "tags")
+        return [
+            (type(event).__name__, *(getattr(event, name, None) or None for name in fields), _plain(event))
+            for event in yaml_codec.events(words, public)
+        ]
+
+    def _plain(event: Any) -> Any:
+        return bool(event.implicit[0]) if type(event).__name__ == "ScalarEvent" else None
+
+    assert shown(public=True) == shown(public=False)
