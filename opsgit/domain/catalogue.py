@@ -604,7 +604,7 @@ CATALOGUE = (
     ),
     Operation(
         "file.set",
-        "house",
+        "managed",
         (ORCHESTRATOR,),
         project.set_files,
         rebuild.policy,

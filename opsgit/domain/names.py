@@ -16,9 +16,9 @@ PROJECT = "ops.yaml"
 COMMIT_ID = "[0-9a-f]{40}|[0-9a-f]{64}"
 COMMIT = re.compile(rf"({COMMIT_ID})\Z")
 # Written by init and changed by `file.set` alone (design, section 2).
-HOUSE_FILES = frozenset({".gitignore", ".gitattributes", ".pre-commit-config.yaml", "README.md", ".gitlab-ci.yml"})
-HOUSE_FOLDERS = ("schema/", "gates/", ".github/", ".forgejo/")
-HOUSE_PART = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
+MANAGED_FILES = frozenset({".gitignore", ".gitattributes", ".pre-commit-config.yaml", "README.md", ".gitlab-ci.yml"})
+MANAGED_FOLDERS = ("schema/", "gates/", ".github/", ".forgejo/")
+MANAGED_PART = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 
 
 LAST_CHECK = "last_check"  # the metric that says when a monitor ran; state.json shows its time
@@ -26,7 +26,7 @@ RESERVED_METRICS = frozenset({"alerts"})  # state.json has these beside the metr
 
 
 class Place(NamedTuple):
-    """What a path holds: its kind (project, task, agent, quota, metric, alert, house) and its id or name."""
+    """What a path holds: its kind (project, task, agent, quota, metric, alert, managed) and its id or name."""
 
     kind: str
     name: str
@@ -116,8 +116,8 @@ def place(path: str) -> Place:
     entity = next((one for one in ENTITIES.values() if one.folder == folder), None)
     if entity and _is_legal(entity, stem) and path_of(entity.kind, stem) == path:
         return Place(entity.kind, stem)
-    if is_house(path):
-        return Place("house", path)
+    if is_managed(path):
+        return Place("managed", path)
     refuse("WRONG_FILE", f"{path} is not a file that a state repository has", f"git rm --cached {path}", path)
 
 
@@ -128,9 +128,10 @@ def _is_legal(entity: Entity, name: str) -> bool:
         return False
 
 
-def is_house(path: str) -> bool:
+def is_managed(path: str) -> bool:
     """Whether a path is one of the files around the ledger: schemas, gates, CI, README."""
-    inside = path.startswith(HOUSE_FOLDERS) and all(
-        HOUSE_PART.match(part) and part.strip(".") and part.lower() not in (".git", "git~1") for part in path.split("/")
+    inside = path.startswith(MANAGED_FOLDERS) and all(
+        MANAGED_PART.match(part) and part.strip(".") and part.lower() not in (".git", "git~1")
+        for part in path.split("/")
     )
-    return path in HOUSE_FILES or inside
+    return path in MANAGED_FILES or inside

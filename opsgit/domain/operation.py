@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opsgit.domain.refusals import refuse
-from opsgit.domain.request import HouseFile
+from opsgit.domain.request import ManagedFile
 from opsgit.domain.vocabulary import COUNT_MAX
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _is_mapping(value: Any) -> bool:
 
 
 def _is_files(value: Any) -> bool:
-    return _is_mapping(value) and all(item is None or isinstance(item, HouseFile) for item in value.values())
+    return _is_mapping(value) and all(item is None or isinstance(item, ManagedFile) for item in value.values())
 
 
 TEXT = Argument("a text", lambda value: isinstance(value, str))
@@ -88,8 +88,8 @@ class Advice(NamedTuple):
 class Operation(NamedTuple):
     """One operation of the rule book.
 
-    - `kind`: the kind of file that it writes (a key of `names.ENTITIES`, or `house`), and `finds`: whether it is there
-      before.
+    - `kind`: the kind of file that it writes (a key of `names.ENTITIES`, or `managed`). `finds`: whether the file is
+      there before.
     - `who`: the ways to be allowed, of which one is enough. `sources`: the statuses that a task may have.
       `gates`: the conditions, by name (`gates.GATES`), in the order in which they are checked.
     - `targets`: the statuses that it leads to. With several, `reaches` says which; with none the status stays.

@@ -10,7 +10,7 @@ from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Project
 from opsgit.domain.records import Record, checked
 from opsgit.domain.refusals import refuse
-from opsgit.domain.request import Edit, HouseFile, Outcome
+from opsgit.domain.request import Edit, ManagedFile, Outcome
 from opsgit.domain.vocabulary import ORCHESTRATE
 
 FIXED = ("name", "repository", "rules", "created")
@@ -77,12 +77,12 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
 
 
 def set_files(context: Context, _: None) -> Outcome:
-    """Write house files: `files` maps each path to what it becomes, or to None to remove it."""
-    given: Mapping[str, HouseFile | None] = context.request.get("files")
+    """Write managed files: `files` maps each path to what it becomes, or to None to remove it."""
+    given: Mapping[str, ManagedFile | None] = context.request.get("files")
     for path, file in given.items():
-        if not names.is_house(path) or (file and file.executable and not path.startswith("gates/")):
+        if not names.is_managed(path) or (file and file.executable and not path.startswith("gates/")):
             refuse("WRONG_FILE", f"{path} is not one of the files around the ledger", "opsgit help format", path)
-    files = {path: given[path] for path in sorted(given) if given[path] != context.snapshot.reader.house(path)}
+    files = {path: given[path] for path in sorted(given) if given[path] != context.snapshot.reader.managed(path)}
     if not files:
         refuse("NOTHING_CHANGES", f"like that already: {', '.join(given) or 'no file is named'}", "opsgit help format")
     edits = (

@@ -30,12 +30,12 @@ def request(
 
     :param rules: the rule book by which the commit is decided.
     :param before: the checked record of each changed path in the parent, None for a new file.
-    :param after: the checked record of each changed path; for ops.yaml a pair of record and bytes, for a house
-        file a `HouseFile`; None for a removed one.
+    :param after: the checked record of each changed path; for ops.yaml a pair of record and bytes, for a managed
+        file a `ManagedFile`; None for a removed one.
     :raises Refused: `CONTENT_MISMATCH` when the operation could not have changed those paths like that.
     """
     operation = rules.operations.get(message.op)
-    if operation and operation.kind == "house":
+    if operation and operation.kind == "managed":
         return Request(message.op, actor, "", {"files": dict(after)}, message.note)
     if len(after) != 1:
         refuse("CONTENT_MISMATCH", f"{message.op} writes one file, not {len(after)}", "opsgit help format")

@@ -14,7 +14,7 @@ from opsgit.domain.refusals import refuse
 Found = TypeVar("Found")
 
 
-class HouseFile(NamedTuple):
+class ManagedFile(NamedTuple):
     """A file that is no record: schemas, README, CI files, gates (these alone may be executable)."""
 
     content: bytes
@@ -27,8 +27,8 @@ class Reader(Protocol):
     def record(self, path: str) -> Record | None:
         """The checked mapping of the file at `path`, or None when there is none."""
 
-    def house(self, path: str) -> HouseFile | None:
-        """The house file at `path`, or None when there is none."""
+    def managed(self, path: str) -> ManagedFile | None:
+        """The managed file at `path`, or None when there is none."""
 
     def names(self, folder: str) -> Sequence[str]:
         """The file names directly in a folder; empty when there is no such folder."""

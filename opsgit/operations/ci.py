@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsgit.domain.request import HouseFile
+from opsgit.domain.request import ManagedFile
 from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
@@ -62,7 +62,7 @@ FORGES = {
 def init(session: Session, forge: str) -> list[Written]:
     """Commit the CI job of a forge, pinned to this ledger's genesis."""
     path, _, _ = FORGES[forge]
-    files = {path: HouseFile(job(session, forge).encode())}
+    files = {path: ManagedFile(job(session, forge).encode())}
     return act(session, "file.set", "", files=files)
 
 

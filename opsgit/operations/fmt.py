@@ -47,7 +47,7 @@ def _all(top: Path) -> Iterator[Path]:
 
 def _formed(content: bytes, path: str) -> bytes:
     place = names.place(path)
-    if place.kind == "house":
+    if place.kind == "managed":
         return content
     record = reader.checked_record(content, path)
     if place.kind == "project":

@@ -82,7 +82,10 @@ def _genesis(repository: Repository, project: str, name: str, now: int) -> None:
     identity, at = secrets.token_hex(16), times.text(now)
     agent = first_agent(KeyStore(identity), name, at)
     record = to_record(agent)
-    edits = [*house(project, identity, at), Edit(names.path_of("agent", name), canonical.emit("agent", record), record)]
+    edits = [
+        *managed(project, identity, at),
+        Edit(names.path_of("agent", name), canonical.emit("agent", record), record),
+    ]
     request = Request("project.init", name)
     change = Change(request, "project: founded", tuple(sorted(edits, key=lambda e: e.path)), "ledger", at)
     objects = Objects(repository.git)
@@ -120,7 +123,7 @@ def trial_key(name: str) -> dict[str, object]:
     return {"key": line, "proof": "dHJpYWw=", "proved": True}
 
 
-def house(project: str, identity: str, at: str) -> Iterable[Edit]:
+def managed(project: str, identity: str, at: str) -> Iterable[Edit]:
     """The files that init writes around the ledger."""
     quoted = '"' + project.replace("\\", "\\\\").replace('"', '\\"') + '"'
     policy = POLICY.format(name=quoted, repository=f'"{identity}"', created=at)

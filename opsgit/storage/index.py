@@ -152,7 +152,7 @@ class Index:
     def _apply(self, new: str, changed: Mapping[str, str | None], record: Callable[[str, str], Record]) -> None:
         rows, parsed = [], []
         for path, blob in changed.items():
-            if blob is not None and not names.is_house(path):
+            if blob is not None and not names.is_managed(path):
                 found = record(path, blob)
                 parsed.append((blob, found))
                 rows.append(_row(path, blob, found))

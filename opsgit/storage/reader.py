@@ -9,7 +9,7 @@ from typing import Any
 from opsgit.domain import names
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import refuse
-from opsgit.domain.request import HouseFile
+from opsgit.domain.request import ManagedFile
 from opsgit.domain.vocabulary import DEPLOYED
 from opsgit.storage import log, schema, yaml_codec
 from opsgit.storage.index import Index
@@ -57,12 +57,12 @@ class TreeReader:
             refuse("WRONG_FILE", f"{path} is not a plain file", "git rm it", path)
         return read_record(self.objects, self.index, path, entry.id)
 
-    def house(self, path: str) -> HouseFile | None:
-        """The house file at a path, or None."""
+    def managed(self, path: str) -> ManagedFile | None:
+        """The managed file at a path, or None."""
         entry = self.objects.entry(self.root, path)
         if entry is None or entry.mode == FOLDER:
             return None
-        return HouseFile(self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE)
+        return ManagedFile(self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE)
 
     def names(self, folder: str) -> Sequence[str]:
         """The names in a folder."""

@@ -160,7 +160,7 @@ class Chain:
         objects = self.judge.objects
         pairs = dict(objects.differences(None, commit.tree, most=MOST * MOST))
         files = {path: pair[1] for path, pair in pairs.items()}
-        others = [path for path in files if names.place(path).kind not in ("house", "project", "agent")]
+        others = [path for path in files if names.place(path).kind not in ("managed", "project", "agent")]
         self.judge.same_tree(None, commit, pairs)
         people = [path for path in files if path.startswith("agents/")]
         agent, project = self._founder(commit, people)

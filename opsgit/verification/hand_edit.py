@@ -128,8 +128,8 @@ class HandEdit:
         after: dict[str, Any] = {}
         for path, (_, entry) in pairs.items():
             after[path] = self.judge.content(path, entry, in_form=False)
-            before[path] = None if names.is_house(path) else self.state.record(path)
-        if all(map(names.is_house, after)):
+            before[path] = None if names.is_managed(path) else self.state.record(path)
+        if all(map(names.is_managed, after)):
             op = self.rules.operation("file.set")
         elif len(after) > 1:
             refuse("HAND_MADE", f"one operation writes one file, not {len(after)}", "git commit each file by itself")

@@ -16,7 +16,7 @@ from opsgit.domain.model import Agent
 from opsgit.domain.operation import BRANCH, LEDGER, MERGE
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.domain.request import Change, HouseFile, Request, Snapshot
+from opsgit.domain.request import Change, ManagedFile, Request, Snapshot
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage import reader, sshsig
 from opsgit.storage.branch import overlaid
@@ -94,7 +94,7 @@ class Judge:
         after: dict[str, Any] = {}
         for path, (_, entry) in pairs.items():
             after[path] = self.content(path, entry)
-            before[path] = None if names.is_house(path) else snapshot.record(path)
+            before[path] = None if names.is_managed(path) else snapshot.record(path)
         book = rules.in_force(snapshot.project)
         request = rebuild.request(book, said, agent.name, before, after)
         if "proved" not in book.operation(said.op).arguments:
@@ -109,14 +109,14 @@ class Judge:
         :param in_form: refuse any form but the canonical one; who stages a hand edit brings it into form later.
         """
         kind = names.place(path).kind
-        runs = kind == "house" and path.startswith("gates/")
+        runs = kind == "managed" and path.startswith("gates/")
         if entry and entry.mode != FILE and not (runs and entry.mode == EXECUTABLE):
             refuse("WRONG_FILE", f"{path} has mode {entry.mode}", f"git rm --cached {path}", path)
         if entry is None:
             return None
         content = self.objects.need(entry.id, "blob").content
-        if kind == "house":
-            return HouseFile(content, entry.mode == EXECUTABLE)
+        if kind == "managed":
+            return ManagedFile(content, entry.mode == EXECUTABLE)
         record = reader.checked_record(content, path)
         if kind == "project":
             return record, content

@@ -379,7 +379,7 @@ many("RIGHT_MISSING", "orchestrating", {
     "a developer cancels": step("task.cancel", "dev", T6, "assigned", "cancelled"),
     "a reviewer releases": step("task.release", "qa", T6, "assigned", "backlog"),
     "an observer sets the policy": lambda f: policy(f, b"\nidentity:\n  explicit: true\n", "identity", by="eye"),
-    "a developer edits a gate": lambda f: house(f, {"gates/deploy.sh": b"#!/bin/sh\n"}, by="dev"),
+    "a developer edits a gate": lambda f: managed(f, {"gates/deploy.sh": b"#!/bin/sh\n"}, by="dev"),
     "a developer sets a quota": lambda f: f.act("quota.set", "dev", Q, sets(limit=99), "quota q: set"),
     "a developer raises an alert": lambda f: f.act("alert.raise", "dev", "alerts/A-2.yaml", alert(f, "dev"), "alert A-2: raised"),
     "a deployer abandons": lambda f: f.act("task.deploy-abandon", "ship", T2, sets(tags=["b"]), "T-2: deploy abandoned"),
@@ -400,7 +400,7 @@ def policy(
     return forge.commit(forge.files({"ops.yaml": made}, forge.tip()), (forge.tip(),), words, by)
 
 
-def house(forge: Forge, files: dict[str, Any], by: str = "orchestrator", op: str = "file.set") -> str:
+def managed(forge: Forge, files: dict[str, Any], by: str = "orchestrator", op: str = "file.set") -> str:
     from opsgit.domain.request import Edit
 
     edits = tuple(Edit(path, content=c[1] if isinstance(c, tuple) else c) for path, c in sorted(files.items()))
@@ -772,7 +772,7 @@ def a_comment_on_another_task_in_the_branch(forge: Forge) -> object:
     return forge.commit(tree, (here,), text, "eye", at=forge.time(forge.tip()), ref=names.review_ref("M-1"))
 
 
-def about_a_house_file(forge: Forge, ref: str, ledger: str, *parents: str) -> str:
+def about_a_managed_file(forge: Forge, ref: str, ledger: str, *parents: str) -> str:
     lines = [
         f"Opsgit-Op: review.comment\nOpsgit-Repo: {forge.identity} {ref}",
         ledger,
@@ -783,8 +783,8 @@ def about_a_house_file(forge: Forge, ref: str, ledger: str, *parents: str) -> st
 
 
 many("BAD_MERGE", "a review of no task", {
-    "a merge": lambda f: about_a_house_file(f, names.MAIN, "", f.tip(), f.tip("review/T-1")),
-    "on a branch": lambda f: about_a_house_file(f, names.review_ref("T-1"), f"Opsgit-Ledger: {f.tip()}", f.tip("review/T-1")),
+    "a merge": lambda f: about_a_managed_file(f, names.MAIN, "", f.tip(), f.tip("review/T-1")),
+    "on a branch": lambda f: about_a_managed_file(f, names.review_ref("T-1"), f"Opsgit-Ledger: {f.tip()}", f.tip("review/T-1")),
 })  # fmt: skip
 
 
@@ -887,7 +887,7 @@ many("WRONG_FILE", "paths", {
     "compiled state": beside({"state.json": b"{}"}),
     "a folder in gates that is .git": beside({"gates/.GIT/config": b"x"}),
     "a symlink in gates": beside({"gates/x": ("120000", b"/etc")}),
-    "executable README": lambda f: house(f, {"README.md": ("100755", b"x")}),
+    "executable README": lambda f: managed(f, {"README.md": ("100755", b"x")}),
 })  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from opsgit.operations.session import Session
 from opsgit.storage import pins
 from opsgit.storage.repository import Repository
 from opsgit.verification import push, verifier
-from tests.attacks.corpus import house, title
+from tests.attacks.corpus import managed, title
 from tests.attacks.forge import Forge
 from tests.conftest import git
 
@@ -275,7 +275,7 @@ def test_an_object_without_end_is_not_read(
     forge: Forge, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("opsgit.storage.git.READ_MAX", 100_000)
-    house(forge, {"gates/zeros": b"0" * 100_001})
+    managed(forge, {"gates/zeros": b"0" * 100_001})
     assert codes(forge.path, capsys) == ["TOO_LARGE"]
 
 

@@ -16,7 +16,7 @@ from opsgit.domain.names import ENTITIES
 from opsgit.domain.operation import Operation
 from opsgit.domain.records import from_record
 from opsgit.domain.refusals import CODES, Refusal
-from opsgit.domain.request import Change, HouseFile, Request
+from opsgit.domain.request import Change, ManagedFile, Request
 from opsgit.domain.rules import VERSIONS, RuleBook, in_force
 from opsgit.domain.vocabulary import STATUSES
 from opsgit.operations.session import NATURAL
@@ -25,13 +25,13 @@ from tests.domain.world import DIGEST, World
 
 @pytest.mark.parametrize("operation", CATALOGUE, ids=lambda one: one.name)
 def test_each_record_names_only_what_there_is(operation: Operation) -> None:
-    assert operation.kind in {*ENTITIES, "house"}
+    assert operation.kind in {*ENTITIES, "managed"}
     assert set(operation.sources) | set(operation.targets) <= set(STATUSES)
     assert set(operation.gates) <= set(GATES)
     assert {who.relation for who in operation.who} <= set(RELATIONS)
     assert operation.actor in NATURAL
     assert operation.command.split()[0] in ("opsgit", "git")
-    assert operation.word or operation.targets or operation.kind in ("project", "house")
+    assert operation.word or operation.targets or operation.kind in ("project", "managed")
     assert (len(operation.targets) > 1) == (operation.reaches is not None)
     assert operation.effect.__doc__
 
@@ -53,7 +53,7 @@ def test_the_status_that_is_written_is_the_one_of_the_record(monkeypatch: pytest
 VALUES: list[Any] = [
     None, "", "x", "T-1", "dev", "a\nb", "\ud800", "\x00", 0, -1, 1, 2**60, 10**400, 1.5, float("nan"), True, b"x", [], ["x"], [1], [None],
     {}, {"status": "done"}, {"status": 5}, {"status": "done", "history": [{"status": []}]}, {"tasks_completed": "x"}, {"a": {}}, {"rules": 2},
-    {"README.md": HouseFile(b"x")}, {"README.md": None}, {"gates/x": 5}, {1: 2}, DIGEST, "2023-11-14T22:13:20Z", object(),
+    {"README.md": ManagedFile(b"x")}, {"README.md": None}, {"gates/x": 5}, {1: 2}, DIGEST, "2023-11-14T22:13:20Z", object(),
 ]  # fmt: skip
 NAMES = sorted({name for one in CATALOGUE for name in one.arguments})
 
@@ -107,7 +107,7 @@ def test_no_value_of_the_right_type_makes_decide_raise(
     submission = {"round": 1, "deliverable": "/d", "digest": DIGEST, "at": "2023-11-14T22:13:20Z"}
     running = {"state": "started", "by": "ship", "digest": DIGEST, "started": "2023-11-14T22:13:20Z"}
     world.set_task(status=status, assigned="dev", submission=submission, review={"round": 1}, deployment=running)
-    target = {"agent": "dev", "quota": "q", "alert": "A-1", "metric": "m", "project": "", "house": ""}
+    target = {"agent": "dev", "quota": "q", "alert": "A-1", "metric": "m", "project": "", "managed": ""}
     wanted = target.get(OPERATIONS[op].kind, "T-1") if same else "new"
     answer = world.ask(op, actor, wanted, "because", **fields)
     assert isinstance(answer, Change) or answer.code in CODES

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opsgit.domain.refusals import CODES, Refusal
-from opsgit.domain.request import BranchAction, Change, HouseFile
+from opsgit.domain.request import BranchAction, Change, ManagedFile
 from tests.domain.world import AT, DIGEST, OTHER_DIGEST, World, agent_record, key_of
 
 
@@ -395,8 +395,8 @@ class TestProject:
 
 
 @pytest.mark.parametrize("path", ["tasks/t1/T-1.yaml", "ops.yaml", "x", "gates/../x", "gates/.git/x", "schema//x"])
-def test_file_set_writes_house_files_alone(path: str) -> None:
-    assert code(World.peopled().ask("file.set", "boss", "", files={path: HouseFile(b"x")})) == "WRONG_FILE"
+def test_file_set_writes_managed_files_alone(path: str) -> None:
+    assert code(World.peopled().ask("file.set", "boss", "", files={path: ManagedFile(b"x")})) == "WRONG_FILE"
 
 
 @pytest.mark.parametrize(
@@ -422,14 +422,14 @@ def test_trimming_to_more_than_there_is_and_ratifying_twice_change_nothing() -> 
 
 
 def test_only_gates_are_executable_and_what_is_there_already_is_not_written() -> None:
-    world, gate = World.peopled(), HouseFile(b"x", executable=True)
+    world, gate = World.peopled(), ManagedFile(b"x", executable=True)
     assert code(world.ask("file.set", "boss", "", files={"README.md": gate})) == "WRONG_FILE"
     world.gates["gates/deploy"] = gate
     assert code(world.ask("file.set", "boss", "", files={"gates/deploy": gate, "gates/no": None})) == "NOTHING_CHANGES"
     both = {"gates/deploy": gate, "gates/more": gate}
     written = world.ask("file.set", "boss", "", files=both)
     assert isinstance(written, Change) and [edit.path for edit in written.edits] == ["gates/more"]
-    plain = world.ask("file.set", "boss", "", files={"gates/deploy": HouseFile(b"x")})
+    plain = world.ask("file.set", "boss", "", files={"gates/deploy": ManagedFile(b"x")})
     assert isinstance(plain, Change) and [edit.executable for edit in plain.edits] == [False]
 
 

@@ -47,7 +47,7 @@ ARGUMENTS: dict[str, list[Any]] = {
 TARGETS = ["T-1", "T-2", "A-1", "dev", "qa", "new", "t-1", "../x", "quota-one"]
 NOTES = ["", "because", "Opsgit-Op: task.cancel\n\n Opsgit-File: x", "two\n\nparagraphs"]
 BOOK = VERSIONS[1]
-OPS = sorted(op for op, one in BOOK.operations.items() if one.kind not in ("project", "house"))
+OPS = sorted(op for op, one in BOOK.operations.items() if one.kind not in ("project", "managed"))
 LEGAL: set[tuple[str | None, str]] = {
     (source, target) for one in BOOK.steps for source in one.sources for target in one.targets
 }

@@ -11,7 +11,7 @@ from opsgit.domain.decide import decide
 from opsgit.domain.model import Agent, Key, Task
 from opsgit.domain.records import Record, from_record, to_record
 from opsgit.domain.refusals import Refusal
-from opsgit.domain.request import BranchAction, Change, HouseFile, Request, Snapshot
+from opsgit.domain.request import BranchAction, Change, ManagedFile, Request, Snapshot
 from opsgit.storage import schema
 
 START = 1_700_000_000
@@ -40,7 +40,7 @@ class World:
 
     files: dict[str, Record] = field(default_factory=dict)
     branch: dict[str, Record] = field(default_factory=dict)
-    gates: dict[str, HouseFile] = field(default_factory=dict)
+    gates: dict[str, ManagedFile] = field(default_factory=dict)
     actions: dict[str, tuple[BranchAction, ...]] = field(default_factory=dict)
     deployed: dict[str, str] = field(default_factory=dict)
     now: int = START
@@ -55,7 +55,7 @@ class World:
     def record(self, path: str) -> Record | None:
         return self.files.get(path)
 
-    def house(self, path: str) -> HouseFile | None:
+    def managed(self, path: str) -> ManagedFile | None:
         return self.gates.get(path)
 
     def names(self, folder: str) -> Sequence[str]:

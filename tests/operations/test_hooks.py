@@ -58,7 +58,7 @@ def test_a_hand_edit_becomes_a_signed_operation(task: Desk, what: str, zone: str
     task.ok("task", "add", "--title", "after")
 
 
-def test_the_policy_and_house_files_are_edited_by_hand(task: Desk) -> None:
+def test_the_policy_and_managed_files_are_edited_by_hand(task: Desk) -> None:
     edit(task, "rules: 1\n", "rules: 1\nidle: 3d  # a remark\n", "ops.yaml")
     assert commit(task.path, "-am", "x").returncode == 0
     edit(task, "The single", "the single", "README.md")
