@@ -163,6 +163,9 @@ def _environment(place: Path, copy: Path) -> Path:
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
     )
     Path(folder.strip(), "copy.pth").write_text(f"{copy}\n{sysconfig.get_path('purelib')}\n")
+    command = place / "bin/opsgit"  # some tests run the installed command
+    command.write_text(f"#!{python}\nfrom opsgit.cli.main import run\n\nrun()\n")
+    command.chmod(0o755)
     return python
 
 

@@ -39,7 +39,8 @@ def _plain(value: object) -> Any:
 def from_record(kind: type[Value], record: Record) -> Value:
     """The frozen value of a mapping that its schema has accepted.
 
-    :raises TypeError: if the mapping was not checked and does not fit.
+    :raises TypeError: if the mapping was not checked and lacks a field.
+    :raises KeyError: if it was not checked and has a field that there is not.
     """
     wanted = _types(typing.cast(typing.Hashable, kind))
     return kind(**{name: _frozen(wanted[name], item) for name, item in record.items()})
@@ -87,7 +88,8 @@ def _frozen(wanted: Any, item: Any) -> Any:
 
 @cache
 def _types(kind: Any) -> dict[str, Any]:
-    return {name: _present(hint) for name, hint in typing.get_type_hints(kind).items()}
+    hints = typing.get_type_hints(kind)
+    return {f.name: _present(hints[f.name]) for f in fields(kind)}
 
 
 def _present(hint: Any) -> Any:

@@ -38,8 +38,10 @@ def _has_remotes(git: Git) -> bool:
 def _of_round(objects: Objects, tip: str, path: str, ledger: str) -> bool:
     """Whether a branch begins with the submission that the ledger holds."""
     try:
-        last = [commit.parents[0] for _, commit in _commits(objects, tip) if commit.parents][-1:]
-        fork = last[0] if last else tip
+        parents = [commit.parents for _, commit in _commits(objects, tip)]
+        if not all(parents):
+            return False  # a review's commits have parents
+        fork = parents[-1][0] if parents else tip
         return objects.entry(objects.root(fork), path) == objects.entry(objects.root(ledger), path)
     except Refused:  # verify says what it is
         return False

@@ -55,14 +55,16 @@ class Index:
         self.base = self._open()
 
     def _open(self) -> sqlite3.Connection:
-        base = sqlite3.connect(self.path or ":memory:", timeout=5, isolation_level=None)
+        base = None
         try:
+            base = sqlite3.connect(self.path or ":memory:", timeout=5, isolation_level=None)
             base.execute("PRAGMA synchronous = OFF")
             version = base.execute("PRAGMA user_version").fetchone()[0]
             if version != FORMAT:
                 self._build(base)
         except sqlite3.DatabaseError as error:
-            base.close()
+            if base:
+                base.close()
             if self.path is None:
                 raise
             if isinstance(error, sqlite3.OperationalError):
@@ -136,8 +138,9 @@ class Index:
         :param record: gives the checked record of a path and blob.
         :param log: the ledger's operations between the two, oldest first.
         """
+        base = self.base
         try:
-            self.base.execute("BEGIN IMMEDIATE")
+            base.execute("BEGIN IMMEDIATE")
             if self.tip() == old:
                 self._apply(new, changed, record)
                 rows = [(e["commit"], e["at"], e["by"], e["op"], e["path"], e.get("status"), _dump(e)) for e in log]
@@ -146,7 +149,8 @@ class Index:
         except sqlite3.DatabaseError as error:
             self._retreat(error)
         except BaseException:
-            self.base.execute("ROLLBACK")
+            if self.base is base:  # else it was damaged, and is replaced
+                base.execute("ROLLBACK")
             raise
 
     def _apply(self, new: str, changed: Mapping[str, str | None], record: Callable[[str, str], Record]) -> None:
@@ -163,7 +167,8 @@ class Index:
 
     def restart(self) -> None:
         """Forget state and log, to be listed anew."""
-        self.base.executescript("DELETE FROM state; DELETE FROM tip; DELETE FROM log;")
+        for table in ("state", "tip", "log"):
+            self._read(f"DELETE FROM {table}")  # noqa: S608
 
     def log(self, where: str, values: tuple[Any, ...] = (), newest: int | None = None) -> list[Entry]:
         """The ledger's operations that fit, oldest first; only the newest so many when a number is given.

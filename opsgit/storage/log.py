@@ -66,18 +66,19 @@ def summary(entry: Logged, record: Callable[[str, str], Record]) -> dict[str, An
 def summarize(commit: str, at: int, agent: str, said: message.Message, record: Record) -> dict[str, Any]:
     """The same, of what is at hand."""
     what, _, step = said.subject.partition(": ")
-    before, _, status = step.partition(" → ")
+    path = said.files[0][0] if said.files else ""
+    before, _, status = step.partition(" → ") if path.startswith("tasks/") else ("", "", "")
     happened = {
         "commit": commit,
         "at": at,
         "by": agent,
         "op": said.op,
-        "path": said.files[0][0] if said.files else "",
+        "path": path,
         "what": what,
         "status": status or None,
         "before": before if status else None,
         "note": said.note or None,
-        **_details(before, status, record),
+        **(_details(before, status, record) if status else {}),
     }
     return {name: value for name, value in happened.items() if value is not None}
 
