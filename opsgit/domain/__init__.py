@@ -1,1 +1,1 @@
-"""The rule book: pure values and functions, no input or output, the clock is handed in."""
+"""The rule book: pure values and functions without input or output. Callers pass in the state and the time."""

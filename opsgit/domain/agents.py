@@ -1,4 +1,4 @@
-"""What is written of agents and their keys: added, edited, removed, rotated, retired, compromised, ratified."""
+"""The effects of operations on agents and their keys, as the catalogue names them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,100}\Z")
 
 
 def address(agent: Agent, repository: str) -> str:
-    """The e-mail address that the agent's commits carry: its own, else `name@<repository id>`."""
+    """Return the e-mail address in the agent's commits: its own, or else `name@<repository id>`.
+
+    :param repository: the project's repository id.
+    """
     return agent.email or f"{agent.name}@{repository}"
 
 
 def add(context: Context, _: None) -> Agent:
-    """A new agent with its first key."""
+    """Return a new agent with its first key.
+
+    :raises Refused: `UNKNOWN_ROLE`, `BAD_TEXT`, `BAD_VALUE`; `ID_TAKEN` when another agent has the e-mail address.
+    """
     name = context.request.target
     return Agent(
         name=name,
@@ -37,7 +43,7 @@ def add(context: Context, _: None) -> Agent:
 
 
 def _imported(context: Context) -> ImportedFigures | None:
-    """The figures that the agent brings from another tracker; they count for no gate."""
+    """Return the figures that the agent brings from another tracker; no gate uses them."""
     given = context.request.get("imported")
     if not given:
         return None
@@ -71,13 +77,17 @@ def _email(context: Context, name: str) -> str | None:
 
 
 def _new_key(context: Context) -> Key:
-    """The request's key; the gate `the key is proved and unused` has looked at it."""
+    """Return the request's key; the gate `the key is proved and unused` has already checked it."""
     key, proof = str(context.request.get("key") or ""), str(context.request.get("proof") or "")
     return Key(key=key, state="active", added=context.at, proof=proof)
 
 
 def edit(context: Context, agent: Agent) -> Agent:
-    """Change role, description, kind or e-mail; no change of role crosses between orchestrating and implementing."""
+    """Change role, description, kind or e-mail address.
+
+    :raises Refused: `EXCLUSIVE_ROLES` when the new role would give or take the right to orchestrate; `UNKNOWN_ROLE`,
+        `BAD_TEXT`, `BAD_VALUE`, `ID_TAKEN`.
+    """
     changes = context.request.fields
     after = agent
     if "role" in changes:
@@ -94,7 +104,7 @@ def edit(context: Context, agent: Agent) -> Agent:
 
 
 def _same_side(context: Context, agent: Agent, role: str) -> None:
-    """Who orchestrates does so for ever, so that nobody who ever did can come to work, review or deploy."""
+    """Refuse a new role that gives or takes the right to orchestrate: an agent has it always or never."""
     known = policy.roles(context.project)
     if (ORCHESTRATE in known[role]) != (ORCHESTRATE in known[agent.role]):
         refuse("EXCLUSIVE_ROLES", f"{agent.name} cannot change from {agent.role} to {role}: whoever ever orchestrated "
@@ -102,18 +112,21 @@ def _same_side(context: Context, agent: Agent, role: str) -> None:
 
 
 def remove(_: Context, agent: Agent) -> Agent:
-    """Take all rights from an agent; its file, keys and history stay."""
+    """Mark an agent as removed: it loses all rights; its file, keys and history stay."""
     return replace(agent, status="removed")
 
 
 def rotate(context: Context, agent: Agent) -> Agent:
-    """Retire the agent's active keys and bring a new one."""
+    """Retire the agent's active keys and add a new key."""
     retired = tuple(replace(key, state="retired") if key.state == "active" else key for key in agent.keys)
     return replace(agent, keys=(*retired, _new_key(context)))
 
 
 def retire_key(context: Context, agent: Agent) -> Agent:
-    """Retire one key; without another the agent cannot sign."""
+    """Retire one active key. An agent without an active key cannot sign.
+
+    :raises Refused: `NOT_FOUND` when the agent has no such active key.
+    """
     key = str(context.request.get("key"))
     if key not in agent.active_keys:
         refuse("NOT_FOUND", f"{agent.name} has no such active key", f"opsgit agent show {agent.name}")
@@ -121,9 +134,12 @@ def retire_key(context: Context, agent: Agent) -> Agent:
 
 
 def compromise(context: Context, agent: Agent) -> Agent:
-    """Mark every key of an agent as compromised since a commit; its later commits are findings until ratified.
+    """Mark all keys of an agent as compromised since a commit, the cut-off.
 
-    A cut-off stays when another is named: what one of them makes a finding is not taken back by the next.
+    Commits with these keys that are not in the cut-off's history become findings until they are ratified. A new cut-off
+    is added to the earlier ones, so that no finding disappears.
+
+    :raises Refused: `BAD_VALUE` when `since` is not a commit id.
     """
     since = _commit(context, "since")
     spoiled = (replace(k, state="compromised", since=tuple(dict.fromkeys((*k.since, since)))) for k in agent.keys)
@@ -131,7 +147,11 @@ def compromise(context: Context, agent: Agent) -> Agent:
 
 
 def ratify(context: Context, agent: Agent) -> Agent:
-    """Take over one commit that a compromised key signed."""
+    """Accept one commit that a compromised key signed.
+
+    :raises Refused: `BAD_VALUE` when `commit` is not a commit id; `NOTHING_CHANGES` when no key is compromised or the
+        commit is ratified for all of them.
+    """
     commit = _commit(context, "commit")
     if not any(k.state == "compromised" and commit not in k.ratified for k in agent.keys):
         refuse("NOTHING_CHANGES", f"{agent.name} has no compromised key, or the commit is ratified", "opsgit verify")

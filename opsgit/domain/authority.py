@@ -1,4 +1,7 @@
-"""What an agent must be to a task before an operation of its is legal: one function for each relation."""
+"""The relations that an actor can have to a task, agent or quota, one function each.
+
+Each function receives the context, the way `who` to be permitted and the value, and refuses unless the relation holds.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,13 @@ from opsgit.domain.refusals import Refused, refuse
 
 
 def check(context: Context, ways: tuple[Who, ...], value: Any, evidence: bool = True) -> None:
-    """Refuse unless one of the ways to be allowed fits the actor; the first that the actor's right fits explains.
+    """Refuse unless the actor is permitted in at least one of the ways.
 
-    :param value: what the operation is about; None for a new file.
-    :param evidence: whether relations look at what the request brings.
+    The refusal is that of the first way whose right the actor holds, or else of the first way.
+
+    :param value: the value that the operation is about; None for a new file.
+    :param evidence: whether a relation may require arguments of the request; False for `decide.may`.
+    :raises Refused: the codes of the relations.
     """
     if all(who.relation == "anyone" for who in ways):
         rights = [who.right for who in ways if who.right]
@@ -28,19 +34,25 @@ def check(context: Context, ways: tuple[Who, ...], value: Any, evidence: bool = 
             return None
         except Refused as refused:
             if not evidence and refused.refusal.code == "ALERT_REQUIRED":
-                return None  # which alert, only the step itself says
+                return None  # a request that only asks names no alert
             refusals.append(refused)
     raise refusals[0]
 
 
 def anyone(context: Context, who: Who, task: Task) -> None:
-    """The right alone."""
+    """Require the right alone.
+
+    :raises Refused: `RIGHT_MISSING`.
+    """
     if who.right:
         context.need_right(who.right)
 
 
 def assignee(context: Context, who: Who, task: Task) -> None:
-    """The agent that the task is assigned to."""
+    """Require that the task is assigned to the actor.
+
+    :raises Refused: `NOT_ASSIGNEE`, `RIGHT_MISSING`.
+    """
     if task.assigned != context.me:
         refuse("NOT_ASSIGNEE", f"{task.id} is assigned to {task.assigned or 'nobody'}, not to {context.me}",
                f"opsgit {context.request.op.replace('.', ' ')} {task.id} --as {task.assigned or 'AGENT'}")  # fmt: skip
@@ -48,19 +60,28 @@ def assignee(context: Context, who: Who, task: Task) -> None:
 
 
 def creator(context: Context, who: Who, task: Task) -> None:
-    """Who made the task, while it is in backlog."""
+    """Require that the actor created the task, and that the task is still in the backlog.
+
+    :raises Refused: `NOT_CREATOR`.
+    """
     if task.created_by != context.me or task.status != "backlog":
         refuse("NOT_CREATOR", f"{context.me} neither orchestrates nor made {task.id} (still in backlog)",
                f'opsgit task comment {task.id} --text "..."')  # fmt: skip
 
 
 def first_stage(context: Context, who: Who, task: Task) -> None:
-    """A worker whom the pipeline's first stage means."""
+    """Require that the first stage of the pipeline names the actor or its role.
+
+    :raises Refused: `RIGHT_MISSING`, `NOT_IN_PIPELINE`.
+    """
     _stage(context, who, task, 0)
 
 
 def last_stage(context: Context, who: Who, task: Task) -> None:
-    """A deployer whom the pipeline's last stage means."""
+    """Require that the last stage of the pipeline names the actor or its role.
+
+    :raises Refused: `RIGHT_MISSING`, `NOT_IN_PIPELINE`.
+    """
     _stage(context, who, task, len(task.pipeline) - 1)
 
 
@@ -72,7 +93,10 @@ def _stage(context: Context, who: Who, task: Task, index: int) -> None:
 
 
 def reviewer(context: Context, who: Who, task: Task) -> None:
-    """A reviewer whom a review stage means, and who never contributed."""
+    """Require that some review stage names the actor or its role, and that the actor is no contributor.
+
+    :raises Refused: `SELF_REVIEW`, `RIGHT_MISSING`, `NOT_IN_PIPELINE`.
+    """
     if context.me in task.contributors:
         refuse("SELF_REVIEW", f"{context.me} contributed to {task.id} and may not judge it",
                _by_another(context, task))  # fmt: skip
@@ -84,7 +108,7 @@ def reviewer(context: Context, who: Who, task: Task) -> None:
 
 
 def _by_another(context: Context, task: Task) -> str:
-    """The command by which another reviewer does it: of a stage that does not mean a contributor by name."""
+    """Return the command for another reviewer, from a stage that does not name a contributor."""
     others = [stage for stage in task.pipeline[1:-1] if stage.name not in (context.me, *task.contributors)]
     if not others:
         return "an orchestrator adds the task anew, with another reviewer"
@@ -93,14 +117,17 @@ def _by_another(context: Context, task: Task) -> str:
 
 
 def open_stage(task: Task) -> int | None:
-    """The first review stage (an index of the pipeline) without a sign-off of this round, or None."""
+    """Return the index in the pipeline of the first review stage without a sign-off of the current round, or None."""
     number = task.submission.round if task.submission else 0
     signed = {mark.stage for mark in task.review.sign_offs if mark.round == number} if task.review else set()
     return next((index for index in range(1, len(task.pipeline) - 1) if index not in signed), None)
 
 
 def starter(context: Context, who: Who, task: Task) -> None:
-    """The agent that started the deployment which is running."""
+    """Require that the actor started the deployment that is running.
+
+    :raises Refused: `RIGHT_MISSING`, `NO_DEPLOYMENT`, `NOT_STARTED_BY_YOU`.
+    """
     anyone(context, who, task)
     if not task.deployment or task.deployment.state != "started":
         refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running",
@@ -111,7 +138,10 @@ def starter(context: Context, who: Who, task: Task) -> None:
 
 
 def alerted(context: Context, who: Who, task: Task) -> None:
-    """An observer who names an open alert on this task, raised since its deployment by somebody else."""
+    """Require that the request names an open alert on this task that another agent raised after the deployment.
+
+    :raises Refused: `RIGHT_MISSING`, `ALERT_REQUIRED`, `ALERT_UNFIT`, `BAD_ID`, `NOT_FOUND`.
+    """
     anyone(context, who, task)
     others = f"{task.pipeline[-1].name} or an orchestrator may roll it back without an alert"
     alert_id = context.request.get("alert")
@@ -128,13 +158,19 @@ def alerted(context: Context, who: Who, task: Task) -> None:
 
 
 def oneself(context: Context, who: Who, agent: Agent) -> None:
-    """The agent that the operation is about."""
+    """Require that the operation is about the actor itself.
+
+    :raises Refused: `NOT_YOURS`.
+    """
     if context.me != agent.name:
         refuse("NOT_YOURS", f"{context.me} may not change the keys of {agent.name}", f"--as {agent.name}")
 
 
 def user(context: Context, who: Who, quota: Quota) -> None:
-    """Whom the quota names; everybody where it names nobody."""
+    """Require that the quota names the actor, or names nobody.
+
+    :raises Refused: `NOT_ON_QUOTA`.
+    """
     if quota.agents and context.me not in quota.agents:
         refuse("NOT_ON_QUOTA", f"quota {quota.name} is for {', '.join(quota.agents)}", "ask an orchestrator")
 

@@ -1,4 +1,4 @@
-"""The canonical form: the one way in which a record is written. `opsgit help format` specifies it."""
+"""The canonical form: the only byte sequence that is accepted for a record. `opsgit help format` specifies it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from typing import Any
 from opsgit.domain import names
 from opsgit.domain.records import Record, from_record, model_of, to_record
 
-SIZE_MAX = 262_144  # bytes of a file
-ROOM = 16 * 1024  # bytes of a task's file that are kept for what ends a review or a task
+SIZE_MAX = 262_144  # bytes in one file
+ROOM = 16 * 1024  # bytes of a task's file that are reserved for operations that end a review or a task
 
-# Plain where every reader of YAML 1.1 or 1.2 sees the same string.
+# A string is plain only when YAML 1.1 and YAML 1.2 parsers read the same string.
 _PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@+()→;=-]|[ ](?=[^ ]))*\Z")
 _AMBIGUOUS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 _BLOCK = re.compile(r"[^\s](?:[^\n]*[^\s])?(?:\n+(?:[ \t]*[^\s](?:[^\n]*[^\s])?))*\n?\Z")
 
 
 def emit(kind: str, record: Record) -> bytes:
-    """The canonical bytes of a record of a kind."""
+    """Return the canonical bytes of a record.
+
+    :param kind: a key of `names.ENTITIES`.
+    :param record: the mapping, with its keys already in the order of the model's fields.
+    """
     entity = names.ENTITIES[kind]
     up = "../" * names.path_of(kind, "x").count("/")
     lines = [f"# yaml-language-server: $schema={up}schema/{entity.schema}.schema.json"]
@@ -28,7 +32,11 @@ def emit(kind: str, record: Record) -> bytes:
 
 
 def normalized(kind: str, record: Record) -> bytes:
-    """The canonical bytes of a checked record whose keys may stand in any order."""
+    """Return the canonical bytes of a record whose keys may be in any order.
+
+    :param kind: a key of `names.ENTITIES`.
+    :param record: a mapping that its schema has accepted.
+    """
     return emit(kind, to_record(from_record(model_of(kind), record)))
 
 
@@ -62,7 +70,7 @@ def _emit_item(item: Any, indent: str, lines: list[str]) -> None:
 
 
 def scalar(value: Any) -> str:
-    """A scalar (or an empty collection) on one line: plain where it is safe, else in double quotes."""
+    """Return a scalar or an empty collection on one line; a string is plain where that is safe, else double-quoted."""
     if isinstance(value, str):
         safe = _PLAIN.match(value) and value.lower() not in _AMBIGUOUS
         return value if safe else _quoted(value)

@@ -1,7 +1,7 @@
-"""The catalogue: one record for each operation. Read `operation` first, for what each field means.
+"""The catalogue: one record per operation. Read `operation` first, which explains each field.
 
-Everything else is derived from it: what is legal from a status, what `task move` means, how a request is rebuilt from
-a commit, which hand edits are operations, what to do next, and `opsgit help lifecycle`.
+Other modules derive everything else from it: the legal operations of a status, the meaning of `task move`, the
+reconstruction of a request from a commit, the operation of a hand edit, the next steps, and `opsgit help lifecycle`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ KEY = {"key": TEXT, "proof": TEXT, "proved": FLAG}
 POLICY = {"record": MAPPING.needed(), "content": CONTENT.needed()}
 
 
-# --- which edit of a file, made by hand, is which operation: the first in the order of the catalogue is meant ---------
+# --- hand edits: the first operation of the kind whose function returns true; for a task's status `RuleBook.moves` ----
 
 
 def _is_new(old: Record | None, _: Record) -> bool:
@@ -84,7 +84,7 @@ def _changes(field: str) -> Callable[[Record | None, Record], bool]:
 
 
 def _step(old: Record | None, new: Record) -> bool:
-    """A change of status; which step it is the lifecycle says."""
+    """Return whether the status changes. For a task, `RuleBook.moves` selects the operation and does not call this."""
     return old is not None and old["status"] != new["status"]
 
 

@@ -1,4 +1,4 @@
-"""A request together with what it is decided by, as gates and effects see it."""
+"""The context of a decision: a request with everything that gates and effects need to decide it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Context:
-    """One request before the rule book in force: the state, the operation, who asks, and when (RFC 3339)."""
+    """One request together with the state, the rule book in force, the operation, the actor, and the time.
+
+    `at` is the time of the commit as RFC 3339 text.
+    """
 
     snapshot: Snapshot
     request: Request
@@ -30,7 +33,7 @@ class Context:
 
     @cached_property
     def rights(self) -> frozenset[str]:
-        """What the actor may do."""
+        """The rights that the actor holds."""
         return policy.rights(self.project, self.actor)
 
     @property
@@ -39,11 +42,19 @@ class Context:
         return self.actor.name
 
     def words(self, name: str, limit: int = text.TEXT_MAX, lines: bool = True) -> str:
-        """A text argument, checked."""
+        """Return a text argument after `text.check`; a missing argument counts as empty.
+
+        :param limit: the maximum length in bytes of UTF-8.
+        :param lines: whether newlines and tabs are allowed.
+        :raises Refused: `BAD_TEXT`.
+        """
         return text.check(str(self.request.get(name) or ""), name, limit, lines)
 
     def need_right(self, *rights: str) -> None:
-        """Refuse with `RIGHT_MISSING` unless the actor holds one of the rights."""
+        """Refuse unless the actor holds at least one of the rights.
+
+        :raises Refused: `RIGHT_MISSING`.
+        """
         if not self.rights & set(rights):
             known = policy.roles(self.project)
             able = [role for role, held in known.items() if set(held) & set(rights)]
@@ -54,7 +65,11 @@ class Context:
             )
 
     def need_note(self, why: str) -> str:
-        """The note, which must say something; refuses with `REASON_REQUIRED`."""
+        """Return the request's note, which must not be empty.
+
+        :param why: the step that needs the reason, for the message.
+        :raises Refused: `REASON_REQUIRED`.
+        """
         if not self.request.note:
             refuse("REASON_REQUIRED", f"{why} needs a reason", 'add --reason "..."')
         return self.request.note

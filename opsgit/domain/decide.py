@@ -1,4 +1,4 @@
-"""The one question that every door asks: is this request legal in this state, and what does it write?"""
+"""The decision that every door makes: whether a request is legal in a state, and what it writes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from opsgit.domain.vocabulary import IN_REVIEW
 
 
 def decide(snapshot: Snapshot, request: Request, now: int) -> Change | Refusal:
-    """Decide a request by a state.
+    """Decide a request in a state.
 
-    :param snapshot: the state before; for work on a review branch and for verdicts with the branch's version of
-        the task laid over it.
-    :param request: what is asked for, by whom.
-    :param now: seconds after the epoch; the commit's time when history is judged.
-    :returns: what to write, to the byte, or why not. Never raises for anything that a request or a state can hold.
+    :param snapshot: the state before. For operations on a review branch and for verdicts it contains the review
+        branch's version of the task.
+    :param now: seconds after the epoch; the commit's own time when a verifier decides it again.
+    :returns: the change with the exact bytes to write, or the refusal. A refusal is never raised.
     """
     try:
         return _decide(snapshot, request, now)
@@ -34,10 +33,12 @@ def decide(snapshot: Snapshot, request: Request, now: int) -> Change | Refusal:
 
 
 def may(snapshot: Snapshot, op: str, actor: str, target: str, now: int) -> Refusal | None:
-    """Whether an actor could take a step, without what only the step itself brings (a digest, a reason, a text).
+    """Return why an actor could not take a step, without looking at evidence (a digest, a reason, a text).
 
-    :param target: the id or name of what the step is about, which must be there.
-    :returns: None when the step is refused by nothing but, perhaps, its evidence; else why not.
+    :param op: the name of the operation.
+    :param target: the id or name of an existing task, agent or other entity.
+    :param now: seconds after the epoch.
+    :returns: None when nothing except missing evidence could prevent the step; else the refusal.
     """
     try:
         context = _context(snapshot, Request(op, actor, target), now)
@@ -80,7 +81,7 @@ def _check_note(note: str) -> None:
 
 
 def _before(context: Context) -> Any:
-    """The value that the operation is about, None for a new file and for files that hold no record."""
+    """Return the value that the operation is about; None for a new file and for managed files."""
     kind, target = context.operation.kind, context.request.target
     if kind not in names.ENTITIES:
         return None
@@ -94,7 +95,10 @@ def _before(context: Context) -> Any:
 
 
 def _permitted(context: Context, before: Any, rules: RuleBook, evidence: bool) -> None:
-    """Refuse unless the status, the actor and the gates allow the step."""
+    """Refuse unless status, actor and gates permit the step.
+
+    :param evidence: whether to check the gates of `gates.EVIDENCE` too.
+    """
     operation = context.operation
     if isinstance(before, Task) and before.status not in operation.sources:
         raise Refused(rules.why_not(operation, before))
@@ -105,7 +109,7 @@ def _permitted(context: Context, before: Any, rules: RuleBook, evidence: bool) -
 
 
 def _changed(context: Context, before: Any, after: Any) -> Change:
-    """The change that an effect stands for. The status comes from the operation's record."""
+    """Return the change for the result of an effect. The status comes from the operation's record."""
     operation, request = context.operation, context.request
     if isinstance(after, Outcome):
         return Change(request, after.subject, after.edits, operation.on, context.at)
@@ -136,7 +140,10 @@ def _edit(kind: str, target: str, record: Record) -> Edit:
 
 
 def _fitting(context: Context, change: Change) -> Change:
-    """Refuse a file that no door would read again; whatever is done to a task leaves room for what ends it."""
+    """Refuse a record that its schema would not accept, and a file that is too large.
+
+    Operations on a task leave some bytes free, so that the operations that end a review or a task still fit.
+    """
     room = canonical.ROOM if context.operation.kind == "task" and not context.operation.ends else 0
     for edit in change.edits:
         if edit.record is not None:

@@ -1,4 +1,4 @@
-"""Tasks that wait for other tasks."""
+"""Dependencies between tasks: which of them prevent the start of a task."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ from collections.abc import Callable, Iterable
 
 from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DEPLOYED, DONE, REJECTED
 
-MET = (DONE, DEPLOYED)  # a dependency with one of these statuses keeps nobody from starting
+MET = (DONE, DEPLOYED)  # a dependency with one of these statuses is met
 BEFORE_START = (BACKLOG, ASSIGNED, REJECTED)
 
 
 def open_dependencies(depends_on: Iterable[str], status_of: Callable[[str], str | None]) -> tuple[str, ...]:
-    """The dependencies that keep a task from being started.
+    """Return the dependencies that prevent the start of a task.
 
-    :param status_of: a function from the id of a task to its status, None where there is no such task.
+    :param depends_on: the ids of tasks.
+    :param status_of: returns the status of a task, or None when there is no such task.
     """
     return tuple(other for other in depends_on if status_of(other) not in MET)
 
 
 def blocked_by(status: str, depends_on: Iterable[str], status_of: Callable[[str], str | None]) -> tuple[str, ...]:
-    """What a task of a status is blocked by: its open dependencies until it is started, then nothing."""
+    """Return the open dependencies of a task that has to be started (again); empty in all other statuses.
+
+    :param status: the task's status.
+    :param depends_on: the ids of tasks.
+    :param status_of: returns the status of a task, or None when there is no such task.
+    """
     return open_dependencies(depends_on, status_of) if status in BEFORE_START else ()

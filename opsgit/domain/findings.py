@@ -1,4 +1,4 @@
-"""What `verify` says: findings, and what was looked at."""
+"""The result of a verification: findings and the list of verified refs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, repr=False)
 class Finding:
-    """One thing that is wrong in history: its code, the commit, the path where there is one, and why."""
+    """One fault in the history: its code (a key of `refusals.CODES`), the commit id, the message, the path if any."""
 
     code: str
     commit: str
@@ -17,7 +17,12 @@ class Finding:
 
 @dataclass(eq=False, repr=False)
 class Verification:
-    """What verify found: findings oldest first, how many commits were judged, what was looked at, what to say."""
+    """The result of a verification.
+
+    `findings` are in the order in which they were found: for each ledger the oldest commit first. `judged` is the
+    number of commits that were checked. `refs` maps the name of each verified ref to its commit id. `genesis` is the id
+    of the first commit. `notices` are messages for the user.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     judged: int = 0

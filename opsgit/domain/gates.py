@@ -1,8 +1,8 @@
-"""The gates: conditions of operations, one function each, named in the catalogue.
+"""The gates: conditions of operations, one function each. The catalogue refers to them by the names in `GATES`.
 
-A gate is handed the context of a request and the value that the operation is about (None for a new file), and refuses
-or returns. A gate of `EVIDENCE` looks at what only the step itself brings (a digest, a reason, a text); the others are
-asked by `may` too, which has no request yet.
+A gate receives the context of a request and the value that the operation is about (None for a new file). It refuses
+when its condition does not hold. A gate of `EVIDENCE` reads arguments or the note of the request; `decide.may` has
+neither, so it checks only the gates of `STATE`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHE
 COMMENTS_MAX = 200
 CREATOR_EDITS = frozenset({"title", "description", "tags", "priority"})
 UNTIL_START = frozenset({"pipeline", "depends_on"})
-ATTESTED = "attested"  # no command is set: the signature is the evidence
+ATTESTED = "attested"  # no command is set: the agent's signature is the only evidence
 SUCCESS = "exit 0"
 
 
 def success(command: tuple[str, ...]) -> str:
-    """The evidence of success that a command gives; `attested` where none is set."""
+    """Return the evidence that counts as success: `exit 0`, or `attested` when no command is set.
+
+    :param command: the argument list; empty when no command is set.
+    """
     return SUCCESS if command else ATTESTED
 
 
@@ -35,7 +38,10 @@ def success(command: tuple[str, ...]) -> str:
 
 
 def orchestrate_for_more(context: Context, _: None) -> None:
-    """An assignee, dependencies or a pipeline other than the project's are an orchestrator's to set."""
+    """Require the right to orchestrate for an assignee, dependencies or a pipeline that is not the default.
+
+    :raises Refused: `RIGHT_MISSING`.
+    """
     get = context.request.get
     default = list(context.project.pipeline or policy.PIPELINE)
     if get("assigned") or get("depends_on") or list(get("pipeline") or default) != default:
@@ -43,14 +49,20 @@ def orchestrate_for_more(context: Context, _: None) -> None:
 
 
 def another_assignee(context: Context, task: Task) -> None:
-    """The task is not with this agent already."""
+    """Require another assignee for a task that is assigned or in progress.
+
+    :raises Refused: `NOTHING_CHANGES`.
+    """
     name = str(context.request.get("to") or "")
     if task.status in (ASSIGNED, IN_PROGRESS) and name == task.assigned:
         refuse("NOTHING_CHANGES", f"{task.id} is assigned to {name} already", f"opsgit task show {task.id}")
 
 
 def somebody_fits(context: Context, task: Task) -> None:
-    """An agent is there whom the first stage means and who may work."""
+    """Require that at least one active agent with the right to work fits the first stage.
+
+    :raises Refused: `NOBODY_FITS`.
+    """
     first, project = task.pipeline[0], context.project
     known = context.snapshot.agents()
     fits = (policy.matches(first, agent) and WORK in policy.rights(project, agent) for agent in known)
@@ -60,25 +72,37 @@ def somebody_fits(context: Context, task: Task) -> None:
 
 
 def reason_to_reopen(context: Context, task: Task) -> None:
-    """Reopening voids approvals: it needs a reason."""
+    """Require a reason to reopen a done task, because that voids the approval.
+
+    :raises Refused: `REASON_REQUIRED`.
+    """
     if task.status == DONE:
         context.need_note(f"reopening {task.id}")
 
 
 def reason(context: Context, task: Task) -> None:
-    """A rejection says why."""
+    """Require a reason for a rejection.
+
+    :raises Refused: `REASON_REQUIRED`.
+    """
     context.need_note(f"rejecting {task.id}")
 
 
 def no_deployment_runs(_: Context, task: Task) -> None:
-    """Nobody is deploying the task."""
+    """Require that no deployment of the task is running.
+
+    :raises Refused: `DEPLOY_RUNNING`.
+    """
     if task.deployment and task.deployment.state == "started":
         refuse("DEPLOY_RUNNING", f"{task.deployment.by} is deploying {task.id}",
                f"wait, or as an orchestrator: opsgit deploy abandon {task.id}")  # fmt: skip
 
 
 def dependencies_met(context: Context, task: Task) -> None:
-    """All that the task depends on is done or deployed."""
+    """Require that all dependencies of the task are done or deployed.
+
+    :raises Refused: `DEPENDENCY_OPEN`.
+    """
     unmet = open_dependencies(task.depends_on, lambda other: context.snapshot.task(other).status)
     if unmet:
         named = ", ".join(f"{other}, which is {context.snapshot.task(other).status}" for other in unmet)
@@ -86,26 +110,38 @@ def dependencies_met(context: Context, task: Task) -> None:
 
 
 def deliverable_named(context: Context, _: Task) -> None:
-    """The request says where the deliverable is."""
+    """Require that the request names a deliverable.
+
+    :raises Refused: `DELIVERABLE_REQUIRED`.
+    """
     if not context.request.get("deliverable"):
         refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
 
 
 def not_rejected_before(context: Context, task: Task) -> None:
-    """The digest is not one that a review of this task has rejected."""
+    """Require that the digest is not one that a review of this task has rejected.
+
+    :raises Refused: `DELIVERABLE_UNCHANGED`.
+    """
     if context.request.get("digest") in task.rejected:
         refuse("DELIVERABLE_UNCHANGED", f"a review of {task.id} rejected this very digest",
                f"change the deliverable, or give the task up: opsgit task release {task.id}")  # fmt: skip
 
 
 def another_digest(context: Context, task: Task) -> None:
-    """A revision brings another digest than the submission has."""
+    """Require that a revision has a digest other than that of the submission.
+
+    :raises Refused: `NOTHING_CHANGES`, `DELIVERABLE_REQUIRED`.
+    """
     if context.request.get("digest") == submission_of(task).digest:
         refuse("NOTHING_CHANGES", f"{task.id} was submitted with this digest already", f"opsgit task show {task.id}")
 
 
 def room_for_a_comment(context: Context, task: Task) -> None:
-    """A task carries at most so many comments, on the ledger and in its review each."""
+    """Require fewer than `COMMENTS_MAX` comments; the ledger and the review are counted separately.
+
+    :raises Refused: `COMMENTS_FULL`, `DELIVERABLE_REQUIRED`.
+    """
     comments = review_of(task).comments if context.request.op.startswith("review.") else task.comments
     if len(comments) >= COMMENTS_MAX:
         refuse(
@@ -116,19 +152,28 @@ def room_for_a_comment(context: Context, task: Task) -> None:
 
 
 def comments_to_drop(context: Context, task: Task) -> None:
-    """There are more comments than are to be kept."""
+    """Require that the task has more comments than the request keeps.
+
+    :raises Refused: `NOTHING_CHANGES`.
+    """
     if int(context.request.get("keep") or 0) >= len(task.comments):
         refuse("NOTHING_CHANGES", f"{task.id} has {len(task.comments)} comments", f"opsgit task show {task.id}")
 
 
 def creator_describes(context: Context, _: Task) -> None:
-    """Who made the task and does not orchestrate edits what describes it, and nothing else."""
+    """Require that an actor without the right to orchestrate edits only title, description, tags and priority.
+
+    :raises Refused: `RIGHT_MISSING`.
+    """
     if ORCHESTRATE not in context.rights and not set(context.request.fields) <= CREATOR_EDITS:
         refuse("RIGHT_MISSING", "the creator may edit title, description, tags and priority", "ask an orchestrator")
 
 
 def fixed_once_started(context: Context, task: Task) -> None:
-    """Pipeline and dependencies do not change once the task was started."""
+    """Require that the task is in the backlog or assigned when pipeline or dependencies change.
+
+    :raises Refused: `ILLEGAL_TRANSITION`.
+    """
     if UNTIL_START & set(context.request.fields) and task.status not in (BACKLOG, ASSIGNED):
         refuse("ILLEGAL_TRANSITION", f"pipeline and depends_on are fixed once {task.id} was started",
                f"opsgit task release {task.id}")  # fmt: skip
@@ -138,25 +183,37 @@ def fixed_once_started(context: Context, task: Task) -> None:
 
 
 def review_of(task: Task) -> Review:
-    """The review of the task's round, empty where nothing was said."""
+    """Return the task's review; an empty one when nothing was written to it yet.
+
+    :raises Refused: `DELIVERABLE_REQUIRED` when the task was never submitted here.
+    """
     return task.review or Review(round=submission_of(task).round)
 
 
 def submission_of(task: Task) -> Submission:
-    """The submission; refuses with `DELIVERABLE_REQUIRED` a task that was never submitted here."""
+    """Return the task's submission.
+
+    :raises Refused: `DELIVERABLE_REQUIRED` when the task was never submitted here.
+    """
     if task.submission is None:
         refuse("DELIVERABLE_REQUIRED", f"{task.id} was never submitted here", f"opsgit task show {task.id}")
     return task.submission
 
 
 def review_not_requested(_: Context, task: Task) -> None:
-    """A review is requested once."""
+    """Require that the review of this round was not requested yet.
+
+    :raises Refused: `NOTHING_CHANGES`, `DELIVERABLE_REQUIRED`.
+    """
     if review_of(task).request:
         refuse("NOTHING_CHANGES", f"the review of {task.id} is open already", f"opsgit task show {task.id}")
 
 
 def stage_before_the_last(_: Context, task: Task) -> None:
-    """The open stage is not the last one, which gives the verdict."""
+    """Require that the open stage is not the last review stage, which gives the verdict instead.
+
+    :raises Refused: `STAGES_DONE`.
+    """
     stage = authority.open_stage(task)
     if stage is None or stage == len(task.pipeline) - 2:
         refuse("STAGES_DONE", f"the open stage of {task.id} is the last: it gives the verdict",
@@ -164,7 +221,10 @@ def stage_before_the_last(_: Context, task: Task) -> None:
 
 
 def earlier_stages_signed(_: Context, task: Task) -> None:
-    """Every stage before the last has signed off this round."""
+    """Require that every review stage before the last has signed off this round.
+
+    :raises Refused: `STAGE_OPEN`, `DELIVERABLE_REQUIRED`.
+    """
     stage = authority.open_stage(task)
     if stage is not None and stage < len(task.pipeline) - 2:
         name = task.pipeline[stage].name
@@ -173,7 +233,10 @@ def earlier_stages_signed(_: Context, task: Task) -> None:
 
 
 def stage_is_the_actors(context: Context, task: Task) -> None:
-    """The open stage means the actor, who has not signed another stage of the round."""
+    """Require that the open stage fits the actor, who has signed off no other stage in this review.
+
+    :raises Refused: `NOT_IN_PIPELINE`, `ALREADY_SIGNED_OFF`, `DELIVERABLE_REQUIRED`.
+    """
     last = len(task.pipeline) - 2
     stage = authority.open_stage(task)
     stage = last if stage is None else stage
@@ -185,14 +248,20 @@ def stage_is_the_actors(context: Context, task: Task) -> None:
 
 
 def round_as_seen(context: Context, task: Task) -> None:
-    """The request means the round that is open: its maker has seen it."""
+    """Require that the request names the current round, so that nobody decides on a round unseen.
+
+    :raises Refused: `STALE`, `DELIVERABLE_REQUIRED`.
+    """
     submission = submission_of(task)
     if context.request.get("round") != submission.round:
         refuse("STALE", f"{task.id} is in round {submission.round} by now", f"opsgit task show {task.id}")
 
 
 def digest_as_submitted(context: Context, task: Task) -> None:
-    """The deliverable that was measured is the one that was submitted."""
+    """Require that the digest that the reviewer measured is that of the submission.
+
+    :raises Refused: `DELIVERABLE_CHANGED`, `DELIVERABLE_REQUIRED`.
+    """
     submission = submission_of(task)
     if context.request.get("digest") != submission.digest:
         refuse("DELIVERABLE_CHANGED", f"{submission.deliverable} is not what was submitted in round "
@@ -201,7 +270,10 @@ def digest_as_submitted(context: Context, task: Task) -> None:
 
 
 def sign_offs_stand(context: Context, task: Task) -> None:
-    """Each earlier sign-off is of this digest, by somebody who still may, and who never contributed."""
+    """Require that each sign-off is for this digest, and that its author may still give it and is no contributor.
+
+    :raises Refused: `STAGE_OPEN`, `DELIVERABLE_REQUIRED`.
+    """
     for mark in review_of(task).sign_offs:
         agent = context.snapshot.agent(mark.by)
         held = REVIEW in policy.rights(context.project, agent)
@@ -213,9 +285,12 @@ def sign_offs_stand(context: Context, task: Task) -> None:
 
 
 def branch_stands(context: Context, task: Task) -> None:
-    """What was said on the branch was judged by the state of then; what is approved stands on it now.
+    """Require that the author of each operation on the review branch still has the right and the key for it.
 
-    An end that grants nothing (rejected, withdrawn, cancelled) takes the words as they were given.
+    Those operations were decided by an earlier state, but the approval takes effect now. A verdict that approves
+    nothing (rejected, withdrawn) and cancelling do not have this gate.
+
+    :raises Refused: `WORDS_VOID`.
     """
     for action in context.snapshot.branch_actions():
         lost = lost_by(context.snapshot, action, context.rules.operations)
@@ -225,7 +300,12 @@ def branch_stands(context: Context, task: Task) -> None:
 
 
 def lost_by(snapshot: Snapshot, action: BranchAction, operations: Mapping[str, Operation]) -> str:
-    """What the agent of an action on a branch has no more of what it needed then; empty when the action stands."""
+    """Return what the author of an operation on a review branch has lost since; empty when nothing is lost.
+
+    :param snapshot: the state by which the author is checked.
+    :param operations: the operations of the rule book, by name.
+    :returns: the end of a message: `was removed`, `lost the right to it` or `changed keys`.
+    """
     agent, operation = snapshot.agent(action.by), operations.get(action.op)
     needed = {one.right for one in operation.who} if operation else set()
     if agent.status != "active":
@@ -239,7 +319,10 @@ def lost_by(snapshot: Snapshot, action: BranchAction, operations: Mapping[str, O
 
 
 def approved_here(_: Context, task: Task) -> None:
-    """A review of this ledger approved what was submitted; an approval from elsewhere counts for nothing."""
+    """Require that a review in this ledger approved the submission; an approval in another tracker does not count.
+
+    :raises Refused: `NOT_APPROVED`.
+    """
     approved = task.submission and task.review and task.review.verdict and task.review.verdict.outcome == "approved"
     if not approved:
         command = f"opsgit task assign {task.id} --to {task.assigned or 'AGENT'}"
@@ -247,38 +330,56 @@ def approved_here(_: Context, task: Task) -> None:
 
 
 def digest_as_approved(context: Context, task: Task) -> None:
-    """The deliverable that was measured is the one that was approved."""
+    """Require that the digest that the deployer measured is the approved one.
+
+    :raises Refused: `DELIVERABLE_CHANGED`, `DELIVERABLE_REQUIRED`.
+    """
     if context.request.get("digest") != submission_of(task).digest:
         refuse("DELIVERABLE_CHANGED", f"the deliverable of {task.id} is not what was approved",
                f'opsgit task assign {task.id} --to {task.assigned} --reason "deliverable changed"')  # fmt: skip
 
 
 def deployed_as_approved(context: Context, task: Task) -> None:
-    """A deployment that succeeded still had the approved digest when it ended."""
+    """Require that the deliverable still had the approved digest at the end of a successful deployment.
+
+    :raises Refused: `DELIVERABLE_CHANGED`, `NO_DEPLOYMENT`, `DELIVERABLE_REQUIRED`.
+    """
     if context.request.get("evidence") == success(running(task).command):
         digest_as_approved(context, task)
 
 
 def command_as_seen(context: Context, _: Task) -> None:
-    """The deploy command is the one that will be run."""
+    """Require that the deploy command in the request is the project's current one.
+
+    :raises Refused: `STALE`.
+    """
     if tuple(context.request.get("command") or ()) != context.project.deploy.command:
         refuse("STALE", "the deploy command was changed meanwhile", "opsgit project show, then try again")
 
 
 def running(task: Task) -> Any:
-    """The deployment that runs; refuses with `NO_DEPLOYMENT` when none does."""
+    """Return the running deployment of a task.
+
+    :raises Refused: `NO_DEPLOYMENT`.
+    """
     if not task.deployment or task.deployment.state != "started":
         refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running", f"opsgit task show {task.id}")
     return task.deployment
 
 
 def deployment_runs(_: Context, task: Task) -> None:
-    """A deployment of the task is running."""
+    """Require that a deployment of the task is running.
+
+    :raises Refused: `NO_DEPLOYMENT`.
+    """
     running(task)
 
 
 def start_as_seen(context: Context, task: Task) -> None:
-    """The deployment that ended is the one that runs."""
+    """Require that the start time in the request is that of the running deployment.
+
+    :raises Refused: `STALE`, `NO_DEPLOYMENT`.
+    """
     if context.request.get("started") != running(task).started:
         refuse(
             "STALE", f"the deployment of {task.id} that ended is not the one that runs", f"opsgit task show {task.id}"
@@ -286,14 +387,20 @@ def start_as_seen(context: Context, task: Task) -> None:
 
 
 def deployed_here(_: Context, task: Task) -> None:
-    """The deployment is one of this ledger."""
+    """Require that the task was deployed in this ledger, not before an import.
+
+    :raises Refused: `NO_DEPLOYMENT`.
+    """
     if task.deployment is None:
         refuse("NO_DEPLOYMENT", f"{task.id} was deployed before it was imported: there is nothing here to roll back",
                'for work on it: opsgit task add --title "..."')  # fmt: skip
 
 
 def rollback_succeeded(context: Context, task: Task) -> None:
-    """The rollback command did its work."""
+    """Require that the evidence says that the rollback command succeeded.
+
+    :raises Refused: `ROLLBACK_FAILED`, `BAD_TEXT`.
+    """
     evidence = context.words("evidence", 50, lines=False)
     if evidence != success(context.project.rollback.command):
         refuse("ROLLBACK_FAILED", f"the rollback command of {task.id} ended with: {evidence}",
@@ -301,13 +408,19 @@ def rollback_succeeded(context: Context, task: Task) -> None:
 
 
 def reverts_the_deployment(context: Context, task: Task) -> None:
-    """A rollback names the commit that deployed the task."""
+    """Require that the request names the commit that deployed the task.
+
+    :raises Refused: `WRONG_REVERT`.
+    """
     if context.request.get("reverts") != context.snapshot.reader.deploy_commit(task.id):
         refuse("WRONG_REVERT", f"that is not the commit that deployed {task.id}", f"opsgit history {task.id}")
 
 
 def alert_fits(context: Context, task: Task) -> None:
-    """An alert that is named is a ground for it, whoever names it."""
+    """Require that an alert in the request justifies the rollback, whichever right the actor has.
+
+    :raises Refused: `ALERT_UNFIT`, `BAD_ID`, `NOT_FOUND`.
+    """
     if context.request.get("alert"):
         authority.alerted(context, Who(None), task)
 
@@ -316,13 +429,19 @@ def alert_fits(context: Context, task: Task) -> None:
 
 
 def agent_is_active(_: Context, agent: Agent) -> None:
-    """The agent was not removed."""
+    """Require that the agent was not removed.
+
+    :raises Refused: `AGENT_REMOVED`.
+    """
     if agent.status != "active":
         refuse("AGENT_REMOVED", f"agent {agent.name} was removed", "opsgit agent list")
 
 
 def others_orchestrate(context: Context, agent: Agent) -> None:
-    """Somebody else is left who orchestrates and can sign."""
+    """Require that the agent is not the only one with the right to orchestrate and an active key.
+
+    :raises Refused: `LAST_ORCHESTRATOR`.
+    """
     able = {
         other.name
         for other in context.snapshot.agents()
@@ -334,19 +453,30 @@ def others_orchestrate(context: Context, agent: Agent) -> None:
 
 
 def last_key_stays(context: Context, agent: Agent) -> None:
-    """The last orchestrator keeps a key."""
+    """Require that the request does not retire the last active key of the last orchestrator.
+
+    :raises Refused: `LAST_ORCHESTRATOR`.
+    """
     if agent.active_keys == (context.request.get("key"),):
         others_orchestrate(context, agent)
 
 
 def last_signer_stays(context: Context, agent: Agent) -> None:
-    """A compromise does not take the last key of the last orchestrator."""
+    """Require that the compromise does not affect the only orchestrator with an active key.
+
+    :raises Refused: `LAST_ORCHESTRATOR`.
+    """
     if agent.active_keys:
         others_orchestrate(context, agent)
 
 
 def key_proved(context: Context, _: Agent | None) -> None:
-    """The new key is held by the agent (`proved` is what the door found when it checked the proof), and is nobody's."""
+    """Require that the proof of possession of the new key is valid, and the key never belonged to an agent.
+
+    The door checks the proof and passes the result as `proved`.
+
+    :raises Refused: `BAD_KEY`, `KEY_TAKEN`.
+    """
     if not context.request.get("proved"):
         refuse("BAD_KEY", f"the key of {context.request.target} comes without proof that its private half is held",
                "opsgit agent add --name NAME --role ROLE makes and proves a key")  # fmt: skip
@@ -357,7 +487,10 @@ def key_proved(context: Context, _: Agent | None) -> None:
 
 
 def name_is_no_role(context: Context, _: None) -> None:
-    """Agents and roles share one name space."""
+    """Require that no role has the agent's name, because a pipeline names agents and roles in the same way.
+
+    :raises Refused: `ID_TAKEN`.
+    """
     name = context.request.target
     if name in policy.roles(context.project):
         refuse("ID_TAKEN", f"{name} is a role; agents and roles share one name space", "choose another name")
@@ -367,7 +500,10 @@ def name_is_no_role(context: Context, _: None) -> None:
 
 
 def id_is_unused(context: Context, _: None) -> None:
-    """No file has this name, with case folded; a name never returns."""
+    """Require that no file of this kind has the id or name, case folded; removed agents keep their names.
+
+    :raises Refused: `ID_TAKEN`.
+    """
     operation = context.operation
     path = names.path_of(operation.kind, context.request.target)
     taken = context.snapshot.taken(path)
@@ -378,7 +514,7 @@ def id_is_unused(context: Context, _: None) -> None:
 
 
 Gate = Callable[[Context, Any], None]
-# What each gate is called: in the catalogue, in `help lifecycle`, and where a rule book of another version replaces it.
+# The names of the gates: in the catalogue, in `opsgit help lifecycle`, and for `RuleBook.with_changes`.
 STATE: dict[str, Gate] = {
     "the id is unused": id_is_unused,
     "the name is no role": name_is_no_role,

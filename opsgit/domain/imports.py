@@ -1,4 +1,4 @@
-"""Tasks from another tracker: taken as they were, marked as imported, and trusted for nothing."""
+"""The import of tasks from another tracker. Imported data is marked as such, and no gate relies on it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from opsgit.domain.vocabulary import (
     STATUSES,
 )
 
-# What a status from elsewhere becomes. A review cannot be taken over: there is no submission that anybody signed.
+# The status here for each imported status. A task in review becomes in-progress: no agent here signed its submission.
 BECOMES = {status: status for status in STATUSES} | {IN_REVIEW: IN_PROGRESS}
-# The steps of a past whose authors did not work on the task; whoever is named in any other did.
+# Imported events with these statuses do not make their author a contributor; all other events do.
 JUDGED = (BACKLOG, DONE, REJECTED, DEPLOYED, ROLLED_BACK, CANCELLED)
 WORKED = (ASSIGNED, IN_PROGRESS, IN_REVIEW)
 
 
 def _history(context: Context) -> ImportedHistory:
-    """The past that the request brings, of a status that there is."""
+    """Return the imported history of the request; its status must be a known one."""
     past = checked(ImportedHistory, context.request.get("imported"), "imported")
     if past.status not in BECOMES:
         known = ", ".join(STATUSES)
@@ -39,15 +39,20 @@ def _history(context: Context) -> ImportedHistory:
 
 
 def imported_as(context: Context, _: None) -> str:
-    """The status that an imported task gets here."""
+    """Return the status that an imported task gets here.
+
+    :raises Refused: `BAD_VALUE`.
+    """
     return BECOMES[_history(context).status]
 
 
 def bring(context: Context, _: None) -> Task:
-    """A task with its status and history from elsewhere.
+    """Return a new task with the status and the history that it has in another tracker.
 
-    Approvals and deployments of the past are words in `imported`; nothing here counts them as approved or deployed: a
-    task that is done must be reopened, submitted and approved here before it is deployed from here.
+    Imported approvals and deployments do not count here. An imported done task must be reopened, submitted and approved
+    in this ledger before it can be deployed from it.
+
+    :raises Refused: `BAD_VALUE`; `NOT_FOUND` for an unknown assignee; the codes of `tasks.add`.
     """
     past, assignee = _history(context), context.request.get("assigned")
     plain = replace(context.request, fields={**context.request.fields, "assigned": None})

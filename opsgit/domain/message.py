@@ -1,4 +1,4 @@
-"""The message of a commit: generated from a change, read back from a log, compared to the byte."""
+"""The message of a commit: generated from a change, and parsed from the history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ DISGUISED = re.compile(r"^ ( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 
 @dataclass(frozen=True, repr=False)
 class Message(Value):
-    """A message taken apart. `ledger` is the commit by whose policy a branch commit is judged."""
+    """The parts of a parsed message.
+
+    `ref` is the full name of the branch that the commit was made for. `ledger` is the ledger commit by which a commit
+    on a review branch is decided (None on the ledger). `files` holds pairs of a path and a SHA-256 in hex (`-` for a
+    removed file). `reverts` is the id of the commit that a rollback reverts.
+    """
 
     subject: str
     note: str
@@ -31,11 +36,14 @@ class Message(Value):
 
 
 def generate(change: Change, repository: str, ref: str, ledger: str | None = None) -> str:
-    """The message of a change: subject, note, and trailers in this order, each once but Opsgit-File.
+    """Return the message of a change: subject, body, note and trailers.
+
+    The trailers are Opsgit-Op, Opsgit-Repo, Opsgit-Ledger (review branches only) and one Opsgit-File per file, in this
+    order.
 
     :param repository: the project's repository id.
     :param ref: the full name of the branch that the commit is for.
-    :param ledger: on a review branch, the ledger commit by which it is judged.
+    :param ledger: on a review branch, the id of the ledger commit by which it is decided.
     """
     trailers = [f"Opsgit-Op: {change.request.op}", f"Opsgit-Repo: {repository} {ref}"]
     if ledger:
@@ -46,19 +54,21 @@ def generate(change: Change, repository: str, ref: str, ledger: str | None = Non
 
 
 def _digest(edit: Edit) -> str:
-    """The SHA-256 (hex) of a file that is written, `-` for one that is removed."""
+    """Return the SHA-256 (hex) of a file that is written, or `-` for a file that is removed."""
     return "-" if edit.content is None else hashlib.sha256(edit.content).hexdigest()
 
 
 def hide(note: str) -> str:
-    """The note with a space before each line that would read as one of our trailers."""
+    """Return the note with one space before each line that looks like an opsgit trailer."""
     return DISGUISE.sub(r" \1", note)
 
 
 def parse(message: str) -> Message:
-    """Take a message apart; refuses one without our trailers with `MESSAGE_MISMATCH`.
+    """Return the parts of a message.
 
-    It is not a proof of anything: the proof is to generate the message again and to compare.
+    It proves nothing by itself: a verifier generates the message again and compares.
+
+    :raises Refused: `MESSAGE_MISMATCH` when the opsgit trailers are missing or malformed.
     """
     paragraphs = message.removesuffix("\n").split("\n\n")
     found: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What the files hold, as frozen values. Field order is the order of the canonical form and of the schemas."""
+"""The classes of all records, as frozen values. Canonical form and schemas use the same order of fields."""
 
 from __future__ import annotations
 
@@ -9,56 +9,56 @@ Kind = TypeVar("Kind")
 
 
 class Value:
-    """What all values share. That it is here, and not generated for each class, saves each start 8 milliseconds."""
+    """The base class of all frozen values. One shared implementation saves 8 ms at start over one per dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __setattr__(self, name: str, value: object) -> None:
-        """A field is set once."""
+        """Set a field that has no value yet; a second assignment raises `FrozenInstanceError`."""
         if name in self.__dict__:
             raise FrozenInstanceError(f"cannot assign to field {name!r}")
         self.__dict__[name] = value
 
     def __delattr__(self, name: str) -> None:
-        """Nothing is taken away."""
+        """Raise `FrozenInstanceError`: a field cannot be deleted."""
         raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def __eq__(self, other: object) -> bool:
-        """The same class, and the same in every field."""
+        """Return whether both values have the same class and equal fields."""
         return type(self) is type(other) and self.__dict__ == other.__dict__
 
     def __hash__(self) -> int:
-        """By all fields."""
+        """Return a hash of all fields; raises `TypeError` for a value that holds a dict."""
         return hash(tuple(self.__dict__.values()))
 
     def __repr__(self) -> str:
-        """The fields that are set."""
+        """Return the class name and the fields whose value is not empty, zero or None."""
         shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name))
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def value(kind: type[Kind]) -> type[Kind]:
-    """Make a frozen value of a class: a dataclass whose comparison and freezing come from `Value`."""
+    """Turn a class into a frozen value: a dataclass that takes comparison and immutability from `Value`."""
     return dataclass(kw_only=True, repr=False, eq=False)(kind)
 
 
 @value
 class Stage(Value):
-    """One stage of a pipeline: an agent by name, or any agent of a role. Exactly one of the two is set."""
+    """One stage of a pipeline: either one agent or any agent of a role. Exactly one of the two fields is set."""
 
     agent: str | None = None
     role: str | None = None
 
     @property
     def name(self) -> str:
-        """The agent's or the role's name."""
+        """The name of the agent or of the role."""
         return self.agent or self.role or ""
 
 
 @value
 class Progress(Value):
-    """The assignee's last word on how the work goes."""
+    """The assignee's latest progress note. `at` is RFC 3339 text."""
 
     note: str
     at: str
@@ -66,7 +66,11 @@ class Progress(Value):
 
 @value
 class Submission(Value):
-    """What was handed in: round (1, 2, ...), where it is, and its digest (`h1:...` or `git:<commit>`)."""
+    """The deliverable of one round.
+
+    `round` counts from 1. `deliverable` is a path or `commit: <id>`. `digest` is `h1:...` or `git:<commit>`.
+    `repository` is where a `commit:` deliverable can be found. `at` is RFC 3339 text.
+    """
 
     round: int
     deliverable: str
@@ -77,7 +81,7 @@ class Submission(Value):
 
 @value
 class Comment(Value):
-    """One remark by one agent."""
+    """One comment by one agent. `at` is RFC 3339 text."""
 
     by: str
     at: str
@@ -86,7 +90,10 @@ class Comment(Value):
 
 @value
 class SignOff(Value):
-    """A reviewer's signature under one stage (index in the pipeline) of one round's digest."""
+    """A reviewer's approval of one stage for one round.
+
+    `stage` is an index into the pipeline. `digest` is the digest of the deliverable that the reviewer approved.
+    """
 
     stage: int
     by: str
@@ -97,7 +104,10 @@ class SignOff(Value):
 
 @value
 class Verdict(Value):
-    """How a review ended: approved, rejected, withdrawn or cancelled."""
+    """The end of a review. `outcome` is approved, rejected or withdrawn.
+
+    The schema also allows cancelled, which no operation writes: `task.cancel` writes no verdict.
+    """
 
     outcome: str
     by: str
@@ -107,7 +117,7 @@ class Verdict(Value):
 
 @value
 class Review(Value):
-    """The review of one round."""
+    """The review of one round. `request` is the text with which the assignee opened it."""
 
     round: int
     request: Comment | None = None
@@ -118,7 +128,7 @@ class Review(Value):
 
 @value
 class Rollback(Value):
-    """How a deployment was rolled back: by whom, when, what the rollback command did, on which alert."""
+    """The rollback of a deployment: agent, time, evidence of the rollback command, and the alert that justified it."""
 
     by: str
     at: str
@@ -128,9 +138,10 @@ class Rollback(Value):
 
 @value
 class Deployment(Value):
-    """One deployment: state is started, deployed, failed, abandoned or rolled-back.
+    """One deployment. `state` is started, deployed, failed, abandoned or rolled-back.
 
-    `evidence` is `exit 0`, `exit N`, `timeout`, `missing`, `output` or `attested` (no command was set).
+    `started` and `finished` are RFC 3339 text. `evidence` says how the command ended: `exit N`, `timeout`, `missing`,
+    `output` (too much output), `interrupted`, `changed` (the deliverable changed), or `attested` (no command is set).
     """
 
     state: str
@@ -146,7 +157,7 @@ class Deployment(Value):
 
 @value
 class Event(Value):
-    """One entry of a history that was imported: somebody's word, proved by nothing."""
+    """One entry of an imported history: an unverified statement from another tracker."""
 
     status: str
     at: str | None = None
@@ -158,7 +169,7 @@ class Event(Value):
 
 @value
 class ImportedHistory(Value):
-    """What a task brought from another tracker: its status and time of creation there, its history."""
+    """The data that a task brought from another tracker: its status there, its time of creation, its history."""
 
     status: str
     created: str | None = None
@@ -167,7 +178,7 @@ class ImportedHistory(Value):
 
 @value
 class Task(Value):
-    """One piece of work (design, section 2)."""
+    """One unit of work, with its submission, review and deployment."""
 
     id: str
     title: str
@@ -192,10 +203,12 @@ class Task(Value):
 
 @value
 class Key(Value):
-    """A public key (`ssh-ed25519 AAAA...`), its state (active, retired, compromised), its proof of possession.
+    """A public key of an agent.
 
-    A compromised key counts up to the commits `since` (each that was ever named); what an orchestrator took over of the
-    later ones is `ratified`.
+    `key` is an OpenSSH line (`ssh-ed25519 AAAA...`); `state` is active, retired or compromised; `added` is RFC 3339
+    text; `proof` is the proof of possession (an SSH signature, base64). `since` lists all cut-off commits of a
+    compromised key: a commit with this key that is not in the history of each of them is a finding. `ratified` lists
+    the commits that an orchestrator accepted nevertheless.
     """
 
     key: str
@@ -208,7 +221,7 @@ class Key(Value):
 
 @value
 class ImportedFigures(Value):
-    """What an agent brought from another tracker: tasks completed there, and when it was last active there."""
+    """The figures that an agent brought from another tracker: number of completed tasks, and last activity there."""
 
     tasks_completed: int | None = None
     last_active: str | None = None
@@ -216,7 +229,7 @@ class ImportedFigures(Value):
 
 @value
 class Agent(Value):
-    """Somebody who acts: kind is agent or human, status active or removed."""
+    """An agent or a person that signs operations. `kind` is agent or human; `status` is active or removed."""
 
     name: str
     role: str
@@ -229,13 +242,16 @@ class Agent(Value):
 
     @property
     def active_keys(self) -> tuple[str, ...]:
-        """The public keys that sign for the agent now."""
+        """The public keys whose signatures are valid now."""
         return tuple(k.key for k in self.keys if k.state == "active")
 
 
 @value
 class Quota(Value):
-    """A limit on use in a window: period is hourly, daily, weekly, monthly or none."""
+    """A limit on use within a window. `period` is hourly, daily, weekly, monthly or none.
+
+    `reset_at` is the end of the window as RFC 3339 text. `agents` are the agents that may use it; empty means all.
+    """
 
     name: str
     limit: int
@@ -247,7 +263,7 @@ class Quota(Value):
 
 @value
 class Metric(Value):
-    """A gauge that an observer sets."""
+    """A gauge: a number that an observer or orchestrator sets."""
 
     name: str
     value: int | float
@@ -257,7 +273,7 @@ class Metric(Value):
 
 @value
 class Alert(Value):
-    """Problem that an observer saw: status is open or resolved."""
+    """A problem that an observer or orchestrator reported. `status` is open or resolved."""
 
     id: str
     message: str
@@ -272,7 +288,7 @@ class Alert(Value):
 
 @value
 class Run(Value):
-    """A command to run: an argument list (never a shell), its time limit in seconds, its output limit in bytes."""
+    """A command: an argument list without a shell, its time limit in seconds, its output limit in bytes."""
 
     command: tuple[str, ...] = ()
     timeout: int = 600
@@ -281,14 +297,18 @@ class Run(Value):
 
 @value
 class Identity(Value):
-    """Whether every command must name its actor."""
+    """The identity policy. `explicit`: every command must name its actor."""
 
     explicit: bool = False
 
 
 @value
 class Project(Value):
-    """ops.yaml: the project's identity and policy. `roles` maps a role's name to its rights."""
+    """The content of ops.yaml: the project's identity and policy.
+
+    `rules` is the version of the rule book. `roles` maps the name of a role to its rights. `stale` maps a status to a
+    duration; `idle` is a duration.
+    """
 
     name: str
     repository: str

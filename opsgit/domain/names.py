@@ -1,4 +1,4 @@
-"""Ids and names, and the one path that each has in the tree."""
+"""Ids and names, and the path of the file that belongs to each. Read it for the layout of a state repository."""
 
 from __future__ import annotations
 
@@ -15,28 +15,33 @@ MAIN = "refs/heads/main"
 PROJECT = "ops.yaml"
 COMMIT_ID = "[0-9a-f]{40}|[0-9a-f]{64}"
 COMMIT = re.compile(rf"({COMMIT_ID})\Z")
-# Written by init and changed by `file.set` alone (design, section 2).
+# `opsgit init` writes these files; after that only the operation `file.set` changes them.
 MANAGED_FILES = frozenset({".gitignore", ".gitattributes", ".pre-commit-config.yaml", "README.md", ".gitlab-ci.yml"})
 MANAGED_FOLDERS = ("schema/", "gates/", ".github/", ".forgejo/")
 MANAGED_PART = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 
 
-LAST_CHECK = "last_check"  # the metric that says when a monitor ran; state.json shows its time
-RESERVED_METRICS = frozenset({"alerts"})  # state.json has these beside the metrics
+LAST_CHECK = "last_check"  # the metric that a monitor run sets; state.json shows the time of that run
+RESERVED_METRICS = frozenset({"alerts"})  # state.json uses these keys next to the names of metrics
 
 
 class Place(NamedTuple):
-    """What a path holds: its kind (project, task, agent, quota, metric, alert, managed) and its id or name."""
+    """The kind of file at a path, and the id or name that the path contains.
+
+    `kind` is project, task, agent, quota, metric, alert or managed. `name` is empty for the project and the whole path
+    for a managed file.
+    """
 
     kind: str
     name: str
 
 
 class Entity(NamedTuple):
-    """A kind of file that holds a record: the project, a task, an agent ...
+    """One kind of file that holds a record, for example the project, a task or an agent.
 
-    `folder` is where its files lie (empty: the project's one file), `identifier` the field that names a file, `check`
-    what judges that name, `schema` the name of its JSON Schema, `model` its class (or the name of one in `model`).
+    - `kind`: the name of the kind. `folder`: the folder of its files; empty for the project, which has a single file.
+    - `identifier`: the field that names the file. `check`: a function that returns a valid name and refuses others.
+    - `schema`: the name of its JSON Schema. `model`: its class, or the name of a class in the module `model`.
     """
 
     kind: str
@@ -48,7 +53,11 @@ class Entity(NamedTuple):
 
 
 def check_id(text: str, what: str = "id") -> str:
-    """Return a task or alert id if it is legal, else refuse it with `BAD_ID` (design, section 2)."""
+    """Return a task id or alert id if its form is valid.
+
+    :param what: what the id is for, for the message.
+    :raises Refused: `BAD_ID`.
+    """
     if len(text) > 64 or not ID.match(text) or text.lower().endswith(".lock"):
         refuse(
             "BAD_ID",
@@ -60,7 +69,11 @@ def check_id(text: str, what: str = "id") -> str:
 
 
 def check_name(text: str, what: str = "name") -> str:
-    """Return an agent, quota, metric or role name if it is legal, else refuse it with `BAD_NAME`."""
+    """Return the name of an agent, quota, metric or role if its form is valid.
+
+    :param what: what the name is for, for the message.
+    :raises Refused: `BAD_NAME`.
+    """
     if len(text) > 32 or not NAME.match(text) or text.endswith(".lock"):
         refuse(
             "BAD_NAME",
@@ -85,30 +98,38 @@ ENTITIES: dict[str, Entity] = {
 
 
 def task_folder(task_id: str) -> str:
-    """The folder of a task: the last two letters or digits of the id, lower context, padded with 0."""
+    """Return a task's folder: the last two letters or digits of the id, in lower case, padded with 0 on the left."""
     letters = re.sub(r"[._-]", "", task_id).lower()
     return f"tasks/{letters[-2:].rjust(2, '0')}"
 
 
 def task_path(task_id: str) -> str:
-    """The path of a task's file."""
+    """Return the path of a task's file."""
     return f"{task_folder(task_id)}/{task_id}.yaml"
 
 
 def path_of(kind: str, name: str) -> str:
-    """The path of the file of a kind (a key of `ENTITIES`) and an id or name."""
+    """Return the path of the file of an entity.
+
+    :param kind: a key of `ENTITIES`.
+    :param name: the id or name; ignored for the project.
+    """
     if kind == "project":
         return PROJECT
     return task_path(name) if kind == "task" else f"{ENTITIES[kind].folder}/{name}.yaml"
 
 
 def review_ref(task_id: str) -> str:
-    """The full name of a task's review branch."""
+    """Return the full name of a task's review branch."""
     return f"refs/heads/review/{task_id}"
 
 
 def place(path: str) -> Place:
-    """What may stand at a path; refuses a path that no operation writes with `WRONG_FILE`."""
+    """Return what may be stored at a path.
+
+    :param path: a path relative to the root of the state repository.
+    :raises Refused: `WRONG_FILE` for a path that no operation writes.
+    """
     if path == PROJECT:
         return Place("project", "")
     folder, _, rest = path.partition("/")
@@ -129,7 +150,7 @@ def _is_legal(entity: Entity, name: str) -> bool:
 
 
 def is_managed(path: str) -> bool:
-    """Whether a path is one of the files around the ledger: schemas, gates, CI, README."""
+    """Return whether a path belongs to a managed file: schemas, gate scripts, CI configuration, README."""
     inside = path.startswith(MANAGED_FOLDERS) and all(
         MANAGED_PART.match(part) and part.strip(".") and part.lower() not in (".git", "git~1")
         for part in path.split("/")

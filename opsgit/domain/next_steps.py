@@ -1,4 +1,4 @@
-"""What a task waits for, and what an agent should do next: asked of the rule book, never restated."""
+"""The next step of a task, and the steps that an agent can take on it now. Both are derived from the rule book."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opsgit.domain.vocabulary import DONE, ORCHESTRATE
 
 
 class Step(NamedTuple):
-    """One step that an agent can take on a task now: the operation, what to do, and the command that does it."""
+    """One step that an agent can take on a task now: the name of the operation, a description and the command."""
 
     op: str
     act: str
@@ -24,20 +24,21 @@ class Step(NamedTuple):
 
 
 def advised(rules: RuleBook) -> tuple[Operation, ...]:
-    """The operations that take a task forward."""
+    """Return the operations that take a task forward: those with an `Advice`."""
     return tuple(one for one in rules.operations.values() if one.advice)
 
 
 def waits_for(
     rules: RuleBook, task: Task, can_act: Callable[[str], bool], blocked: Iterable[str] = ()
 ) -> tuple[str, str] | None:
-    """Who has to act next (an agent or a role) and what to do; None when the task has ended.
+    """Return the agent or role that has to act next, and what it has to do.
 
-    :param can_act: whether the agent of a name is active.
-    :param blocked: the ids of the tasks that it is blocked by.
+    :param can_act: returns whether the agent of a name is active.
+    :param blocked: the ids of the open dependencies of the task.
+    :returns: None when the task has ended, or when the stage that should act names an agent that was removed.
     """
     found: tuple[str, str] | None = None
-    for one in advised(rules):  # of several steps the last in the catalogue is the usual one
+    for one in advised(rules):  # when several steps are possible, the last in the catalogue is the usual one
         name = one.advice.who(task, can_act) if one.advice else None
         if one.advice and name:
             found = name, one.advice.act
@@ -45,9 +46,9 @@ def waits_for(
 
 
 def steps(snapshot: Snapshot, rules: RuleBook, agent: Agent, task: Task, now: int) -> Iterator[Step]:
-    """The steps on a task that wait for an agent, and that the rule book lets it take.
+    """Yield the steps on a task that wait for an agent and that the rule book permits.
 
-    :param snapshot: the state, with the task's review branch laid over while it is in review.
+    :param snapshot: the state; for a task in review with the review branch's version of the task.
     :param now: seconds after the epoch.
     """
 

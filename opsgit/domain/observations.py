@@ -1,4 +1,4 @@
-"""What observers write: metrics and alerts."""
+"""The effects of operations on metrics and alerts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from opsgit.domain.vocabulary import SEVERITIES
 
 
 def set_metric(context: Context, _: Metric | None) -> Metric:
-    """Set a gauge to a number. `last_check` is set by a run of the monitor, to the number of its findings."""
+    """Set a metric to a number.
+
+    The metric `last_check` holds the number of findings of the latest monitor run, so it must be a whole number from 0.
+
+    :raises Refused: `BAD_NAME` for a reserved name; `BAD_VALUE`.
+    """
     name, value = context.request.target, context.request.get("value")
     if name in names.RESERVED_METRICS:
         refuse("BAD_NAME", f"{name!r} is a word of state.json itself", "choose another name", "name")
@@ -22,7 +27,10 @@ def set_metric(context: Context, _: Metric | None) -> Metric:
 
 
 def raise_alert(context: Context, _: None) -> Alert:
-    """Raise an alert, on a task where one is named."""
+    """Return a new open alert, on a task if the request names one.
+
+    :raises Refused: `BAD_ID` or `NOT_FOUND` for the task; `BAD_VALUE` for the severity; `BAD_TEXT`.
+    """
     alert_id, task_id = context.request.target, context.request.get("task")
     if task_id:
         context.snapshot.task(str(task_id))
@@ -41,7 +49,10 @@ def raise_alert(context: Context, _: None) -> Alert:
 
 
 def resolve_alert(context: Context, alert: Alert) -> Alert:
-    """Close an alert."""
+    """Mark an open alert as resolved.
+
+    :raises Refused: `NOTHING_CHANGES` when it is resolved already.
+    """
     if alert.status != "open":
         refuse("NOTHING_CHANGES", f"alert {alert.id} is resolved already", "opsgit alert list")
     return replace(alert, status="resolved", resolved=context.at, resolved_by=context.me)

@@ -1,4 +1,4 @@
-"""The record that describes one operation. `catalogue` holds one for each; everything else is derived from them."""
+"""The record that describes one operation. Read it before `catalogue`, which holds one such record per operation."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
 LEDGER, BRANCH, MERGE = "ledger", "branch", "merge"
-# Whether the file that an operation writes is there before.
+# Whether the file that an operation writes exists before the operation.
 EXISTS, NEW, EITHER = "exists", "new", "either"
 Fields = dict[str, Any]
 
 
 class Who(NamedTuple):
-    """One way to be allowed: a right (None: any active agent), and a relation (a key of `authority.RELATIONS`)."""
+    """One way in which an actor can be permitted.
+
+    `right` is the right that it needs; None means any active agent. `relation` is a key of `authority.RELATIONS`.
+    """
 
     right: str | None
     relation: str = "anyone"
 
 
 class Argument(NamedTuple):
-    """One argument of a request: what it is called in a refusal, a test for its value, and whether it must be given.
+    """One argument of a request: its description for a refusal, a test of its value, and whether it is required.
 
-    None counts as not given, and clears what an edit names.
+    None counts as not given; in an edit it clears the field.
     """
 
     form: str
@@ -38,7 +41,7 @@ class Argument(NamedTuple):
     required: bool = False
 
     def needed(self) -> Argument:
-        """The same argument, which must be given."""
+        """Return the same argument as a required one."""
         return self._replace(required=True)
 
 
@@ -73,11 +76,11 @@ CONTENT = Argument("bytes", lambda value: isinstance(value, bytes))
 
 
 class Advice(NamedTuple):
-    """What `task next` and the dashboards say of a step that takes a task forward.
+    """The text and the rule by which `task next` and the dashboards suggest an operation as the next step of a task.
 
-    `who` names the agent or role that the task waits for, or None where the step is not what it waits for; it sees the
-    task and a function that says whether an agent of a name can still act. `act` says what to do, `command` by which
-    command, where that is not the operation's own.
+    - `act`: what to do. `command`: the command for it; empty for the operation's own command.
+    - `who`: returns the agent or role that the task waits for, or None when the task does not wait for this step. It
+      receives the task and a function that returns whether an agent of a name is active.
     """
 
     act: str
@@ -88,20 +91,23 @@ class Advice(NamedTuple):
 class Operation(NamedTuple):
     """One operation of the rule book.
 
-    - `kind`: the kind of file that it writes (a key of `names.ENTITIES`, or `managed`). `finds`: whether the file is
-      there before.
-    - `who`: the ways to be allowed, of which one is enough. `sources`: the statuses that a task may have.
-      `gates`: the conditions, by name (`gates.GATES`), in the order in which they are checked.
-    - `targets`: the statuses that it leads to. With several, `reaches` says which; with none the status stays.
-    - `effect`: from the context and the value before (None for a new file) to the value after, or an `Outcome`.
-      The status is not its business.
-    - `arguments`: what a request may hold. `rebuild`: the same from the record before and the record after.
-    - `on`: where its commit stands: on the ledger, or on the task's review branch.
-    - `actor`: who acts when nobody is named (a key of `session.NATURAL`).
-    - `word`: what the subject says where no status changes. `command`: how a person makes it.
-    - `by_hand`: whether an edit of a file (record before, record after) is this operation; None: opsgit alone makes it.
-    - `ends`: whether it is needed to end a review or a task: then it may use the room that others must leave.
-    - `advice`: what to say of it as the next step of a task.
+    - `kind`: the kind of file that it writes (a key of `names.ENTITIES`, or `managed`). `finds`: whether that file
+      exists before the operation.
+    - `who`: the ways in which an actor can be permitted; one is enough. `sources`: the statuses from which it is
+      possible. `gates`: the names of its gates (keys of `gates.GATES`), in the order in which they are checked.
+    - `targets`: the statuses that it can set. With several, `reaches` returns the one to set; with none, the status
+      stays.
+    - `effect`: a function from the context and the value before (None for a new file) to the value after, or to an
+      `Outcome`. It does not set the status.
+    - `arguments`: the arguments that a request may have. `rebuild`: a function from the record before and the record
+      after to these arguments.
+    - `on`: the branch of its commit: the ledger or the task's review branch.
+    - `actor`: who acts when nobody is named (a key of `operations.session.NATURAL`).
+    - `word`: the word in the message's subject when the status does not change. `command`: the command for a person.
+    - `by_hand`: a function from the record before and the record after that returns whether a hand edit is this
+      operation; None when no edit of a record is. (A hand edit of managed files is always `file.set`.)
+    - `ends`: whether it may use the part of the file's maximum size that is reserved for ending a review or a task.
+    - `advice`: the text for this operation as the next step of a task; None when it is never suggested.
     """
 
     name: str
@@ -125,7 +131,11 @@ class Operation(NamedTuple):
 
 
 def check_arguments(operation: Operation, fields: Mapping[str, Any]) -> None:
-    """Refuse with `BAD_VALUE` an argument that the operation does not take, lacks, or gets in another form."""
+    """Refuse an argument that is unknown, missing or of the wrong type.
+
+    :param fields: the arguments of a request, by name.
+    :raises Refused: `BAD_VALUE`.
+    """
     for name, value in fields.items():
         known = operation.arguments.get(name)
         if known is None:

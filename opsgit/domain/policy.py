@@ -1,4 +1,4 @@
-"""Rights, roles and pipelines: who may do what, before any task is looked at."""
+"""Rights, roles and pipelines: the permissions of an agent that do not depend on a task."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opsgit.domain.model import Agent, Project, Stage
 from opsgit.domain.refusals import refuse
 from opsgit.domain.vocabulary import DEPLOY, OBSERVE, ORCHESTRATE, REVIEW, WORK
 
-# Whoever orchestrates never implements (design, section 3).
+# No role holds the right to orchestrate together with one of these rights.
 IMPLEMENTING = frozenset({WORK, REVIEW, DEPLOY})
 ROLES: dict[str, tuple[str, ...]] = {
     "orchestrator": (ORCHESTRATE,),
@@ -22,19 +22,22 @@ PIPELINE = ("developer", "reviewer", "deployer")
 
 
 def roles(project: Project) -> dict[str, tuple[str, ...]]:
-    """All roles of a project, built in and its own, each with its rights."""
+    """Return all roles of a project, its own and the built-in ones, each with its rights."""
     return {**project.roles, **ROLES}
 
 
 def rights(project: Project, agent: Agent) -> frozenset[str]:
-    """The rights that an agent holds now; none when it was removed."""
+    """Return the rights that an agent holds now; a removed agent holds none."""
     if agent.status != "active":
         return frozenset()
     return frozenset(roles(project).get(agent.role, ()))
 
 
 def check_role(project: Project, role: str) -> str:
-    """Return a role that exists, else refuse it with `UNKNOWN_ROLE`."""
+    """Return the name of a role that exists.
+
+    :raises Refused: `UNKNOWN_ROLE`.
+    """
     known = roles(project)
     if role not in known:
         refuse("UNKNOWN_ROLE", f"no role {role!r}; there are {', '.join(known)}",
@@ -43,7 +46,11 @@ def check_role(project: Project, role: str) -> str:
 
 
 def check_roles(project: Project) -> None:
-    """Refuse role definitions that are built in, badly named, or that mix orchestrating with implementing."""
+    """Refuse role definitions of a project that are not allowed.
+
+    :raises Refused: `BAD_NAME`; `IDENTITY_FIXED` for the name of a built-in role; `EXCLUSIVE_ROLES` for a role that has
+        the right to orchestrate and also the right to work, review or deploy.
+    """
     for name, held in project.roles.items():
         names.check_name(name, "role")
         if name in ROLES:
@@ -53,26 +60,28 @@ def check_roles(project: Project) -> None:
 
 
 def matches(stage: Stage, agent: Agent) -> bool:
-    """Whether a stage means this agent, by name or by role."""
+    """Return whether a stage names this agent or its role."""
     return agent.name == stage.agent or (stage.role is not None and agent.role == stage.role)
 
 
 def split_pipeline(words: str) -> tuple[str, ...]:
-    """The stages' names of `dev→qa→deploy`, also with `->` or `,` between them."""
+    """Return the names of the stages in a text such as `dev→qa→deploy`; `->` and `,` also separate stages."""
     return tuple(part.strip() for part in words.replace("→", ",").replace("->", ",").split(","))
 
 
 def stage_rights(count: int) -> list[str]:
-    """The right that each of `count` stages needs: the first works, the last deploys, those between review."""
+    """Return the right that each of `count` stages needs: work for the first, deploy for the last, else review."""
     return [WORK, *[REVIEW] * (count - 2), DEPLOY]
 
 
 def typed_pipeline(
     project: Project, stages: Sequence[str], agent_of: Callable[[str], Agent | None]
 ) -> tuple[Stage, ...]:
-    """Give each stage its type: an agent of that name, else a role; refuses with `BAD_PIPELINE`.
+    """Return the stages of a pipeline, each as an agent or a role; an agent takes precedence over a role.
 
-    :param agent_of: a function from a name to the `Agent` or None.
+    :param stages: the names of the stages.
+    :param agent_of: returns the agent of a name, or None.
+    :raises Refused: `BAD_PIPELINE`.
     """
     hint = "opsgit task add ... --pipeline 'dev→qa→deploy'"
     if len(stages) < 3:

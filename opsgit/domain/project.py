@@ -1,4 +1,4 @@
-"""The project's policy and the files around the ledger: who may change them and what must stay."""
+"""The effects of operations on ops.yaml and on managed files, and the checks of a new policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ FIXED = ("name", "repository", "rules", "created")
 
 
 def set_policy(context: Context, _: Project) -> Outcome:
-    """Replace ops.yaml by the request's `record`, whose bytes are `content`; identity and past roles must stay."""
+    """Replace ops.yaml by the request's `record`; the argument `content` holds the bytes of the new file.
+
+    :raises Refused: `IDENTITY_FIXED` when name, repository, rules or created changes or a role is removed;
+        `EXCLUSIVE_ROLES` when a role gains or loses the right to orchestrate; `BAD_VALUE`; the codes of `check_policy`.
+    """
     record: Record = context.request.get("record")
     changed = differences(context.snapshot.record(names.PROJECT) or {}, record)
     for key in FIXED:
@@ -29,9 +33,11 @@ def set_policy(context: Context, _: Project) -> Outcome:
 
 
 def upgrade_rules(context: Context, before: Project) -> Outcome:
-    """Move to the next version of the rule book: the number changes in ops.yaml, and nothing else.
+    """Change `rules` in ops.yaml to the next version of the rule book; nothing else may change.
 
-    The commit is still decided by the version before; the next one is decided by the new.
+    The old version still decides this commit; the new version decides the next one.
+
+    :raises Refused: `BAD_VALUE`; `UNKNOWN_RULES` when this program does not have the next version.
     """
     record: Record = context.request.get("record")
     old = context.snapshot.record(names.PROJECT) or {}
@@ -55,7 +61,11 @@ def _check(context: Context, after: Project) -> None:
 
 
 def check_policy(project: Project, find_agent: Callable[[str], Agent | None]) -> None:
-    """Refuse roles and a default pipeline that no project can have."""
+    """Refuse roles and a default pipeline that are not allowed in any project.
+
+    :param find_agent: returns the agent of a name, or None.
+    :raises Refused: `BAD_NAME`, `IDENTITY_FIXED`, `EXCLUSIVE_ROLES`, `ID_TAKEN`, `BAD_PIPELINE`.
+    """
     policy.check_roles(project)
     for role in project.roles:
         if find_agent(role):
@@ -65,7 +75,10 @@ def check_policy(project: Project, find_agent: Callable[[str], Agent | None]) ->
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted keys in which two mappings differ, in order."""
+    """Return the dotted keys in which two mappings differ, sorted at each level.
+
+    :param prefix: the dotted key of both mappings, with a final dot.
+    """
     found: list[str] = []
     for key in sorted(set(before) | set(after)):
         old, new = before.get(key), after.get(key)
@@ -77,7 +90,12 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str
 
 
 def set_files(context: Context, _: None) -> Outcome:
-    """Write managed files: `files` maps each path to what it becomes, or to None to remove it."""
+    """Write or remove managed files.
+
+    The argument `files` maps each path to a `ManagedFile`, or to None to remove the file.
+
+    :raises Refused: `WRONG_FILE` for another path, or for an executable file outside gates/; `NOTHING_CHANGES`.
+    """
     given: Mapping[str, ManagedFile | None] = context.request.get("files")
     for path, file in given.items():
         if not names.is_managed(path) or (file and file.executable and not path.startswith("gates/")):

@@ -1,4 +1,4 @@
-"""Quotas: limits on use in windows of UTC time."""
+"""Quotas: limits on use within windows that begin and end at fixed times in UTC."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from opsgit.domain.model import Quota
 from opsgit.domain.refusals import refuse
 from opsgit.domain.vocabulary import COUNT_MAX, PERIODS
 
-WARN_AT = 0.8  # the share of a quota from which on its users are warned
+WARN_AT = 0.8  # users are warned when this share of the limit is used
 
 
 def next_reset(period: str, at: str) -> str | None:
-    """When the window that holds `at` ends: at the full hour, midnight, Monday or the first, UTC; None for `none`."""
+    """Return the end of the window that contains a time.
+
+    Windows end at the full hour, at midnight, on Monday at midnight, or on the first of the month at midnight, in UTC.
+
+    :param period: hourly, daily, weekly, monthly or none.
+    :param at: RFC 3339 text.
+    :returns: RFC 3339 text, always later than `at`; None for the period none.
+    :raises Refused: `BAD_VALUE` when `at` is not RFC 3339 text.
+    """
     now = datetime.fromtimestamp(times.seconds(at), UTC)
     midnight = now.replace(hour=0, minute=0, second=0)
     ends = {
@@ -29,14 +37,22 @@ def next_reset(period: str, at: str) -> str | None:
 
 
 def current(quota: Quota, at: str) -> Quota:
-    """The quota as it counts at a time: after `reset_at` nothing is used and the next window runs."""
+    """Return the quota as it counts at a time: from `reset_at` on, use is 0 and a new window applies.
+
+    :param at: RFC 3339 text.
+    """
     if quota.reset_at and at >= quota.reset_at:
         return replace(quota, used=0, reset_at=next_reset(quota.period, at))
     return quota
 
 
 def define(context: Context, old: Quota | None) -> Quota:
-    """Make a quota or change its limit, period or agents; use within a running window is kept."""
+    """Create a quota, or change its limit, period or agents.
+
+    Use in the current window is kept unless the period changes.
+
+    :raises Refused: `BAD_VALUE`; `BAD_NAME` or `NOT_FOUND` for an agent.
+    """
     name = context.request.target
     limit, period = _amount(context.request.get("limit"), 0), str(context.request.get("period") or "none")
     if period not in PERIODS:
@@ -51,7 +67,7 @@ def define(context: Context, old: Quota | None) -> Quota:
 
 
 def _brought(context: Context, fresh: Quota) -> Quota:
-    """A new quota with the use and the window that it brings from another tracker, where the request names them."""
+    """Return a new quota, with the use and the end of the window from another tracker if the request gives them."""
     reset_at = context.request.get("reset_at") or fresh.reset_at
     if reset_at != fresh.reset_at and not _ends_a_window(fresh.period, str(reset_at), context.at):
         refuse("BAD_VALUE", f"no {fresh.period} window that has begun ends at {reset_at}", "leave it out", "reset_at")
@@ -59,18 +75,23 @@ def _brought(context: Context, fresh: Quota) -> Quota:
 
 
 def _ends_a_window(period: str, reset_at: str, at: str) -> bool:
-    """Whether a window of a period ends at `reset_at`, and it is not later than the one that holds `at`."""
+    """Return whether a window of the period ends at `reset_at`, not later than the current window."""
     last = next_reset(period, at)
     return last is not None and reset_at <= last and reset_at == window_end(period, reset_at)
 
 
 def window_end(period: str, at: str) -> str | None:
-    """`at` itself where a window ends at that second, else the end of the window that holds it."""
+    """Return `at` if a window of the period ends at that second, else the end of the window that contains it.
+
+    :param at: RFC 3339 text.
+    :returns: RFC 3339 text; None for the period none.
+    :raises Refused: `BAD_VALUE` when `at` is not RFC 3339 text.
+    """
     return next_reset(period, times.text(times.seconds(at) - 1))
 
 
 def period_in_name(name: str) -> str | None:
-    """The period that a quota's name says (`publish_daily`, `api-hourly`), or None."""
+    """Return the period that is part of a quota's name (`publish_daily`, `api-hourly`), or None."""
     return next((word for word in re.split("[-_]", name) if word in PERIODS and word != "none"), None)
 
 
@@ -81,7 +102,10 @@ def _amount(value: object, least: int) -> int:
 
 
 def use(context: Context, stored: Quota) -> Quota:
-    """Use some of a quota; refuses with `QUOTA_EXCEEDED` past the limit. A new window begins at the first use."""
+    """Use an amount of a quota. If its window has ended, counting starts again in the current one.
+
+    :raises Refused: `QUOTA_EXCEEDED` when less than the amount is left; `BAD_VALUE`.
+    """
     quota = current(stored, context.at)
     amount = _amount(context.request.get("amount"), 1)
     left = quota.limit - quota.used

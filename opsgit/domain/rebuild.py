@@ -1,7 +1,7 @@
-"""The request behind a commit, rebuilt from what the commit changed and what its message says.
+"""The reconstruction of a request from a commit: from the files that it changed and from its message.
 
-The rebuilt request is only a claim. It is decided like any other, and the answer must be the commit to the byte. The
-catalogue names, for each operation, the function here that finds its arguments in the record before and after.
+The result is unverified: the caller decides the request again and compares the answer with the commit. The catalogue
+names, for each operation, the function here that derives its arguments from the record before and the record after.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ EDITED = ("title", "description", "priority", "tags", "pipeline", "depends_on")
 def request(
     rules: RuleBook, message: Message, actor: str, before: Mapping[str, Record | None], after: Mapping[str, Any]
 ) -> Request:
-    """Rebuild the request of a commit by `actor`.
+    """Return the request that a commit claims to carry out.
 
     :param rules: the rule book by which the commit is decided.
-    :param before: the checked record of each changed path in the parent, None for a new file.
-    :param after: the checked record of each changed path; for ops.yaml a pair of record and bytes, for a managed
-        file a `ManagedFile`; None for a removed one.
-    :raises Refused: `CONTENT_MISMATCH` when the operation could not have changed those paths like that.
+    :param message: the parsed message of the commit.
+    :param actor: the name of the agent that signed the commit.
+    :param before: the checked record of each changed path in the parent, None for a new or managed file.
+    :param after: the checked record of each changed path; for ops.yaml a pair of record and bytes, for a managed file a
+        `ManagedFile`; None for a removed file.
+    :raises Refused: `CONTENT_MISMATCH` when the operation cannot change these paths in this way; `WRONG_FILE` for a
+        path that no operation writes.
     """
     operation = rules.operations.get(message.op)
     if operation and operation.kind == "managed":
@@ -54,20 +57,25 @@ def request(
 
 
 def nothing(_: Record | None, __: Record) -> Fields:
-    """No argument: the operation says it all."""
+    """Return no arguments, for an operation that has none."""
     return {}
 
 
 def policy(_: Record | None, new: Any) -> Fields:
-    """ops.yaml: the record and the bytes that hold it."""
+    """Return `record` and `content` of ops.yaml.
+
+    :param new: a pair of the record and the bytes of the file.
+    """
     return {"record": new[0], "content": new[1]}
 
 
 def pick(*wanted: str) -> Callable[[Record | None, Record], Fields]:
+    """Return a function that takes the named fields that are set from the record after."""
     return lambda _, new: {name: new[name] for name in wanted if name in new}
 
 
 def task(_: Record | None, new: Record) -> Fields:
+    """Return the arguments of `task.add` from the new task."""
     picked = {name: new[name] for name in ("title", "description", "priority", "tags", "depends_on") if name in new}
     stages = _stages(new)
     return {**picked, "pipeline": stages, "assigned": new.get("assigned")}
@@ -78,11 +86,13 @@ def _stages(record: Record) -> list[str]:
 
 
 def submission(_: Record | None, new: Record) -> Fields:
+    """Return the arguments of a submission or a revision."""
     handed = new["submission"]
     return {name: handed[name] for name in ("deliverable", "digest", "repository") if name in handed}
 
 
 def edit(old: Record | None, new: Record) -> Fields:
+    """Return the fields of the task that changed; removed ones are None, or an empty list for tags and dependencies."""
     changed = [name for name in EDITED if (old or {}).get(name) != new.get(name)]
     empty: Fields = {"tags": [], "depends_on": []}
     fields = {name: new.get(name, empty.get(name)) for name in changed}
@@ -90,95 +100,106 @@ def edit(old: Record | None, new: Record) -> Fields:
 
 
 def agent_edit(old: Record | None, new: Record) -> Fields:
+    """Return the fields of the agent that changed; a field that was removed is None."""
     names_ = ("role", "description", "kind", "email")
     return {name: new.get(name) for name in names_ if (old or {}).get(name) != new.get(name)}
 
 
 def last_comment(_: Record | None, new: Record) -> Fields:
+    """Return the text of the last comment on the ledger."""
     return {"text": new["comments"][-1]["text"]}
 
 
 def review_comment(_: Record | None, new: Record) -> Fields:
+    """Return the text of the last comment of the review."""
     return {"text": new["review"]["comments"][-1]["text"]}
 
 
 def signed(_: Record | None, new: Record) -> Fields:
+    """Return the round and the digest of the last sign-off."""
     mark = new["review"]["sign_offs"][-1]
     return {"round": mark["round"], "digest": mark["digest"]}
 
 
 def finish(_: Record | None, new: Record) -> Fields:
+    """Return the evidence, the digest and the start time of the deployment."""
     return pick("evidence", "digest", "started")(None, new["deployment"])
 
 
 def rollback(_: Record | None, new: Record) -> Fields:
+    """Return the evidence and the alert of the rollback; the commit that it reverts comes from the message."""
     undoing = new["deployment"]["rollback"]
     return {"evidence": undoing["evidence"], "alert": undoing.get("alert")}
 
 
 def new_key(_: Record | None, new: Record) -> Fields:
+    """Return the last key of the agent and its proof of possession."""
     return {"key": new["keys"][-1]["key"], "proof": new["keys"][-1]["proof"]}
 
 
 def agent(old: Record | None, new: Record) -> Fields:
+    """Return the arguments of `agent.add` from the new agent."""
     return {**pick("role", "description", "kind", "email", "imported")(old, new), **new_key(old, new)}
 
 
 def retired(old: Record | None, new: Record) -> Fields:
+    """Return the first key whose state changed."""
     pairs = zip((old or {})["keys"], new["keys"], strict=False)
     return {"key": next(b["key"] for a, b in pairs if a["state"] != b["state"])}
 
 
 def ratified(_: Record | None, new: Record) -> Fields:
+    """Return the commit that was ratified last."""
     return {"commit": next(k["ratified"][-1] for k in new["keys"] if k.get("ratified"))}
 
 
 def quota(old: Record | None, new: Record) -> Fields:
-    """What is used and when the window ends is said for a new quota alone; else it is kept."""
+    """Return limit, period and agents; for a new quota also the use and the end of the window."""
     brought = () if old else ("used", "reset_at")
     return pick("limit", "period", "agents", *brought)(old, new)
 
 
 def used(old: Record | None, new: Record) -> Fields:
+    """Return the amount that was used: the difference, or the new total when a new window has begun."""
     used, before = from_record(Quota, new), from_record(Quota, old or {})
     return {"amount": used.used if used.reset_at != before.reset_at else used.used - before.used}
 
 
 def imported_task(old: Record | None, new: Record) -> Fields:
-    """A task from another tracker: as it was added, and what it brought."""
+    """Return the arguments of `task.import` from the new task."""
     return {**task(old, new), "imported": new["imported"]}
 
 
 def assignee(_: Record | None, new: Record) -> Fields:
-    """To whom it was assigned."""
+    """Return the agent to which the task is assigned."""
     return {"to": new["assigned"]}
 
 
 def progress(_: Record | None, new: Record) -> Fields:
-    """What was said of the progress."""
+    """Return the progress note."""
     return {"text": new["progress"]["note"]}
 
 
 def kept(_: Record | None, new: Record) -> Fields:
-    """How many comments are left."""
+    """Return the number of comments that are left."""
     return {"keep": len(new.get("comments", ()))}
 
 
 def deployment(_: Record | None, new: Record) -> Fields:
-    """What a deployment announced."""
+    """Return the reference, the digest and the command of a deployment that started."""
     return pick("ref", "digest", "command")(None, new["deployment"])
 
 
 def requested(_: Record | None, new: Record) -> Fields:
-    """The text of a review's request."""
+    """Return the text of the review's request."""
     return {"text": new["review"]["request"]["text"]}
 
 
 def rejected(_: Record | None, new: Record) -> Fields:
-    """The round that was rejected."""
+    """Return the round that was rejected."""
     return {"round": new["review"]["round"]}
 
 
 def cut_off(_: Record | None, new: Record) -> Fields:
-    """The commit since which a key is compromised."""
+    """Return the commit since which the keys are compromised."""
     return {"since": new["keys"][-1]["since"][-1]}

@@ -1,4 +1,4 @@
-"""Between frozen values and the mappings that files hold: unset fields and empty lists are left out."""
+"""Conversion between frozen values and the mappings in files, which omit unset fields and empty lists and mappings."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ Value = TypeVar("Value")
 
 
 def model_of(kind: str) -> type[Any]:
-    """The class of the values of a kind of file."""
+    """Return the class of the records of a kind.
+
+    :param kind: a key of `names.ENTITIES`.
+    """
     named = names.ENTITIES[kind].model
     return named if isinstance(named, type) else typing.cast(type[Any], getattr(model, named))
 
 
 def to_record(value: object) -> dict[str, Any]:
-    """The mapping of a frozen value, in field order, without unset fields and empty lists or mappings."""
+    """Return the mapping of a frozen value, in field order, without unset fields and empty lists and mappings."""
     pairs = ((f.name, _plain(getattr(value, f.name))) for f in fields(value))  # type: ignore[arg-type]
     return {name: plain for name, plain in pairs if plain is not None and plain != [] and plain != {}}
 
@@ -37,19 +40,20 @@ def _plain(value: object) -> Any:
 
 
 def from_record(kind: type[Value], record: Record) -> Value:
-    """The frozen value of a mapping that its schema has accepted.
+    """Return the frozen value of a mapping that its schema has accepted.
 
-    :raises TypeError: if the mapping was not checked and lacks a field.
-    :raises KeyError: if it was not checked and has a field that there is not.
+    :raises TypeError, KeyError, AttributeError: when the mapping was not checked and does not fit.
     """
     wanted = _types(typing.cast(typing.Hashable, kind))
     return kind(**{name: _frozen(wanted[name], item) for name, item in record.items()})
 
 
 def checked(kind: type[Value], given: Any, where: str) -> Value:
-    """The frozen value of a mapping that nobody has checked; refuses with `BAD_VALUE` what does not fit its fields.
+    """Return the frozen value of a mapping that no schema has checked.
 
-    :param where: the argument that it came in, for the message.
+    :param given: the value to check; it need not be a mapping.
+    :param where: the argument that holds it, for the message.
+    :raises Refused: `BAD_VALUE` when the fields or their types do not fit.
     """
     if not _fits(kind, given):
         refuse("BAD_VALUE", f"{where} does not have the fields of {kind.__name__}", "opsgit help format", where)
@@ -57,7 +61,7 @@ def checked(kind: type[Value], given: Any, where: str) -> Value:
 
 
 def _fits(wanted: Any, given: Any) -> bool:
-    """Whether a plain value has the type that a field of a model names."""
+    """Return whether a plain value has the type that a model declares for a field."""
     if is_dataclass(wanted):
         hints = _types(typing.cast(typing.Hashable, wanted))
         needed = {f.name for f in fields(wanted) if f.default is MISSING and f.default_factory is MISSING}
@@ -93,7 +97,7 @@ def _types(kind: Any) -> dict[str, Any]:
 
 
 def _present(hint: Any) -> Any:
-    """The type of a field when it is set: `X | None` is X."""
+    """Return the type of a field that is set: for `X | None` it is X."""
     if isinstance(hint, types.UnionType):
         choices = [part for part in typing.get_args(hint) if part is not type(None)]
         return choices[0] if len(choices) == 1 else object

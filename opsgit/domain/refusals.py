@@ -1,4 +1,4 @@
-"""Refusals: the stable codes, what each means, and the exit code that it ends a command with."""
+"""Refusals: the stable codes, the meaning of each, and the exit code of the command that ends with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXITS: dict[int, str] = {
 
 
 class Code(NamedTuple):
-    """What a refusal code means: the exit code, one sentence, and whether trying again can help."""
+    """The meaning of a refusal code: the exit code, one sentence, and whether the same command may succeed later."""
 
     exit: int
     meaning: str
@@ -134,7 +134,7 @@ CODES: dict[str, Code] = {
 
 @dataclass(frozen=True)
 class Refusal:
-    """A refusal as data: a stable code, what was refused and why, and the command that would do it right."""
+    """A refusal as data: a stable code, the reason, the command that would be correct, and the place of the fault."""
 
     code: str
     message: str
@@ -143,17 +143,17 @@ class Refusal:
 
     @property
     def exit(self) -> int:
-        """The exit code of the command that met this refusal."""
+        """The exit code of the command that ends with this refusal."""
         return CODES[self.code].exit
 
     @property
     def retryable(self) -> bool:
-        """Whether the same command may succeed when tried again."""
+        """Whether the same command may succeed when it is run again."""
         return CODES[self.code].retryable
 
 
 class Refused(Exception):  # noqa: N818 - it is a verdict on its way to the caller, not an error
-    """Carries one or more refusals up to the caller that turns them into data."""
+    """An exception that carries one or more refusals to the caller that turns them into data."""
 
     def __init__(self, *refusals: Refusal) -> None:
         super().__init__("; ".join(f"{r.code}: {r.message}" for r in refusals))
@@ -170,7 +170,8 @@ def refuse(code: str, message: str, hint: str = "", where: str = "") -> NoReturn
 
     :param code: a key of `CODES`.
     :param message: what was refused and why.
-    :param hint: the command that would do it right.
-    :param where: the file and path of the fault, where there is one.
+    :param hint: the command that would be correct.
+    :param where: the file, field or argument at fault, if there is one.
+    :raises Refused: always.
     """
     raise Refused(Refusal(code, message, hint, where))

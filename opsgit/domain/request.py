@@ -1,4 +1,4 @@
-"""What goes into a decision and what comes out: snapshot, request, change."""
+"""The input and the output of a decision: snapshot, request and change."""
 
 from __future__ import annotations
 
@@ -15,33 +15,36 @@ Found = TypeVar("Found")
 
 
 class ManagedFile(NamedTuple):
-    """A file that is no record: schemas, README, CI files, gates (these alone may be executable)."""
+    """A file that holds no record: schema, README, CI configuration, gate script. Only gate scripts are executable."""
 
     content: bytes
     executable: bool = False
 
 
 class Reader(Protocol):
-    """The state at one commit, as the floors above hand it in."""
+    """Access to the state at one commit. The storage layer implements it."""
 
     def record(self, path: str) -> Record | None:
-        """The checked mapping of the file at `path`, or None when there is none."""
+        """Return the mapping of the file at a path, checked by its schema, or None when there is no file."""
 
     def managed(self, path: str) -> ManagedFile | None:
-        """The managed file at `path`, or None when there is none."""
+        """Return the managed file at a path, or None when there is none."""
 
     def names(self, folder: str) -> Sequence[str]:
-        """The file names directly in a folder; empty when there is no such folder."""
+        """Return the names of the entries of a folder; empty when there is no such folder."""
 
     def schema(self, name: str) -> Mapping[str, Any]:
-        """The JSON Schema of a kind of file, by the schema's name."""
+        """Return the JSON Schema of a name."""
 
     def deploy_commit(self, task_id: str) -> str | None:
-        """The id of the ledger commit that last deployed a task."""
+        """Return the id of the latest ledger commit that deployed a task (hex, 40 or 64 digits), or None."""
 
 
 class BranchAction(NamedTuple):
-    """An operation on a review branch: which, by whom, and the agent's key that signed it (empty: none of its keys)."""
+    """An operation on a review branch: its name, its author, and the author's key that signed it.
+
+    `key` is empty when no key of the author signed it.
+    """
 
     op: str
     by: str
@@ -50,9 +53,10 @@ class BranchAction(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Snapshot:
-    """A state that a request is judged by.
+    """The state by which a request is decided.
 
-    `over` replaces files (the review branch's version of a task), `branch_actions` gives the operations on that branch.
+    `over` holds records that replace those of the reader (the review branch's version of a task). `branch_actions`
+    returns the operations on that branch, newest first.
     """
 
     reader: Reader
@@ -60,21 +64,29 @@ class Snapshot:
     branch_actions: Callable[[], Sequence[BranchAction]] = tuple
 
     def record(self, path: str) -> Record | None:
-        """The mapping at a path, or None."""
+        """Return the mapping at a path, or None."""
         return self.over.get(path) or self.reader.record(path)
 
     def find(self, kind: type[Found], path: str) -> Found | None:
-        """The value at a path, or None."""
+        """Return the value at a path, or None.
+
+        :param kind: the class of the value.
+        """
         record = self.record(path)
         return None if record is None else from_record(kind, record)
 
     @property
     def project(self) -> Project:
-        """The project's identity and policy."""
+        """The project's identity and policy; refuses with `NOT_FOUND` when there is no ops.yaml."""
         return self.need(Project, names.PROJECT, "project")
 
     def need(self, kind: type[Found], path: str, what: str) -> Found:
-        """The value at a path; refuses with `NOT_FOUND` when there is none."""
+        """Return the value at a path.
+
+        :param kind: the class of the value.
+        :param what: the kind and the name, for the message (`task SKILL-001`).
+        :raises Refused: `NOT_FOUND`.
+        """
         found = self.find(kind, path)
         if found is None:
             noun = what.split(" ", maxsplit=1)[0]
@@ -82,42 +94,54 @@ class Snapshot:
         return found
 
     def task(self, task_id: str) -> Task:
-        """The task of an id; refuses with `NOT_FOUND`."""
+        """Return the task of an id.
+
+        :raises Refused: `BAD_ID`, `NOT_FOUND`.
+        """
         return self.need(Task, names.task_path(names.check_id(task_id)), f"task {task_id}")
 
     def agent(self, name: str) -> Agent:
-        """The agent of a name; refuses with `NOT_FOUND`."""
+        """Return the agent of a name, active or removed.
+
+        :raises Refused: `BAD_NAME`, `NOT_FOUND`.
+        """
         return self.need(Agent, names.path_of("agent", names.check_name(name)), f"agent {name}")
 
     def find_agent(self, name: str) -> Agent | None:
-        """The agent of a name, or None (a name that no agent can have gives None too)."""
+        """Return the agent of a name, or None; an invalid name gives None too."""
         return self.find(Agent, names.path_of("agent", name)) if names.NAME.match(name) else None
 
     def agents(self) -> tuple[Agent, ...]:
-        """All agents, removed ones too, by name."""
+        """Return all agents, active and removed, sorted by name."""
         stems = sorted(name.removesuffix(".yaml") for name in self.reader.names("agents"))
         return tuple(agent for agent in map(self.find_agent, stems) if agent)
 
     def quota(self, name: str) -> Quota:
-        """The quota of a name; refuses with `NOT_FOUND`."""
+        """Return the quota of a name.
+
+        :raises Refused: `BAD_NAME`, `NOT_FOUND`.
+        """
         return self.need(Quota, names.path_of("quota", names.check_name(name)), f"quota {name}")
 
     def alert(self, alert_id: str) -> Alert:
-        """The alert of an id; refuses with `NOT_FOUND`."""
+        """Return the alert of an id.
+
+        :raises Refused: `BAD_ID`, `NOT_FOUND`.
+        """
         return self.need(Alert, names.path_of("alert", names.check_id(alert_id)), f"alert {alert_id}")
 
     def taken(self, path: str) -> str | None:
-        """The name of the file that an id would collide with, case folded, or None."""
+        """Return the name of the file in the same folder that equals the path's name with case folded, or None."""
         folder, _, name = path.rpartition("/")
         return next((other for other in self.reader.names(folder) if other.casefold() == name.casefold()), None)
 
 
 @dataclass(frozen=True, repr=False)
 class Request(Value):
-    """One operation that somebody asks for.
+    """One operation that an actor asks for.
 
-    `target` is the id or name that it is about, `fields` its arguments (as the operation's record in the catalogue
-    names them), and `note` the words for the commit's message, in the form that `text.tidy` gives.
+    `target` is the id or name of the entity. `fields` holds the arguments, as the operation's record in the catalogue
+    names them. `note` is the text for the message, in the form that `text.tidy` returns.
     """
 
     op: str
@@ -127,13 +151,13 @@ class Request(Value):
     note: str = ""
 
     def get(self, name: str, default: Any = None) -> Any:
-        """One argument."""
+        """Return one argument, or `default` when it is not given."""
         return self.fields.get(name, default)
 
 
 @dataclass(frozen=True, repr=False)
 class Edit(Value):
-    """A file that an operation writes: its bytes (None: it is removed), and the record that they hold, if any."""
+    """A file that an operation writes. `content` holds its bytes (None removes it), `record` their mapping, if any."""
 
     path: str
     content: bytes | None
@@ -142,7 +166,7 @@ class Edit(Value):
 
 
 class Outcome(NamedTuple):
-    """What an effect gives that writes other than one record: the files, and the subject of the message."""
+    """The result of an effect that does not write exactly one record: the files, and the subject of the message."""
 
     edits: tuple[Edit, ...]
     subject: str
@@ -150,9 +174,10 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Change(Value):
-    """The rule book's answer to a legal request: what is written, and the message's subject.
+    """The rule book's answer to a legal request: the files to write and the subject of the message.
 
-    `on` is `ledger`, `branch` or `merge`; `before` and `after` are the task's status (None without a task).
+    `on` is `ledger`, `branch` or `merge`. `at` is RFC 3339 text. `before` and `after` are the task's status; both are
+    None without a task, and `before` is None for a new task. `body` is a generated paragraph of the message, or empty.
     """
 
     request: Request
@@ -166,5 +191,5 @@ class Change(Value):
 
     @property
     def is_transition(self) -> bool:
-        """Whether a task's status changed."""
+        """Whether the operation changed a task's status."""
         return self.before != self.after

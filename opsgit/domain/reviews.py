@@ -1,4 +1,4 @@
-"""What the operations on a review branch write, and the verdicts that merge it."""
+"""The effects of operations in a review: those on the review branch, and the verdicts that merge it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,36 @@ from opsgit.domain.tasks import contributed, remark, submitted
 
 
 def request(context: Context, task: Task) -> Task:
-    """Open the review with the author's words (the pull request's text)."""
+    """Open the review with the assignee's text, as in the description of a pull request.
+
+    :raises Refused: `BAD_TEXT`, `DELIVERABLE_REQUIRED`.
+    """
     return replace(task, review=replace(review_of(task), request=remark(context)))
 
 
 def comment(context: Context, task: Task) -> Task:
-    """Append a remark to the review."""
+    """Add a comment to the review.
+
+    :raises Refused: `BAD_TEXT`, `DELIVERABLE_REQUIRED`.
+    """
     review = review_of(task)
     return replace(task, review=replace(review, comments=(*review.comments, remark(context))))
 
 
 def revise(context: Context, task: Task) -> Task:
-    """Hand in another version within the round; every sign-off is void."""
+    """Replace the submission within the same round; all sign-offs are dropped.
+
+    :raises Refused: `BAD_TEXT`, `DELIVERABLE_OUTSIDE`, `DELIVERABLE_REQUIRED`.
+    """
     revised = submitted(context, submission_of(task).round)
     return contributed(replace(task, submission=revised, review=replace(review_of(task), sign_offs=())), context.me)
 
 
 def sign_off(context: Context, task: Task) -> Task:
-    """Sign the open stage."""
+    """Add a sign-off of the open stage.
+
+    :raises Refused: `DELIVERABLE_REQUIRED`.
+    """
     return _signed(context, task, open_stage(task) or 1)
 
 
@@ -40,18 +52,27 @@ def _signed(context: Context, task: Task, stage: int) -> Task:
 
 
 def approve(context: Context, task: Task) -> Task:
-    """Sign the last stage: the verdict is approved."""
+    """Add the sign-off of the last review stage and the verdict approved.
+
+    :raises Refused: `DELIVERABLE_REQUIRED`.
+    """
     return _judged(context, _signed(context, task, len(task.pipeline) - 2), "approved")
 
 
 def reject(context: Context, task: Task) -> Task:
-    """Send the task back; this digest is never submitted again."""
+    """Add the verdict rejected. The digest is recorded, so that it cannot be submitted again.
+
+    :raises Refused: `DELIVERABLE_REQUIRED`.
+    """
     known = dict.fromkeys((*task.rejected, submission_of(task).digest))
     return _judged(context, replace(task, rejected=tuple(known)), "rejected")
 
 
 def withdraw(context: Context, task: Task) -> Task:
-    """Take the submission back to work on it."""
+    """Add the verdict withdrawn: the assignee takes the submission back to continue work on it.
+
+    :raises Refused: `DELIVERABLE_REQUIRED`.
+    """
     return _judged(context, task, "withdrawn")
 
 

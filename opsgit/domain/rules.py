@@ -1,7 +1,7 @@
-"""The versions of the rule book. A commit is decided by the version that its parent's ops.yaml names.
+"""The versions of the rule book: each is a set of operations and gates.
 
-A version is a value: its operations and its gates. Where a later version differs, it replaces entries here, and nowhere
-else:
+The parent's ops.yaml names the version that decides a commit. On a review branch it is the ops.yaml of the ledger
+commit that the message names. A later version replaces entries of an earlier one, in this module only:
 
     VERSIONS[2] = VERSIONS[1].with_changes(2, gates={"a deliverable is named": stricter})
 """
@@ -34,28 +34,34 @@ class RuleBook:
     def with_changes(
         self, version: int, operations: Mapping[str, Operation] | None = None, gates: Mapping[str, Gate] | None = None
     ) -> RuleBook:
-        """Another version, in which some operations or gates are others."""
+        """Return another version that replaces or adds some operations and gates."""
         return RuleBook(version, {**self.operations, **(operations or {})}, {**self.gates, **(gates or {})})
 
     def operation(self, name: str) -> Operation:
-        """An operation; refuses with `NO_SUCH_OPERATION`."""
+        """Return the operation of a name.
+
+        :raises Refused: `NO_SUCH_OPERATION`.
+        """
         found = self.operations.get(name)
         if found is None:
             refuse("NO_SUCH_OPERATION", f"there is no operation {name!r}", "opsgit help lifecycle")
         return found
 
     def next(self) -> RuleBook:
-        """The version after this one; refuses with `UNKNOWN_RULES`."""
+        """Return the version after this one.
+
+        :raises Refused: `UNKNOWN_RULES`.
+        """
         return version(self.version + 1)
 
     @cached_property
     def steps(self) -> tuple[Operation, ...]:
-        """The operations that take a task from one status to another."""
+        """The operations that can change a task's status: those with source and target statuses."""
         return tuple(one for one in self.operations.values() if one.sources and one.targets)
 
     @cached_property
     def moves(self) -> dict[tuple[str, str], Operation]:
-        """The operation that `task move` means, by the status that a task has and the one that is wanted."""
+        """The operation that `task move` selects, by current and wanted status; the first in the catalogue is used."""
         return {
             (source, target): one
             for one in reversed(self.steps)
@@ -65,7 +71,10 @@ class RuleBook:
         }
 
     def why_not(self, operation: Operation, task: Task) -> Refusal:
-        """The refusal of an operation from a status that its record does not name."""
+        """Return the refusal of an operation that is not possible from the task's status.
+
+        :returns: a refusal with `ALREADY_CLAIMED`, `ALREADY_THERE`, `IN_REVIEW` or `ILLEGAL_TRANSITION`.
+        """
         if operation.name == "task.claim" and task.assigned:
             return Refusal("ALREADY_CLAIMED", f"{task.id} was claimed by {task.assigned}", "opsgit task next")
         if task.status in operation.targets:
@@ -86,7 +95,10 @@ VERSIONS: dict[int, RuleBook] = {1: RuleBook(1, OPERATIONS, GATES)}
 
 
 def version(number: int) -> RuleBook:
-    """A version of the rule book; refuses one that this program does not have with `UNKNOWN_RULES`, never a guess."""
+    """Return a version of the rule book.
+
+    :raises Refused: `UNKNOWN_RULES` when this program does not have it.
+    """
     found = VERSIONS.get(number)
     if found is None:
         known = f"{min(VERSIONS)} to {max(VERSIONS)}" if len(VERSIONS) > 1 else str(max(VERSIONS))
@@ -96,5 +108,9 @@ def version(number: int) -> RuleBook:
 
 
 def in_force(project: Project) -> RuleBook:
-    """The rule book by which the children of a state are decided."""
+    """Return the rule book that decides the commits that follow a state.
+
+    :param project: the project in that state.
+    :raises Refused: `UNKNOWN_RULES`.
+    """
     return version(project.rules)

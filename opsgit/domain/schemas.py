@@ -1,4 +1,4 @@
-"""The check of a record by its JSON Schema, compiled to plain tests. The floors above hand the schemas in."""
+"""A fast check of records by their JSON Schemas, compiled to plain functions. The caller passes in the schemas."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from opsgit.domain.refusals import refuse
 Test = Callable[[Any], bool]
 Schema = Mapping[str, Any]
 Load = Callable[[str], Schema]
-_COMPILED: dict[str, tuple[Schema, Test]] = {}  # by name: compiling costs a millisecond a schema
+_COMPILED: dict[str, tuple[Schema, Test]] = {}  # by name; compiling a schema takes about 1 ms
 
 
 def check(kind: str, record: Record, path: str, load: Load) -> None:
-    """Refuse a record that does not fit the schema of its kind with `SCHEMA`.
+    """Refuse a record that does not fit the schema of its kind.
 
+    :param kind: a key of `names.ENTITIES`.
     :param path: the file's path, for the message.
-    :param load: gives a JSON Schema by its name.
+    :param load: returns a JSON Schema by its name.
+    :raises Refused: `SCHEMA`.
     """
     name = names.ENTITIES[kind].schema
     if not fits(name, record, load):
@@ -29,7 +31,11 @@ def check(kind: str, record: Record, path: str, load: Load) -> None:
 
 
 def fits(name: str, record: Any, load: Load) -> bool:
-    """Whether a value fits the schema of a name."""
+    """Return whether a value fits a schema.
+
+    :param name: the name of the schema.
+    :param load: returns a JSON Schema by its name.
+    """
     schema = load(name)
     known = _COMPILED.get(name)
     if known is None or known[0] is not schema:
@@ -38,7 +44,7 @@ def fits(name: str, record: Any, load: Load) -> bool:
 
 
 def _faults(schema: Schema, defs: Schema, value: Any, where: str = "") -> list[str]:
-    """Which fields of a mapping do not fit, and which it lacks or has too many of: enough to find the place."""
+    """Return messages about the top-level fields of a mapping that do not fit, are missing or are unknown."""
     properties = schema.get("properties", {})
     if not isinstance(value, dict) or not properties:
         return [f"{where or 'the file'} does not fit its schema"]
@@ -49,7 +55,7 @@ def _faults(schema: Schema, defs: Schema, value: Any, where: str = "") -> list[s
 
 
 def _all_of(schema: Schema, defs: Schema) -> Test:
-    """One test for all keywords of a schema that we use; a keyword that we do not know is a bug."""
+    """Return one test for all keywords of a schema; an unknown keyword raises `KeyError`, because it is a bug."""
     tests = [KEYWORDS[key](schema, defs) for key in schema if key not in ANNOTATIONS]
     return tests[0] if len(tests) == 1 else lambda value: all(test(value) for test in tests)
 

@@ -1,11 +1,14 @@
-"""The figures of a report, worked out from transitions and nothing else.
+"""The figures of a report, computed from the operations of the ledger alone.
 
-Definitions: a task is *done* when a review approves it, *rejected* when one rejects it; both count for the agent that
-had it assigned. The success rate is done / (done + rejected). A review takes from the submission to its verdict and
-counts for who gave the verdict. *Completed* is what an agent finished in its role: work that was approved, reviews that
-it signed off or gave the verdict on, deployments that it made; nothing that happens later takes any of it away. A cycle
-runs from the first start of work to done. The 85 % figure is the nearest rank: the smallest value that at least 85 % do
-not exceed. Times are in seconds.
+- A task is *done* when a review approves it and *rejected* when a review rejects it. Both count for the assignee.
+- The success rate is done / (done + rejected).
+- The time of a review runs from the submission to the verdict. It counts for the author of the verdict.
+- *Completed* counts an agent's approved tasks, its deployments, and the reviews in which it signed off or gave the
+  verdict, if they ended with an approval or a rejection. Later operations do not reduce it.
+- A cycle runs from the first start of work to done.
+- The 85th percentile is the nearest rank: the smallest value such that at least 85 % of the values are not larger.
+
+All times are in seconds.
 """
 
 from __future__ import annotations
@@ -18,14 +21,14 @@ from typing import Any
 
 from opsgit.domain.vocabulary import DEPLOYED, DONE, IN_PROGRESS, IN_REVIEW, REJECTED
 
-# An operation: by, at (seconds), path; a transition also has before, status, assigned; a verdict has reviewers (who
-# signed off).
+# One operation: by, at (seconds after the epoch), path. A transition also has before, status and assigned; a verdict
+# has reviewers (the agents that signed off).
 Entry = Mapping[str, Any]
 
 
 @dataclass(eq=False, repr=False)
 class Performance:
-    """What one agent did in the time of a report; durations in seconds."""
+    """The figures of one agent in the period of a report. `reviews` holds durations in seconds."""
 
     done: int = 0
     rejected: int = 0
@@ -36,19 +39,19 @@ class Performance:
 
     @property
     def completed(self) -> int:
-        """What the agent finished in its role: approved work, reviews, deployments."""
+        """The number of approved tasks, reviews and deployments."""
         return self.done + self.reviewed + self.deployed
 
     @property
     def success(self) -> float | None:
-        """done / (done + rejected), or None without either."""
+        """done / (done + rejected), or None when both are 0."""
         judged = self.done + self.rejected
         return self.done / judged if judged else None
 
 
 @dataclass(eq=False, repr=False)
 class Figures:
-    """What happened in the time of a report."""
+    """The figures of the period of a report: transitions by status, figures by agent, and cycle times in seconds."""
 
     transitions: Counter[str] = field(default_factory=Counter)
     agents: dict[str, Performance] = field(default_factory=lambda: defaultdict(Performance))
@@ -56,9 +59,10 @@ class Figures:
 
 
 def figures(entries: Iterable[Entry], since: int) -> Figures:
-    """The figures of all that happened at or after `since` (seconds); earlier entries only say when work began.
+    """Return the figures of all operations from a time on. Earlier operations only tell when work and reviews began.
 
     :param entries: all operations of the ledger, oldest first.
+    :param since: seconds after the epoch.
     """
     found, begun, handed_in = Figures(), dict[str, int](), dict[str, int]()
     for entry in entries:
@@ -95,12 +99,15 @@ def _count(found: Figures, entry: Entry, begun: int | None, handed_in: int | Non
 
 
 def median(values: Sequence[int]) -> float | None:
-    """The median, or None of nothing."""
-    import statistics  # costs 8 ms, and every write works out figures
+    """Return the median, or None for no values."""
+    import statistics  # takes 8 ms to import, and every write computes figures but needs no median
 
     return statistics.median(values) if values else None
 
 
 def rank(values: Sequence[int], share: float = 0.85) -> int | None:
-    """The nearest-rank percentile, or None of nothing."""
+    """Return the nearest-rank percentile, or None for no values.
+
+    :param share: the percentile as a fraction greater than 0 and at most 1.
+    """
     return sorted(values)[math.ceil(share * len(values)) - 1] if values else None

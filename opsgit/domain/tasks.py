@@ -1,4 +1,4 @@
-"""What each operation of the work itself writes into a task. Whether it may is the catalogue's business."""
+"""The effects of operations on the work of a task. Permissions and gates are in the catalogue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, PRIORITIES, WORK
 
 
 def add(context: Context, _: None) -> Task:
-    """A new task, in the backlog or assigned."""
+    """Return a new task, in the backlog or assigned.
+
+    :raises Refused: `BAD_TEXT`, `BAD_VALUE`, `BAD_PIPELINE`, `DEPENDENCY_CYCLE`; `BAD_ID` or `NOT_FOUND` for a
+        dependency; the codes of `assigned_to`.
+    """
     get, task_id = context.request.get, context.request.target
     task = Task(
         id=task_id,
@@ -32,7 +36,7 @@ def add(context: Context, _: None) -> Task:
 
 
 def added_as(context: Context, _: None) -> str:
-    """The status of a new task."""
+    """Return the status of a new task."""
     return ASSIGNED if context.request.get("assigned") else BACKLOG
 
 
@@ -49,19 +53,19 @@ def _description(context: Context) -> str | None:
 
 
 def _priority(word: str) -> str:
-    """A priority that exists, else `BAD_VALUE`."""
+    """Return a known priority, or refuse with `BAD_VALUE`."""
     if word not in PRIORITIES:
         refuse("BAD_VALUE", f"{word!r} is no priority; there are {', '.join(PRIORITIES)}", "--priority high")
     return word
 
 
 def _tags(words: Sequence[str]) -> tuple[str, ...]:
-    """Tags, each checked and once."""
+    """Return the tags, checked and without duplicates."""
     return tuple(dict.fromkeys(text.check(word, "tag", 50, lines=False) for word in words))
 
 
 def _dependencies(context: Context, task_id: str, ids: Sequence[str]) -> tuple[str, ...]:
-    """The ids, each of a task that exists and that does not lead back to this one."""
+    """Return the ids without duplicates; each task must exist, and none may depend on this task."""
     for other in ids:
         context.snapshot.task(other)
     seen, ahead = set(), list(ids)
@@ -76,7 +80,10 @@ def _dependencies(context: Context, task_id: str, ids: Sequence[str]) -> tuple[s
 
 
 def assigned_to(context: Context, task: Task, name: str) -> Task:
-    """The task assigned to an agent that is active, may work and that the first stage means."""
+    """Return the task, assigned to an active agent that has the right to work and fits the first stage.
+
+    :raises Refused: `BAD_NAME`, `NOT_FOUND`, `AGENT_REMOVED`, `RIGHT_MISSING`, `NOT_IN_PIPELINE`.
+    """
     agent = context.snapshot.agent(name)
     _may_work(context, agent)
     if not policy.matches(task.pipeline[0], agent):
@@ -93,42 +100,55 @@ def _may_work(context: Context, agent: Agent) -> None:
 
 
 def contributed(task: Task, name: str) -> Task:
-    """The task with `name` among its contributors, who may never judge it."""
+    """Return the task with `name` among its contributors. A contributor may never review the task."""
     known = task.contributors if name in task.contributors else (*task.contributors, name)
     return replace(task, contributors=known)
 
 
 def assign(context: Context, task: Task) -> Task:
-    """Give the task to somebody; from done it is reopened, which voids its approvals."""
+    """Assign the task to an agent. A done task is reopened: its review and its deployment are dropped from the record.
+
+    :raises Refused: the codes of `assigned_to`.
+    """
     if task.status == DONE:
         task = replace(task, review=None, deployment=None)
     return assigned_to(context, task, str(context.request.get("to")))
 
 
 def claim(context: Context, task: Task) -> Task:
-    """Take a task from the backlog for oneself."""
+    """Assign a task from the backlog to the actor.
+
+    :raises Refused: the codes of `assigned_to`.
+    """
     return assigned_to(context, task, context.me)
 
 
 def release(_: Context, task: Task) -> Task:
-    """Back to the backlog, assigned to nobody."""
+    """Remove the assignee; the task returns to the backlog."""
     return replace(task, assigned=None, progress=None)
 
 
 def start(context: Context, task: Task) -> Task:
-    """Begin to work."""
+    """Start work: the actor becomes a contributor."""
     return contributed(task, context.me)
 
 
 def submit(context: Context, task: Task) -> Task:
-    """Hand in a deliverable for review: a new round, with its digest."""
+    """Submit a deliverable for review: this begins a new round.
+
+    :raises Refused: `BAD_TEXT`, `DELIVERABLE_OUTSIDE`.
+    """
     submission = submitted(context, (task.submission.round if task.submission else 0) + 1)
     after = replace(task, submission=submission, review=Review(round=submission.round), deployment=None)
     return contributed(after, context.me)
 
 
 def submitted(context: Context, number: int) -> Submission:
-    """The submission that a request describes: where, digest, repository."""
+    """Return the submission that a request describes.
+
+    :param number: the round, from 1.
+    :raises Refused: `BAD_TEXT`; `DELIVERABLE_OUTSIDE` when the project has a workspace and the path is not inside it.
+    """
     get = context.request.get
     return Submission(
         round=number,
@@ -140,7 +160,7 @@ def submitted(context: Context, number: int) -> Submission:
 
 
 def _deliverable(context: Context) -> str:
-    """Where the deliverable is: relative to the workspace where the project has one."""
+    """Return the deliverable: a path, relative to the workspace if the project has one, or `commit: <id>`."""
     where = context.words("deliverable", 4000, lines=False)
     inside = not where.startswith("/") and ".." not in where.split("/")
     if context.project.workspace and not where.startswith("commit: ") and not inside:
@@ -149,28 +169,41 @@ def _deliverable(context: Context) -> str:
 
 
 def progress(context: Context, task: Task) -> Task:
-    """Say how the work goes."""
+    """Replace the progress note.
+
+    :raises Refused: `BAD_TEXT`.
+    """
     note = Progress(note=context.words("text", text.COMMENT_MAX), at=context.at)
     return contributed(replace(task, progress=note), context.me)
 
 
 def comment(context: Context, task: Task) -> Task:
-    """Append a remark."""
+    """Add a comment.
+
+    :raises Refused: `BAD_TEXT`.
+    """
     return replace(task, comments=(*task.comments, remark(context)))
 
 
 def remark(context: Context) -> Comment:
-    """The request's text as the actor's remark."""
+    """Return the request's text as a comment by the actor.
+
+    :raises Refused: `BAD_TEXT`.
+    """
     return Comment(by=context.me, at=context.at, text=context.words("text", text.COMMENT_MAX))
 
 
 def trim(context: Context, task: Task) -> Task:
-    """Keep only the newest comments; history keeps them all."""
+    """Keep only the newest comments in the file; the git history still has all of them."""
     return replace(task, comments=task.comments[len(task.comments) - int(context.request.get("keep")) :])
 
 
 def edit(context: Context, task: Task) -> Task:
-    """Change what describes the task. Whoever edits becomes a contributor, but not for nothing."""
+    """Change title, description, priority, tags, pipeline or dependencies. The editor becomes a contributor.
+
+    :raises Refused: `NOTHING_CHANGES`; `NOT_IN_PIPELINE` when the assignee does not fit the new first stage; the codes
+        of `add` for each field.
+    """
     after = replace(task, **{name: _edited(context, task, name) for name in context.request.fields})
     if after == task:
         refuse("NOTHING_CHANGES", f"{task.id} is like that already", f"opsgit task show {task.id}")
@@ -196,5 +229,5 @@ def _edited(context: Context, task: Task, name: str) -> Any:
 
 
 def cancel(_: Context, task: Task) -> Task:
-    """Give the task up."""
+    """Return the task as it is: cancelling changes only the status."""
     return task

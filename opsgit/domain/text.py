@@ -1,4 +1,4 @@
-"""Which characters may stand in text, and how long it may be."""
+"""The rules for text in records: allowed characters and length limits. Read it for the meaning of `BAD_TEXT`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 from opsgit.domain.refusals import refuse
 
-# C0 and C1 controls but tab and newline, DEL, bidi controls (Unicode TR 9), line and paragraph separators,
-# zero-width no-break space, interlinear marks, tag characters, surrogates and non-characters.
+# C0 and C1 controls except tab and newline, DEL, bidi controls (Unicode TR 9), line and paragraph separators,
+# zero-width no-break space, interlinear marks, tag characters, surrogates and two non-characters.
 FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
@@ -18,12 +18,13 @@ TEXT_MAX = 64_000
 
 
 def check(text: str, what: str, limit: int = TEXT_MAX, lines: bool = True, empty: bool = False) -> str:
-    """Return `text` if it may be stored, else refuse it with `BAD_TEXT`.
+    """Return `text` unchanged if a record may hold it.
 
     :param what: the field's name, for the message.
-    :param limit: the most bytes that it may have in UTF-8.
-    :param lines: whether it may hold newlines and tabs.
-    :param empty: whether it may be empty.
+    :param limit: the maximum length in bytes of UTF-8.
+    :param lines: whether newlines, tabs and white space at either end are allowed.
+    :param empty: whether the text may be empty or consist of white space only.
+    :raises Refused: `BAD_TEXT`.
     """
     found = FORBIDDEN.search(text)
     if found or (not lines and re.search(r"[\n\t]", text)):
@@ -39,6 +40,6 @@ def check(text: str, what: str, limit: int = TEXT_MAX, lines: bool = True, empty
 
 
 def tidy(note: str) -> str:
-    """Bring a note into the one form that messages carry: no CR, no space at line ends, no blank edges."""
+    """Return a note in the form that messages use: LF line ends, no trailing blanks, no empty lines at either end."""
     lines = note.replace("\r\n", "\n").split("\n")
     return "\n".join(line.rstrip(" \t") for line in lines).strip("\n")

@@ -1,4 +1,4 @@
-"""Times as RFC 3339 UTC text, and durations such as `90m` or `7d`."""
+"""Times as RFC 3339 text in UTC, and durations such as `90m` or `7d`, converted to and from seconds."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from datetime import UTC, datetime
 from opsgit.domain.refusals import refuse
 
 FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
-AHEAD_MAX = 300  # seconds that a commit may lie ahead of a clock
+AHEAD_MAX = 300  # seconds that the time of a commit may be ahead of the local clock
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def text(seconds: int) -> str:
-    """The time `seconds` after the epoch (UTC) as RFC 3339 text."""
+    """Return a time as RFC 3339 text in UTC.
+
+    :param seconds: seconds after the epoch.
+    :raises ValueError: when the year is not between 1 and 9999.
+    """
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seconds(when: str) -> int:
-    """Seconds after the epoch of an RFC 3339 UTC text; refuses others with `BAD_VALUE`."""
+    """Return the seconds after the epoch of a time.
+
+    :param when: RFC 3339 text in UTC, in the form `2026-01-31T12:00:00Z`.
+    :raises Refused: `BAD_VALUE` for any other form.
+    """
     try:
         if not FORM.match(when):
             raise ValueError
@@ -28,9 +36,11 @@ def seconds(when: str) -> int:
 
 
 def moment(words: str, now: int) -> int:
-    """Seconds after the epoch of a time that a person gave: a duration back from `now`, a day (UTC), or a full time.
+    """Return the seconds after the epoch of a time that a person typed.
 
+    :param words: a duration before `now` (`7d`), a day in UTC (`2026-01-31`), or RFC 3339 text in UTC.
     :param now: seconds after the epoch.
+    :raises Refused: `BAD_VALUE`.
     """
     if re.fullmatch("[0-9]+[smhdw]", words):
         return now - duration(words)
@@ -38,7 +48,11 @@ def moment(words: str, now: int) -> int:
 
 
 def duration(words: str) -> int:
-    """Seconds of a duration: a whole number and one of s, m, h, d, w; refuses others with `BAD_VALUE`."""
+    """Return the number of seconds of a duration.
+
+    :param words: a whole number of at most six digits and one of s, m, h, d, w.
+    :raises Refused: `BAD_VALUE`.
+    """
     found = re.fullmatch(r"([0-9]{1,6})([smhdw])", words)
     if not found:
         refuse("BAD_VALUE", f"{words!r} is no duration", "write it as 90m, 24h or 7d")

@@ -1,1 +1,1 @@
-"""The same question asked of commits that exist: replay, chains, verify, pushes, hooks."""
+"""The verification of commits that already exist: in a clone, in git hooks, and in pushes to a server."""

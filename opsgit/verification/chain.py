@@ -1,4 +1,4 @@
-"""Judging chains of commits: the ledger from its genesis, review branches from their submission, verdict merges."""
+"""The verification of chains of commits: the ledger from its genesis, review branches, and the merges of verdicts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ FOUNDED = frozenset({"ops.yaml", ".gitattributes", ".gitignore", "README.md"})
 
 
 class Positions:
-    """Where each ledger commit stands. What was verified before is walked only when somebody asks for it."""
+    """The position of each ledger commit, to compare the order of two commits.
+
+    Commits that were verified in an earlier run are listed only when one of them is looked up.
+    """
 
     def __init__(self, older: Callable[[], list[str]] = list) -> None:
         self.known: dict[str, int] = {}
@@ -30,11 +33,15 @@ class Positions:
         self.last = 0
 
     def begin(self, start: str, older: Callable[[], list[str]]) -> None:
-        """Go on behind `start`; `older` gives the chain up to it, oldest first."""
+        """Number new commits from `start`, which gets position 0.
+
+        :param start: the id of the last ledger commit that is verified already.
+        :param older: returns the ids of the ledger commits up to `start`, oldest first; they get positions up to 0.
+        """
         self.known[start], self.older = 0, older
 
     def get(self, commit: str) -> int | None:
-        """The position of a commit, or None when it is not on the ledger."""
+        """Return the position of a commit, or None when it is not on the ledger."""
         if commit not in self.known and self.older:
             chain, self.older = self.older(), None
             self.known.update({c: number - len(chain) + 1 for number, c in enumerate(chain)})
@@ -46,19 +53,22 @@ class Positions:
     def __getitem__(self, commit: str) -> int:
         found = self.get(commit)
         if found is None:
-            # doubled: who asks has looked whether it is
+            # doubled: every caller has checked that the commit is on the ledger
             refuse("BAD_MERGE", f"{commit[:10]} is not on the ledger", HINT)
         return found
 
     def add(self, commit: str) -> None:
-        """The next commit of the ledger."""
+        """Give the next position to a commit."""
         self.last += 1
         self.known[commit] = self.last
 
 
 @dataclass(eq=False, repr=False)
 class Chain:
-    """The ledger as far as it was judged: position of each commit, submissions, findings (oldest first)."""
+    """The verification of a ledger and its review branches: positions of commits, findings, number of judged commits.
+
+    `seen` holds the ids of the ledger commits that were judged, because several ledgers can share them.
+    """
 
     judge: Judge
     position: Positions = field(default_factory=Positions)
@@ -67,20 +77,34 @@ class Chain:
     seen: set[str] = field(default_factory=set)
 
     def find(self, refused: Refused, commit_id: str) -> None:
-        """Turn refusals into findings; what could not be judged at all is raised again."""
+        """Add the refusals as findings.
+
+        :raises Refused: the same refusal when the commit could not be judged at all (exit code 1 or 9).
+        """
         for one in refused.refusals:
             if one.exit == 9 or one.exit == 1:
                 raise refused
             self.wrong(one.code, commit_id, one.message, one.where)
 
     def wrong(self, code: str, commit_id: str, why: str, path: str = "") -> None:
-        """Note a finding, once; the first hundred are enough to see what happened."""
+        """Add a finding, unless it is known already or there are `MOST` findings.
+
+        :param code: a key of `refusals.CODES`.
+        :param commit_id: hex id of 40 or 64 digits.
+        :param why: the message.
+        """
         found = Finding(code, commit_id, why, path)
         if len(self.findings) < MOST and found not in self.findings:
             self.findings.append(found)
 
     def ledger(self, commit_id: str) -> None:
-        """Judge one ledger commit whose first parent was looked at before; one of two ledgers is judged once."""
+        """Judge the next ledger commit, and add what is wrong as findings.
+
+        A commit that two ledgers share is judged once.
+
+        :param commit_id: hex id of 40 or 64 digits; the caller has passed its first parent before.
+        :raises Refused: the codes with exit code 1 or 9, when the commit could not be judged.
+        """
         if commit_id in self.seen:
             return self.position.add(commit_id)
         self.seen.add(commit_id)
@@ -102,16 +126,24 @@ class Chain:
             self.branch(commit.parents[1], commit.parents[0], change.request.target)
 
     def fork(self, tip: str) -> str:
-        """Where a review branch leaves the ledger: the first commit, from its tip down, that is not of a branch."""
+        """Return the id of the ledger commit where a review branch begins.
+
+        It is the first commit from the tip that names no ledger commit.
+
+        :raises Refused: `BAD_MERGE`, `MESSAGE_MISMATCH`, `BAD_COMMIT`, `BAD_SIGNATURE`, `REPOSITORY_BROKEN`.
+        """
         return self._walk(tip)[1]
 
     def merged(self, tip: str, ledger_tip: str) -> bool:
-        """Whether a commit is in a ledger's history."""
+        """Return whether a commit is in the history of a ledger's tip."""
         git = self.judge.objects.git
         return git.attempt("merge-base", "--is-ancestor", tip, ledger_tip).returncode == 0
 
     def _walk(self, tip: str) -> tuple[list[tuple[str, Commit, str]], str]:
-        """The commits of a branch from its tip down, each with the ledger commit that it names, and the fork."""
+        """Return the commits of a review branch, newest first, each with the ledger commit that it names.
+
+        :returns: these commits, and the id of the ledger commit where the branch begins.
+        """
         found: list[tuple[str, Commit, str]] = []
         here = tip
         while True:
@@ -125,9 +157,16 @@ class Chain:
             here = commit.parents[0]
 
     def branch(self, tip: str, ledger_tip: str, task_id: str) -> list[tuple[Commit, Change]]:
-        """Judge a review branch down to its submission: single parents, this task alone, ledgers never backwards.
+        """Judge a review branch.
 
-        :param ledger_tip: no branch commit may name a later ledger commit than this.
+        Every commit must have one parent and be about the task. The ledger commits that they name must be on the
+        ledger, not before the submission, and in the same order as the commits of the branch. The branch must begin at
+        the submission.
+
+        :param tip: the id of the newest commit of the branch.
+        :param ledger_tip: the latest ledger commit that a commit of the branch may name.
+        :returns: each commit with its change, newest first.
+        :raises Refused: `BAD_MERGE`, and the codes of `Judge.judge`.
         """
         commits, submitted = self._walk(tip)
         found, latest = [], self.position[ledger_tip]
@@ -145,7 +184,7 @@ class Chain:
         return found
 
     def _submits(self, commit_id: str, ledger_tip: str, path: str) -> bool:
-        """Whether a ledger commit brought a task's file to what it still is."""
+        """Return whether a ledger commit gave the task's file the content that it still has at the ledger's tip."""
         at, objects = self.position.get(commit_id), self.judge.objects
         if at is None or at > self.position[ledger_tip]:
             return False
@@ -155,7 +194,7 @@ class Chain:
         return mine == now != before
 
     def _genesis(self, commit: Commit) -> None:
-        """A first commit founds the project: files of init alone, one orchestrator, signed by its key."""
+        """Judge a genesis: it holds the files of `opsgit init` and one orchestrator, whose key signed it."""
         said = message.parse(commit.message)
         objects = self.judge.objects
         pairs = dict(objects.differences(None, commit.tree, most=MOST * MOST))
@@ -193,7 +232,15 @@ class Chain:
         return tuple(edits)
 
     def open_branch(self, task_id: str, tip: str, ledger_tip: str) -> None:
-        """Judge an open review branch against the ledger; one that is merged or orphaned is nobody's concern."""
+        """Judge a review branch that is not merged, and add what is wrong as findings.
+
+        A branch is ignored when its task is not in review on the ledger, or when its tip is a ledger commit. A fault is
+        ignored when the branch is merged.
+
+        :param tip: the id of the newest commit of the branch.
+        :param ledger_tip: the id of the ledger's newest commit.
+        :raises Refused: the codes with exit code 1 or 9, when the branch could not be judged.
+        """
         try:
             task = (
                 self.judge.state(ledger_tip).find(Task, names.task_path(task_id)) if names.ID.match(task_id) else None
@@ -202,5 +249,5 @@ class Chain:
                 return
             self.judged += len(self.branch(tip, ledger_tip, task_id))
         except Refused as refused:
-            if not self.merged(tip, ledger_tip):  # as the branch of a round before may stand about
+            if not self.merged(tip, ledger_tip):  # the branch of an earlier round may still exist
                 self.find(refused, tip)

@@ -1,4 +1,4 @@
-"""What an edit of files by hand, as it is staged, wants to be: one operation, decided like any other."""
+"""Hand edits: staged changes of files that the git hooks turn into one operation and decide like any other request."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from opsgit.storage.repository import Repository
 from opsgit.verification.replay import Judge
 
 SCISSORS = "# ------------------------ >8 ------------------------"
-NEAR = 120  # seconds between the time that git gives a commit and now
-# What the rule book fills in itself: an edit need not say it, and cannot say it otherwise.
+NEAR = 120  # allowed difference in seconds between the commit's time and the clock
+# The rule book generates these fields. Their values in a hand edit are ignored and replaced.
 GENERATED = frozenset({"at", "by", "created", "created_by", "contributors", "reset_at", "added"})
 
 
 class HandEdit:
-    """What a hand edit, as it is staged, wants to be."""
+    """One hand edit as it is staged, together with the ledger's tip that it changes."""
 
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
@@ -42,7 +42,12 @@ class HandEdit:
         self.rules = rules.in_force(self.state.project)
 
     def prepare(self) -> None:
-        """pre-commit: stage what the rule book makes of the edit."""
+        """Run the pre-commit hook: check the edit and stage the canonical form of the records that it writes.
+
+        :raises Refused: `BAD_SIGNATURE` when the clone does not sign; `HAND_MADE` when the edit is no operation;
+            `NOTHING_CHANGES`; `NOT_CANONICAL` when the form cannot be staged; the codes of the rule book and of the
+            checks of files.
+        """
         self._signs()
         change = self._decided("because of a reason that the message gives")
         for edit in change.edits:
@@ -50,7 +55,7 @@ class HandEdit:
                 self._stage(edit.path, edit.content)
 
     def _stage(self, path: str, content: bytes) -> None:
-        """Stage a file's form, and show it in the checkout unless there is newer work in it."""
+        """Stage the canonical form of a file, and write it to the checkout unless the file there has newer changes."""
         staged = self.repository.git.run("cat-file", "blob", f":{path}", env=self.staged)
         if staged == content:
             return
@@ -68,9 +73,13 @@ class HandEdit:
             where.write_bytes(content)
 
     def write_message(self, file: Path) -> None:
-        """commit-msg: the message is generated; what the person wrote is its note."""
+        """Run the commit-msg hook: replace the message by the generated one, with the person's text as its note.
+
+        :param file: the file in which git keeps the message.
+        :raises Refused: `HAND_MADE`, `NOTHING_CHANGES`, the codes of the rule book and of the checks of files.
+        """
         lines = file.read_text(errors="replace").partition(SCISSORS)[0].split("\n")
-        edited = os.environ.get("GIT_EDITOR") != ":"  # git says so when nobody sees its remarks
+        edited = os.environ.get("GIT_EDITOR") != ":"  # ":" means that git opens no editor and adds no comments
         written = [line for line in lines if not (edited and line.startswith("#"))]
         note = re.sub(r"\n{3,}", "\n\n", tidy("\n".join(written)))
         change = self._decided(note)
@@ -96,7 +105,7 @@ class HandEdit:
             refuse("HAND_MADE", "messages are UTF-8", "git config --unset i18n.commitEncoding")
 
     def _decided(self, note: str) -> Change:
-        """The change that the staged files and a note stand for; refuses what is no single legal operation."""
+        """Return the change of the staged files with a note; refuse anything that is not a single legal operation."""
         tree = self.repository.git.run("write-tree", env=self.staged).decode().strip()
         pairs = dict(self.objects.differences(self.objects.root(self.tip), tree))
         if not pairs:
@@ -117,7 +126,7 @@ class HandEdit:
         return answer
 
     def _time(self) -> int:
-        """The time that the commit will have: git tells its hooks."""
+        """Return the commit's time in seconds after the epoch, from the environment that git gives to its hooks."""
         found = re.match(r"@?([0-9]+) ", os.environ.get("GIT_AUTHOR_DATE", ""))
         if not found:
             refuse("HAND_MADE", "git did not tell the commit's time", "commit with git commit")
@@ -140,7 +149,7 @@ class HandEdit:
         return replace(rebuild.request(self.rules, claim, actor, before, after), note=note)
 
     def _operation(self, path: str, old: Record | None, new: Any) -> Operation:
-        """The operation that an edit of a file stands for; refuses what only opsgit makes."""
+        """Return the operation of a hand edit; refuse an edit that only an opsgit command may make."""
         kind, name = names.place(path)
         if new is None:
             refuse("HAND_MADE", f"{path} is never deleted", f"opsgit {kind} --help", path)
@@ -161,11 +170,11 @@ class HandEdit:
         return found
 
     def _command(self, op: str, target: str) -> str:
-        """How opsgit makes an operation."""
+        """Return the command that carries out an operation."""
         return self.rules.operation(op).command.format(id=target)
 
     def _agrees(self, change: Change, pairs: Mapping[str, Pair]) -> None:
-        """Refuse an edit that says more than its operation writes; what the rule book fills in is left aside."""
+        """Refuse an edit that changes other fields than its operation does. `GENERATED` fields are not compared."""
         for edit in change.edits:
             if edit.record is None or edit.path == names.PROJECT:
                 continue
@@ -177,7 +186,7 @@ class HandEdit:
 
 
 def _plain(value: Any) -> Any:
-    """A record without what the rule book fills in."""
+    """Return a record without the `GENERATED` fields, at all levels."""
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items() if key not in GENERATED}
     return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Git hooks in a clone: a hand edit and `git commit` become a signed operation, or are refused, kindly."""
+"""The git hooks of a clone: they turn a hand edit with `git commit` into a signed operation, or refuse it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHIM = """\
 if [ -x "$(dirname "$0")/{name}.chained" ]; then "$(dirname "$0")/{name}.chained" "$@" || exit 1; fi
 exec {python} -I -m opsgit hooks run {name} "$@"
 """
-# What git leaves in its folder while it is in the middle of something, and the command that ends that.
+# The files in the git folder that exist while a git command is unfinished, and the command that ends it.
 UNDERWAY = {
     "rebase-merge": "git rebase --abort",
     "rebase-apply": "git rebase --abort",
@@ -32,7 +32,10 @@ UNDO = "to undo an operation: opsgit rollback ID, or opsgit task assign ID --to 
 
 
 def install(repository: Repository) -> list[str]:
-    """Install the hooks; ones that are there are kept and called first."""
+    """Install the hooks. A hook of another program is kept as `<name>.chained` and is called first.
+
+    :returns: the names of the hooks.
+    """
     folder = repository.folder / "hooks"
     folder.mkdir(exist_ok=True)
     for name in NAMES:
@@ -45,7 +48,10 @@ def install(repository: Repository) -> list[str]:
 
 
 def uninstall(repository: Repository) -> list[str]:
-    """Remove the hooks, and put back what was there before."""
+    """Remove the hooks and restore those of other programs.
+
+    :returns: the names of the hooks that were removed.
+    """
     removed = [name for name, state in status(repository).items() if state == "installed"]
     for name in removed:
         hook = repository.folder / "hooks" / name
@@ -57,7 +63,10 @@ def uninstall(repository: Repository) -> list[str]:
 
 
 def status(repository: Repository) -> dict[str, str]:
-    """For each hook: installed, foreign, missing, or elsewhere where `core.hooksPath` makes git look elsewhere."""
+    """Return the state of each hook.
+
+    :returns: for each name: installed, foreign (another program's), missing, or elsewhere (`core.hooksPath` is set).
+    """
     found = {}
     elsewhere = repository.git.setting("core.hooksPath")
     for name in NAMES:
@@ -71,7 +80,13 @@ def status(repository: Repository) -> dict[str, str]:
 
 
 def run(repository: Repository, name: str, arguments: list[str]) -> None:
-    """One hook, as git calls it; raises `Refused` to stop the commit."""
+    """Run one hook as git calls it. Only commits on main are checked further.
+
+    :param name: the name of the hook.
+    :param arguments: the arguments that git gives to the hook.
+    :raises Refused: `HAND_MADE` for a merge, an unfinished git command, a commit on a review branch, an amendment, or a
+        commit that skipped pre-commit; the codes of `HandEdit`. The commit is stopped.
+    """
     head = (repository.folder / "HEAD").read_text().strip()
     busy = [one for one in UNDERWAY if (repository.folder / one).exists()]
     if name == "pre-merge-commit" or busy == ["MERGE_HEAD"]:
@@ -84,10 +99,10 @@ def run(repository: Repository, name: str, arguments: list[str]) -> None:
             "HAND_MADE", "commits on a review branch are made by opsgit alone", "opsgit review comment ID --text ..."
         )
     if head != f"ref: {names.MAIN}":
-        return  # not the ledger
+        return  # another branch is not part of the ledger
     if arguments[1:2] == ["commit"] or _amends():
         refuse("HAND_MADE", "history is not amended", "git commit, without --amend, makes the next operation")
-    seen = repository.own / "pending"  # which git has been through pre-commit: revert and rebase never go there
+    seen = repository.own / "pending"  # id of the git process that ran pre-commit; git revert and rebase do not run it
     if name == "pre-commit":
         HandEdit(repository).prepare()
         seen.write_text(str(os.getppid()))
@@ -99,7 +114,7 @@ def run(repository: Repository, name: str, arguments: list[str]) -> None:
 
 
 def _unstage(repository: Repository) -> str:
-    """The command that puts back what a refused git revert leaves staged and in the checkout."""
+    """Return the command that undoes the changes that a refused git revert left staged and in the checkout."""
     staged = repository.git.run("diff", "--cached", "--name-only", "-z", "main").decode().split("\0")
     paths = " ".join(shlex.quote(path) for path in staged if path)
     restore = f"git restore --staged --worktree -- {paths} puts back what is left staged"
@@ -107,9 +122,9 @@ def _unstage(repository: Repository) -> str:
 
 
 def _amends() -> bool:
-    """Whether the git that calls us was told to amend: it tells its hooks only when it opens an editor.
+    """Return whether git was called with --amend. Git tells the hook so only when it opens an editor.
 
-    Where there is no /proc an amendment gets by the hook; verify and every server find it.
+    Without /proc an amendment is not detected here; verify and servers detect it.
     """
     caller = Path(f"/proc/{os.getppid()}/cmdline")
     return caller.exists() and b"--amend" in caller.read_bytes().split(b"\0")

@@ -1,4 +1,4 @@
-"""Door 3: what a push brings is judged before it is let in."""
+"""The door for pushes: a server verifies everything that a push brings before it accepts the push."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FETCH = "git fetch, then try again"
 
 @dataclass(frozen=True, repr=False)
 class Move:
-    """What a push wants of one ref; None where there is nothing before, or nothing shall be after."""
+    """The change of one ref that a push asks for. `before` is None for a new ref; `after` is None for a deletion."""
 
     ref: str
     before: str | None
@@ -30,12 +30,13 @@ class Move:
 def pushed(
     repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str], now: int, pusher: str | None
 ) -> list[Finding]:
-    """What is wrong with a push; nothing when it may come in.
+    """Return what is wrong with a push; an empty list when it may be accepted.
 
-    :param updates: old id, new id and full name of each ref.
-    :param env: the variables by which git hands over the quarantined objects.
-    :param now: the server's clock, in seconds.
-    :param pusher: who pushes, where the server's configuration knows.
+    :param updates: for each ref the old id, the new id (hex; zeros for none) and the full name.
+    :param env: the environment variables with which git gives access to the pushed objects.
+    :param now: the server's time in seconds after the epoch.
+    :param pusher: the name of the agent that pushes; None when the server is not configured to know it.
+    :raises Refused: the codes with exit code 1 or 9, when the push could not be judged.
     """
     return _Push(repository, env, now, pusher).judge([Move(ref, _id(old), _id(new)) for old, new, ref in updates])
 
@@ -45,20 +46,23 @@ def _id(written: str) -> str | None:
 
 
 class _Push:
+    """The verification of one push."""
+
     def __init__(self, repository: Repository, env: dict[str, str], now: int, pusher: str | None) -> None:
         self.repository, self.now, self.pusher = repository, now, pusher
         self.verifier = Verifier(repository, env=env)
         self.chain = self.verifier.chain
         self.old = repository.git.ref(names.MAIN)
-        self.main = self.old  # where main will be
+        self.main = self.old  # the commit id of main after the push
         self.moves: dict[str, Move] = {}
-        self.open: list[tuple[str | None, str]] = []  # reviews that go on: from where, to where
+        self.open: list[tuple[str | None, str]] = []  # tips of open review branches before and after the push
 
     def judge(self, moves: list[Move]) -> list[Finding]:
+        """Judge all moves of the push, main first, and return the findings."""
         if self.old:
             self.chain.position.begin(self.old, lambda: self.verifier.first_parents(self.old or "", None))
         self.moves = {move.ref: move for move in moves}
-        for move in sorted(moves, key=lambda move: move.ref != names.MAIN):  # main first: reviews stand on it
+        for move in sorted(moves, key=lambda move: move.ref != names.MAIN):  # main first: review branches depend on it
             try:
                 self._known(move)
                 self._ref(move)
@@ -70,7 +74,10 @@ class _Push:
         return self.chain.findings
 
     def _known(self, move: Move) -> None:
-        """A ref is named once, and stands where the push says: git moves each by itself, in the order of the push."""
+        """Refuse a ref that is named twice, or that is not at the old id of the push.
+
+        Git updates each ref by itself, in the order of the push, so that a second change would start from another id.
+        """
         if self.moves[move.ref] is not move:
             refuse("WRONG_REF", f"{move.ref} is named twice in one push", "name each ref once")
         if move.before is None and move.after is None:
@@ -79,7 +86,7 @@ class _Push:
             refuse("NOT_FAST_FORWARD", f"{move.ref} is not where the push says that it is", FETCH)
 
     def _sweep(self) -> None:
-        """What is new must not be signed by a key that was compromised before."""
+        """Add a finding for each new commit that is signed by a compromised key."""
         tips = [move.after for move in self.moves.values() if move.after]
         if self.main in self.chain.position and tips and not self.chain.findings:
             self.verifier.sweep(self.main or "", *tips, "--not", "--all")
@@ -110,7 +117,7 @@ class _Push:
             self._whole_branch(commit)
 
     def _whole_branch(self, commit: Commit) -> None:
-        """A verdict merges all of its review: what the server has of the branch, and what the push brings."""
+        """Refuse a verdict that does not merge the newest commit of its review branch on the server and in the push."""
         if len(commit.parents) != 2:
             return
         ref = names.review_ref(names.place(message.parse(commit.message).files[0][0]).name)
@@ -147,7 +154,10 @@ class _Push:
         self.open.append((move.before, move.after))
 
     def _still_may(self, before: str | None, after: str) -> None:
-        """Who lost the right or the key adds no words to a review; what a first push brings is history."""
+        """Add a finding for each new operation on a review branch whose author has since lost the right or the key.
+
+        The first push to an empty server is not checked for this: it brings history.
+        """
         if self.old is None or self.main is None:
             return
         state = self.chain.judge.state(self.main)
@@ -160,7 +170,7 @@ class _Push:
                 self.chain.wrong("WORDS_VOID", after, f"{one.by} {lost} since its {one.op}; others may speak")
 
     def _kept(self, before: str, after: str | None) -> bool:
-        """Whether a branch that moves loses nothing: it goes on, or is merged, or never belonged to the ledger."""
+        """Return whether a moved branch loses nothing: it is extended, is merged, or does not belong to this ledger."""
         goes_on = after is not None and before in self.verifier.first_parents(after, before)
         merged = self.chain.merged(before, self.main or "")
         return goes_on or merged or self.chain.fork(before) not in self.chain.position

@@ -1,6 +1,7 @@
-"""Judging a commit: the request behind it is rebuilt and decided again, and the answer must be the commit.
+"""The verification of one commit: its request is rebuilt and decided again, and the result must be identical to it.
 
-The state, the time and the agents come from the commit's parents; nothing is taken from the checkout.
+State and agents come from the parent, or from the ledger commit that a commit on a review branch names. The time is the
+commit's own. Nothing is read from the checkout.
 """
 
 from __future__ import annotations
@@ -25,32 +26,41 @@ from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pai
 from opsgit.storage.reader import TreeReader
 
 HINT = "opsgit help lifecycle"
-MOST = 10_000  # entries that one operation may change, by far
+MOST = 10_000  # tree entries that one operation may change; no operation comes close to it
 
 
 @dataclass(eq=False, repr=False)
 class Judge:
-    """Judges the commits of one repository, each by its parents."""
+    """The verifier of single commits of one repository."""
 
     objects: Objects
     index: Index
 
     def commit(self, commit_id: str) -> Commit:
-        """A commit's parts; refuses any but the one accepted form."""
+        """Return the parts of a commit.
+
+        :param commit_id: hex id of 40 or 64 digits.
+        :raises Refused: `BAD_COMMIT` or `BAD_SIGNATURE` when it is not in the accepted form; `REPOSITORY_BROKEN` when
+            it is missing.
+        """
         return parse_commit(self.objects.need(commit_id, "commit").content)
 
     def state(self, commit_id: str) -> Snapshot:
-        """The state at a ledger commit."""
+        """Return the state at a ledger commit."""
         return Snapshot(TreeReader(self.objects, self.index, commit_id))
 
     def state_of_tree(self, tree_id: str) -> TreeReader:
-        """The state that a tree holds, before any commit does."""
+        """Return the state in a tree that belongs to no verified commit yet."""
         return TreeReader(self.objects, self.index, "", tree_id)
 
     def judge(self, commit_id: str) -> Change:
-        """The change that a commit is; raises `Refused` when the rule book would not have made it.
+        """Return the change that a commit carries out.
 
-        :param commit_id: a ledger commit with a parent, a verdict merge, or a commit on a review branch.
+        :param commit_id: a ledger commit with a parent, a verdict merge, or a commit on a review branch; hex id of 40
+            or 64 digits.
+        :raises Refused: the codes of the rule book, and `BAD_MERGE`, `BAD_SIGNATURE`, `BAD_COMMIT`, `BAD_TREE`,
+            `WRONG_REF`, `WRONG_FILE`, `NOT_CANONICAL`, `CONTENT_MISMATCH`, `MESSAGE_MISMATCH`, `REPOSITORY_BROKEN` or
+            the codes of the check of a record.
         """
         commit = self.commit(commit_id)
         if len(commit.parents) > 2:
@@ -76,7 +86,7 @@ class Judge:
             refuse("BAD_COMMIT", "the commit is older than its parent", "set the clock")
 
     def _as_seen(self, commit: Commit, said: Message, plain: Snapshot) -> Snapshot:
-        """The state with, for branch commits and verdicts, the branch's version of the task laid over."""
+        """Return the state; for review branch commits and verdicts it has the review branch's version of the task."""
         branch = commit.parents[0] if said.ledger else commit.parents[1] if len(commit.parents) == 2 else None
         if branch is None or not said.files:
             return plain
@@ -84,7 +94,7 @@ class Judge:
         if names.place(path).kind != "task":
             refuse("BAD_MERGE", f"a review is of a task, not of {path}", HINT, path)
         if (plain.record(path) or {}).get("status") != IN_REVIEW:
-            # doubled: Chain.branch ends at the submission since which nothing touched the file
+            # doubled: Chain.branch requires that the task's file did not change after the submission
             refuse("BAD_MERGE", f"{path} is not in review on the ledger", HINT, path)
         ledger = TreeReader(self.objects, self.index, said.ledger or commit.parents[0])
         return overlaid(ledger, TreeReader(self.objects, self.index, branch), names.place(path).name)
@@ -104,9 +114,12 @@ class Judge:
         return Request(said.op, agent.name, request.target, {**request.fields, "proved": proved}, said.note)
 
     def content(self, path: str, entry: Entry | None, in_form: bool = True) -> Any:
-        """What a path holds after a commit, in the form that `rebuild.request` takes; refuses what may not be there.
+        """Return the content of a path after a commit, in the form that `rebuild.request` expects.
 
-        :param in_form: refuse any form but the canonical one; who stages a hand edit brings it into form later.
+        :param entry: the tree entry at the path; None when the file is removed.
+        :param in_form: whether to refuse a record that is not in the canonical form; False for hand edits.
+        :returns: None, a `ManagedFile`, a pair of record and bytes for ops.yaml, or else the record.
+        :raises Refused: `WRONG_FILE`, `NOT_CANONICAL`, `REPOSITORY_BROKEN`, and the codes of the check of a record.
         """
         kind = names.place(path).kind
         runs = kind == "managed" and path.startswith("gates/")
@@ -125,19 +138,26 @@ class Judge:
         return record
 
     def same_tree(self, before: str | None, commit: Commit, pairs: Mapping[str, Pair]) -> None:
-        """Refuse a tree that is not, to the byte, the one before with these files: no empty folder, nothing twice."""
+        """Refuse a tree that differs from the parent's tree in anything except the changed files.
+
+        An empty folder is such a difference.
+
+        :param before: the id of the parent's tree, None for a genesis.
+        :param pairs: for each changed path the entry before and the entry after.
+        :raises Refused: `BAD_TREE`.
+        """
         scratch = Objects(self.objects.git, self.objects.width, trees=self.objects.trees)
         if scratch.replaced(before, {path: after for path, (_, after) in pairs.items()}) != commit.tree:
             refuse("BAD_TREE", "the commit's tree holds something beside its files", "git fsck --full")
 
     def _same_files(self, said: Message, change: Change, pairs: Mapping[str, Pair]) -> None:
-        """Refuse files that are not, to the byte, what the rule book made of the request."""
+        """Refuse files whose bytes are not those that the rule book writes for the request."""
         for edit in change.edits:
             entry = pairs.get(edit.path, (None, None))[1]
             if self._held(entry) != (edit.content, edit.executable):
                 refuse("CONTENT_MISMATCH", f"{edit.path} is not what {said.op} writes", HINT, edit.path)
         if set(pairs) != {edit.path for edit in change.edits}:
-            # doubled: rebuild.request takes one file, and for file.set all that changed
+            # doubled: rebuild.request accepts one file, and for file.set it takes all changed files
             refuse("CONTENT_MISMATCH", f"{said.op} does not touch {sorted(pairs)}", HINT)
 
     def _held(self, entry: Entry | None) -> tuple[bytes | None, bool]:
@@ -145,7 +165,11 @@ class Judge:
 
 
 def signer(commit: Commit, snapshot: Snapshot) -> Agent:
-    """The agent whose active key signed; author, address and key must be of one agent, as of the state before."""
+    """Return the agent that signed a commit. Author, address and key must be those of one active agent.
+
+    :param snapshot: the state before the commit.
+    :raises Refused: `BAD_SIGNATURE`, `BAD_COMMIT`.
+    """
     agent = snapshot.find_agent(commit.name)
     keys = agent.active_keys if agent and agent.status == "active" else ()
     if agent is None or not any(sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT) for key in keys):
@@ -156,7 +180,12 @@ def signer(commit: Commit, snapshot: Snapshot) -> Agent:
 
 
 def same_message(commit: Commit, said: Message, change: Change, plain: Snapshot) -> None:
-    """Refuse a commit of another shape or message than its change has."""
+    """Refuse a commit whose parents, ref or message are not those of its change.
+
+    :param said: the parsed message.
+    :param plain: the state on the ledger by which the commit is decided.
+    :raises Refused: `BAD_MERGE`, `WRONG_REF`, `MESSAGE_MISMATCH`.
+    """
     on = BRANCH if said.ledger else MERGE if len(commit.parents) == 2 else LEDGER
     if len(commit.parents) > (1 if said.ledger else 2) or change.on != on:
         refuse("BAD_MERGE", f"{said.op} belongs on {change.on}, not on {on}", HINT)

@@ -1,4 +1,4 @@
-"""Servers: a bare repository whose pre-receive hook is the rule book's third door."""
+"""Servers: bare repositories whose pre-receive hook verifies every push. Read it for installation and limits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from opsgit.storage.disk import need_empty
 from opsgit.storage.repository import Repository
 from opsgit.verification import push
 
-# What git hands over in pre-receive: without these the pushed objects cannot be seen.
+# The variables that git sets in pre-receive; without them the pushed objects cannot be read.
 QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
 SETTINGS = {
     "receive.fsckObjects": "true",
-    "core.hooksPath": "hooks",  # seen from the git folder; no other configuration sends git elsewhere
-    "receive.denyNonFastForwards": "false",  # the hook knows which branches may be replaced, and says why not
+    "core.hooksPath": "hooks",  # relative to the git folder; overrides a path in global configuration
+    "receive.denyNonFastForwards": "false",  # the hook decides which branches may be replaced, and gives a reason
     "receive.denyDeletes": "false",
     "receive.denyCurrentBranch": "refuse",
     "receive.maxInputSize": str(256 * 1024 * 1024),
@@ -29,19 +29,28 @@ SETTINGS = {
     "transfer.hideRefs": "refs/opsgit",
     "core.logAllRefUpdates": "always",
 }
-HELD_MAX = 10.0  # seconds
+HELD_MAX = 10.0  # seconds for which the lock is held at most after a push was accepted
 OBJECTS_MAX, SIZE_MAX, TREE_MAX = 2_000_000, 262_144, 16 * 1024 * 1024
 
 
 def init(folder: Path) -> Path:
-    """Make a bare repository that judges what is pushed."""
+    """Create a bare repository that verifies every push.
+
+    :returns: the folder.
+    :raises Refused: `ALREADY_A_REPOSITORY` when the folder is not empty.
+    """
     need_empty(folder, f"opsgit server install {folder}")
     git.make_repository(folder, bare=True)
     return install(folder)
 
 
 def install(folder: Path) -> Path:
-    """Make an existing bare repository judge what is pushed; a hook that is there is called before ours."""
+    """Install the pre-receive hook in an existing bare repository. The hook of another program is called first.
+
+    :param folder: the git folder.
+    :returns: the folder.
+    :raises Refused: `NO_REPOSITORY`.
+    """
     if not (folder / "objects").is_dir() or not (folder / "HEAD").is_file():
         refuse("NO_REPOSITORY", f"{folder} is no bare repository", "opsgit server init DIR.git")
     (folder / "hooks").mkdir(exist_ok=True)
@@ -54,7 +63,7 @@ def install(folder: Path) -> Path:
     return folder
 
 
-# -I: nothing of the pusher's environment or folder reaches the interpreter.
+# -I: Python ignores the pusher's PYTHON* variables and the current folder.
 HOOK = """\
 #!/bin/sh
 # opsgit: every push is judged by the rule book before it is let in. Installed by `opsgit server install`.
@@ -66,11 +75,13 @@ printf '%s\\n' "$updates" | {python} -I -m opsgit server judge "$PPID" || exit 1
 
 
 def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> list[Finding]:
-    """What is wrong with a push, in the words of pre-receive's input: `old new ref` a line.
+    """Return what is wrong with a push; an empty list when it may be accepted.
 
-    Pushes are judged and taken one at a time: what a push was judged by must still be so when git moves the refs.
+    Pushes are verified and accepted one at a time, so that no ref moves between the verification and the update by git.
 
-    :param receiver: the process that moves the refs when nothing is wrong; the next push waits until it has ended.
+    :param lines: the input of pre-receive: `old new ref` on each line.
+    :param receiver: the id of the process that updates the refs; an accepted push keeps the lock until it ends.
+    :raises Refused: the codes with exit code 1 or 9, when the push could not be judged.
     """
     updates = [(old, new, ref) for old, new, ref in (line.rstrip("\n").split(" ", 2) for line in lines)]
     repository = Repository(folder.resolve(), None)
@@ -87,15 +98,15 @@ def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> li
 
 
 def _hold_while(process: int) -> None:
-    """Leave a child behind that keeps our lock (it shares the open file) until a process has ended.
+    """Start a child process that keeps the lock (it shares the open file) until a process has ended.
 
-    Nothing but moving the refs is left to it; one that lingers (its client does not listen) does not stop the others.
+    It waits for `HELD_MAX` seconds at most, so that a client that does not read its answer does not block other pushes.
     """
     if os.fork():
         return
     try:
         nothing = os.open(os.devnull, os.O_RDWR)
-        for stream in (0, 1, 2):  # git waits until nobody can write to the hook's output
+        for stream in (0, 1, 2):  # git waits until no process has the hook's output open
             os.dup2(nothing, stream)
         os.setsid()
         end = time.monotonic() + HELD_MAX
@@ -103,13 +114,13 @@ def _hold_while(process: int) -> None:
             os.kill(process, 0)
             time.sleep(0.005)
     except ProcessLookupError:
-        pass  # the refs are moved
+        pass  # the receiver has ended, so the refs are updated
     finally:
         os._exit(0)
 
 
 def _limits(repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str]) -> list[Finding]:
-    """Refuse before reading what is too much or too large to be a ledger's."""
+    """Return a finding for a push with too many or too large objects, before the objects are read."""
     new = [after for _, after, _ in updates if after.strip("0")]
     if not new:
         return []
@@ -129,9 +140,9 @@ def _limits(repository: Repository, updates: list[tuple[str, str, str]], env: di
 
 
 def _pusher(repository: Repository) -> str | None:
-    """Who pushes: the value of the variable that the server's own configuration names, and nothing else.
+    """Return the name of the agent that pushes, from the variable that the server's own configuration names.
 
-    `opsgit.pusherVariable` is, for instance, REMOTE_USER behind a web server, or a variable that authorized_keys sets.
+    `opsgit.pusherVariable` names it: for example REMOTE_USER behind a web server, or a variable set in authorized_keys.
     """
     found = repository.git.setting("opsgit.pusherVariable")
     if not found:

@@ -1,4 +1,4 @@
-"""`verify`: the whole history judged by the rule book, from objects alone; nothing is judged twice."""
+"""The verification of a whole repository, from git objects alone. Commits that were verified before are skipped."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from opsgit.storage.repository import Repository
 from opsgit.verification.chain import Chain, Positions
 from opsgit.verification.replay import Judge
 
-LEDGER = re.compile(r"refs/remotes/[^/]+/main\Z")  # of a remote that is configured no more, too
+LEDGER = re.compile(r"refs/remotes/[^/]+/main\Z")  # includes remotes that are no longer configured
 Say = Callable[[str], None]
 
 
 @dataclass(eq=False, repr=False)
 class Verifier:
-    """Verifies one repository; `say` is told of progress."""
+    """The verification of one repository, for one run.
+
+    `say` receives messages about progress. `env` holds environment variables for git, such as those of a push.
+    """
 
     repository: Repository
     say: Say = lambda _: None
@@ -37,33 +40,37 @@ class Verifier:
         self.pin = Pin.of_clone(self.repository.folder)
         self.verdict = Verification()
         self.first_use = False
-        self.positions: dict[str, Positions] = {}  # where each ledger's commits stand
-        self.behind: set[str] = set()  # URLs of which more was verified elsewhere than this clone has
+        self.positions: dict[str, Positions] = {}  # by the name of the ledger's ref
+        self.behind: set[str] = set()  # URLs from which another clone has verified more than this clone has
 
     def _width(self) -> int:
-        """The length of ids here: 40 (SHA-1) or 64 (SHA-256)."""
+        """Return the number of hex digits of an id: 40 (SHA-1) or 64 (SHA-256)."""
         found = self.repository.git.run("rev-parse", "--show-object-format").decode().strip()
         return 64 if found == "sha256" else 40
 
     def run(
         self, pinned: str | None = None, required: bool = False, since: str | None = None, until: str | None = None
     ) -> Verification:
-        """Verify main, the remotes' main and the open review branches (or a range of main).
+        """Verify main, the remotes' main and the open review branches, or a range of main.
 
-        :param pinned: the genesis id that the caller trusts.
-        :param required: refuse with `NO_PIN` when nothing says which genesis to trust.
-        :param since: judge only what is behind this commit, which must have been verified before.
-        :param until: judge main only up to here.
+        Commits by compromised keys are searched in all refs in any case.
+
+        :param pinned: the id of the genesis that the caller trusts, or its first digits.
+        :param required: whether to refuse when no genesis is pinned.
+        :param since: a revision that was verified before; only commits after it are judged.
+        :param until: the revision at which the range of main ends.
+        :raises Refused: `INCOMPLETE`, `NOT_A_STATE_REPOSITORY`, `NO_PIN`, `NOT_FOUND`, `UNVERIFIED`, and other codes
+            with exit code 1 or 9 when a commit could not be judged.
         """
         self._complete()
-        seen = fingerprint(self.repository.folder)  # before any ref is read: what changes meanwhile is looked at again
+        seen = fingerprint(self.repository.folder)  # before any ref is read, so that the next run sees later changes
         ledgers, reviews = self._refs(until)
         self._pins(pinned, required, ledgers)
         self._published_tips(ledgers)
         longer = {ref: self._ledger(ref, tip, since) for ref, tip in ledgers.items()}
         for ref, tip in reviews.items() if not since else ():
             place, _, task_id = ref.rpartition("review/")
-            if not (longer[f"{place}main"] and self.pin.refs.get(ref) == tip):  # else it was judged before
+            if not (longer[f"{place}main"] and self.pin.refs.get(ref) == tip):  # otherwise it was judged before
                 self.chain.position = self.positions[f"{place}main"]
                 self.chain.open_branch(task_id, tip, ledgers[f"{place}main"])
         for tip in dict.fromkeys(ledgers.values()):
@@ -75,7 +82,7 @@ class Verifier:
         return self.verdict
 
     def _complete(self) -> None:
-        """A clone that lacks history proves nothing either way."""
+        """Refuse a shallow clone, whose history cannot be verified."""
         folder = self.repository.folder
         if (folder / "shallow").exists():
             refuse("INCOMPLETE", "this is a shallow clone", "git fetch --unshallow")
@@ -83,7 +90,7 @@ class Verifier:
             self.verdict.notices.append("objects are read from other repositories too (objects/info/alternates)")
 
     def _refs(self, until: str | None) -> tuple[dict[str, str], dict[str, str]]:
-        """The ledgers and the review branches, each with its tip."""
+        """Return the ledgers and the review branches, each as a mapping from the ref's name to its tip."""
         words = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/remotes")
         listed = self.repository.git.run(*words).decode("utf-8", "replace").splitlines()
         refs = {name: tip for tip, name in (line.split(" ", 1) for line in listed)}
@@ -103,7 +110,7 @@ class Verifier:
         return found.id
 
     def _ledger(self, ref: str, tip: str, since: str | None) -> bool:
-        """Judge a ledger from what is verified already; says whether it goes on from there."""
+        """Judge the commits of a ledger that are not verified yet; return whether the verified ones are part of it."""
         known = self.pin.tips.get(ref)
         start = self._commit(since) if since else known
         if since and (not known or start not in self.first_parents(known, None)):
@@ -126,7 +133,7 @@ class Verifier:
         return start in chain
 
     def _published_tips(self, ledgers: dict[str, str]) -> None:
-        """What was verified of a remote's URL, in whatever clone, must still be in what that remote shows."""
+        """Add a finding for a remote whose main no longer contains the tip that some clone verified from its URL."""
         for remote, url in self._remotes():
             pin, ref = Pin.of_url(url), f"{REMOTES}{remote}/main"
             known, tip = pin.tips.get(names.MAIN), ledgers.get(ref)
@@ -139,30 +146,41 @@ class Verifier:
                 self.chain.wrong("REWOUND", known, f"{ref} no longer holds {known[:10]}, which was verified from {url}")
 
     def _published(self, ref: str) -> bool:
-        """Whether others have seen this ref: a remote's, or that of a repository that has no remote."""
+        """Return whether a ref is published: it is a remote's, or no remote was verified in this clone."""
         return ref.startswith(REMOTES) or not any(name.startswith(REMOTES) for name in self.pin.tips)
 
     def first_parents(self, tip: str, start: str | None) -> list[str]:
-        """The first-parent chain up to a tip, oldest first; from `start` on if it is on it, else from the genesis.
+        """Return the ids of the first-parent chain up to a tip, oldest first.
 
-        Parents are read from the raw commits, so no graft and no replacement counts.
+        Parents are read from the raw commits, so that grafts and replacement objects have no effect.
+
+        :param tip: hex id of 40 or 64 digits.
+        :param start: the id to begin with, if it is on the chain; else the chain begins with the genesis.
+        :raises Refused: `REPOSITORY_BROKEN`.
         """
         found, here = [tip], tip
         while here != start:
             parents = raw_parents(self.objects.need(here, "commit").content)
             if not parents or len(parents[0]) != len(tip) or not names.COMMIT.match(parents[0]):
-                break  # no parent, or what is no commit's id: its judge will say
+                break  # no parent, or no valid id, which is found when the commit is judged
             here = parents[0]
             found.append(here)
         return found[::-1]
 
     def _positions(self, chain: list[str], start: str | None) -> None:
-        """Let what is verified already have its place, so that branches can name it."""
+        """Give positions to the commits that are verified already, so that review branches can name them."""
         if start and start in chain and start not in self.chain.position.known:
             self.chain.position.begin(start, lambda: self.first_parents(start, None))
 
     def since(self, tip: str, known: str | None) -> list[Finding]:
-        """Judge the ledger up to a tip behind what is known to be good: for who is about to build on it."""
+        """Judge the ledger up to a tip, for a caller that writes to it next.
+
+        :param tip: the id of the ledger's newest commit.
+        :param known: the id of a verified commit, or None. When it is not on the ledger, the tip of main in this
+            clone's pin is used.
+        :returns: the findings.
+        :raises Refused: `INCOMPLETE`, and other codes with exit code 1 or 9 when a commit could not be judged.
+        """
         self._complete()
         for start in (known, self.pin.tips.get(names.MAIN)):
             chain = self.first_parents(tip, start)
@@ -175,13 +193,19 @@ class Verifier:
         return self.chain.findings
 
     def review(self, task_id: str, tip: str, ledger: str) -> list[Finding]:
-        """Judge an open review upon a ledger that is known to be good: for who is about to show it or build on it."""
+        """Judge an open review branch on a verified ledger, for a caller that shows it or writes to it next.
+
+        :param tip: the id of the branch's newest commit.
+        :param ledger: the id of the ledger's newest commit.
+        :returns: the findings.
+        :raises Refused: the codes with exit code 1 or 9, when the branch could not be judged.
+        """
         self.chain.position.begin(ledger, lambda: self.first_parents(ledger, None))
         self.chain.open_branch(task_id, tip, ledger)
         return self.chain.findings
 
     def _pins(self, pinned: str | None, required: bool, ledgers: dict[str, str]) -> None:
-        """Compare the genesis of each ledger with what is pinned for this clone and its remotes' URLs."""
+        """Compare the genesis of each ledger with the one that is pinned for this clone and for its remotes' URLs."""
         trusted = {"--pin": pinned, "this clone": self.pin.genesis, **dict(self._urls())}
         if required and not any(trusted.values()):
             refuse(
@@ -197,7 +221,7 @@ class Verifier:
         self.first_use = not any(trusted.values())
 
     def _genesis_of(self, tip: str, ref: str) -> str:
-        """The first commit of a ledger; what was verified before need not be walked again."""
+        """Return the id of the first commit of a ledger, from the pin if the pinned tip is part of the ledger."""
         known = self.pin.tips.get(ref)
         begin = self.first_parents(tip, known)[0]
         return self.pin.genesis if known and begin == known and self.pin.genesis else self.first_parents(tip, None)[0]
@@ -207,13 +231,13 @@ class Verifier:
             yield f"the URL {url}", Pin.of_url(url).genesis
 
     def _remotes(self) -> list[tuple[str, str]]:
-        """Name and URL of each remote in the clone's own configuration."""
+        """Return the name and URL of each remote in the clone's own configuration."""
         done = self.repository.git.attempt("config", "--local", "--get-regexp", r"^remote\..*\.url$")
         pairs = (line.split(" ", 1) for line in done.stdout.decode(errors="replace").splitlines() if " " in line)
         return [(key.removeprefix("remote.").removesuffix(".url"), url) for key, url in pairs]
 
     def _remember(self, ledgers: dict[str, str], seen: str) -> None:
-        """Pin what was found good, for this clone and its remotes' URLs."""
+        """Pin the verified tips for this clone and for its remotes' URLs."""
         tips, remotes = {**self.pin.tips, **ledgers}, self._remotes()
         genesis, refs = self.verdict.genesis, self.verdict.refs
         now = Pin(self.pin.path, genesis, tips, remotes, refs, seen)
@@ -231,9 +255,13 @@ class Verifier:
                 known.save()
 
     def sweep(self, tip: str, *span: str) -> None:
-        """Every commit by a compromised key behind its cut-off is a finding until an orchestrator ratifies it.
+        """Add a finding for each commit by a compromised key that no orchestrator has ratified.
 
-        :param span: which commits, as `git rev-list` takes it; all that any ref reaches when it is empty.
+        Commits in the history of the key's cut-off are not findings.
+
+        :param tip: the ledger commit whose agents and keys are used.
+        :param span: the commits to search, as arguments of `git rev-list`; by default those of all refs and of `tip`.
+        :raises Refused: the codes with exit code 1 or 9, when the agents could not be read.
         """
         try:
             known = self.chain.judge.state(tip).agents()
@@ -246,7 +274,7 @@ class Verifier:
 
     def _swept(self, agent: Agent, key: Key, cut: str, span: tuple[str, ...]) -> None:
         if self.repository.git.get(cut) is None:
-            return  # no such commit was ever here: the rule book's record of it is all that there is
+            return  # the cut-off is not in this repository, so it does not separate any commits
         listed = self.repository.git.run("rev-list", "--reverse", f"^{cut}", *span).decode().split()
         for commit_id in listed:
             head = self.objects.need(commit_id, "commit").content.partition(b"\n\n")[0]
@@ -256,7 +284,7 @@ class Verifier:
                 self.chain.wrong("COMPROMISED_KEY", commit_id, why)
 
     def _signed_by(self, commit_id: str, key: str) -> bool:
-        """Whether a commit carries a good signature of a key; one in another form carries none."""
+        """Return whether a commit has a valid signature by a key; False if it is not in the accepted form."""
         try:
             commit = self.chain.judge.commit(commit_id)
         except Refused:
@@ -265,6 +293,9 @@ class Verifier:
 
 
 def raw_parents(content: bytes) -> list[str]:
-    """The parents in a commit's raw headers."""
+    """Return the parents in the headers of a commit object.
+
+    :param content: the bytes of the commit object.
+    """
     head = content.partition(b"\n\n")[0].split(b"\n")
     return [line[7:].decode("ascii", "replace") for line in head if line.startswith(b"parent ")]

@@ -1,4 +1,4 @@
-"""`verify` as it is asked for: answered from the pin while nothing has changed, else judged."""
+"""The entry point of `opsgit verify`: it uses the pin while nothing has changed, and the verifier otherwise."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ def verify(
 ) -> Verification:
     """Verify main, the remotes' main and the open review branches, or a range of main.
 
-    :param say: told of progress.
-    :param pinned: the genesis id that the caller trusts, or its first digits.
-    :param required: refuse with `NO_PIN` when nothing says which genesis to trust.
-    :param span: judge only what main has behind the first commit, verified before, up to the second.
+    :param say: receives messages about progress.
+    :param pinned: the id of the genesis that the caller trusts, or its first digits.
+    :param required: whether to refuse with `NO_PIN` when no genesis is pinned.
+    :param span: a range: a revision that was verified before, and the revision at which the range ends.
+    :raises Refused: the codes of `Verifier.run`.
     """
     pin = Pin.of_clone(repository.folder)
     if span is None and (pin.genesis or "").startswith(pinned or "") and pin.settled(repository.folder):
         return Verification(refs=pin.refs, genesis=pin.genesis or "")
-    from opsgit.verification.verifier import Verifier  # the judge takes longer to import than all of the above
+    from opsgit.verification.verifier import Verifier  # imported late: the import takes longer than the rest
 
     return Verifier(repository, say).run(pinned, required, *span or (None, None))
