@@ -19,12 +19,12 @@ CanAct = Callable[[str], bool]
 def orchestrators_assign(task: Task, can_act: CanAct) -> str | None:
     """Return `ORCHESTRATORS` when the task must be assigned.
 
-    These are tasks in the backlog, tasks that were rolled back, tasks whose assignee was removed, and done tasks
-    without an approval in this ledger (imported ones).
+    These are tasks in the backlog, tasks that were rolled back, tasks whose assignee was removed, done tasks without an
+    approval in this ledger (imported ones), and done tasks whose deployer was removed.
     """
     orphaned = task.status in (ASSIGNED, IN_PROGRESS, REJECTED) and not can_act(task.assigned or "")
-    unapproved = task.status == DONE and not _approved(task)
-    return ORCHESTRATORS if orphaned or unapproved or task.status in (BACKLOG, ROLLED_BACK) else None
+    stuck = task.status == DONE and not (_approved(task) and _stage(task.pipeline[-1], can_act)) and not _deploys(task)
+    return ORCHESTRATORS if orphaned or stuck or task.status in (BACKLOG, ROLLED_BACK) else None
 
 
 def _approved(task: Task) -> bool:
@@ -66,6 +66,24 @@ def open_stage_signs_off(task: Task, can_act: CanAct) -> str | None:
     """Return the open review stage of a task in review, if it is not the last one."""
     stage = open_stage(task) if task.status == IN_REVIEW else None
     return _stage(task.pipeline[stage], can_act) if stage is not None and stage < len(task.pipeline) - 2 else None
+
+
+def _reviewer_is_gone(task: Task, can_act: CanAct) -> bool:
+    """Return whether a task is in review and the open stage names an agent that was removed."""
+    if task.status != IN_REVIEW:
+        return False
+    stage = open_stage(task)
+    return _stage(task.pipeline[len(task.pipeline) - 2 if stage is None else stage], can_act) is None
+
+
+def assignee_withdraws(task: Task, can_act: CanAct) -> str | None:
+    """Return the assignee when the reviewer of the open stage was removed."""
+    return task.assigned if _reviewer_is_gone(task, can_act) and can_act(task.assigned or "") else None
+
+
+def orchestrators_cancel(task: Task, can_act: CanAct) -> str | None:
+    """Return `ORCHESTRATORS` when both the reviewer of the open stage and the assignee were removed."""
+    return ORCHESTRATORS if _reviewer_is_gone(task, can_act) and not can_act(task.assigned or "") else None
 
 
 def last_stage_deploys(task: Task, can_act: CanAct) -> str | None:

@@ -153,9 +153,10 @@ def ratify(context: Context, agent: Agent) -> Agent:
         commit is ratified for all of them.
     """
     commit = _commit(context, "commit")
-    if not any(k.state == "compromised" and commit not in k.ratified for k in agent.keys):
+    new = [k.state == "compromised" and commit not in k.ratified for k in agent.keys]
+    taken = (replace(k, ratified=(*k.ratified, commit)) if n else k for k, n in zip(agent.keys, new, strict=True))
+    if not any(new):
         refuse("NOTHING_CHANGES", f"{agent.name} has no compromised key, or the commit is ratified", "opsgit verify")
-    taken = (replace(k, ratified=(*k.ratified, commit)) if k.state == "compromised" else k for k in agent.keys)
     return replace(agent, keys=tuple(taken))
 
 

@@ -13,6 +13,7 @@ from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Quota, Task
 from opsgit.domain.operation import Who
 from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.vocabulary import BACKLOG
 
 
 def check(context: Context, ways: tuple[Who, ...], value: Any, evidence: bool = True) -> None:
@@ -64,7 +65,7 @@ def creator(context: Context, who: Who, task: Task) -> None:
 
     :raises Refused: `NOT_CREATOR`.
     """
-    if task.created_by != context.me or task.status != "backlog":
+    if task.created_by != context.me or task.status != BACKLOG:
         refuse("NOT_CREATOR", f"{context.me} neither orchestrates nor made {task.id} (still in backlog)",
                f'opsgit task comment {task.id} --text "..."')  # fmt: skip
 

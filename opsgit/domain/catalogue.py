@@ -202,6 +202,7 @@ CATALOGUE = (
         targets=(IN_PROGRESS,),
         actor="assignee",
         ends=True,
+        advice=Advice("withdraw it: the reviewer is gone", advice.assignee_withdraws),
     ),
     Operation(
         "review.approve",
@@ -311,6 +312,7 @@ CATALOGUE = (
         gates=("no deployment runs",),
         by_hand=_step,
         ends=True,
+        advice=Advice("cancel it: author and reviewer are gone", advice.orchestrators_cancel),
     ),
     # --- tasks: without a transition ------------------------------------------------------------------------------
     Operation(
@@ -607,7 +609,7 @@ CATALOGUE = (
         "managed",
         (ORCHESTRATOR,),
         project.set_files,
-        rebuild.policy,
+        rebuild.nothing,
         "git commit",
         arguments={"files": FILES.needed()},
         finds=EITHER,

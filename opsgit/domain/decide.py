@@ -14,7 +14,7 @@ from opsgit.domain.operation import BRANCH, EXISTS, MERGE, NEW, Operation, check
 from opsgit.domain.records import Record, model_of, to_record
 from opsgit.domain.refusals import Refusal, Refused, refuse
 from opsgit.domain.request import Change, Edit, Outcome, Request, Snapshot
-from opsgit.domain.rules import RuleBook, in_force
+from opsgit.domain.rules import in_force
 from opsgit.domain.vocabulary import IN_REVIEW
 
 
@@ -42,7 +42,9 @@ def may(snapshot: Snapshot, op: str, actor: str, target: str, now: int) -> Refus
     """
     try:
         context = _context(snapshot, Request(op, actor, target), now)
-        _permitted(context, _before(context), context.rules, evidence=False)
+        before = _before(context)
+        _check_status(context, before)
+        _permitted(context, before, evidence=False)
     except Refused as refused:
         return refused.refusal
     return None
@@ -53,10 +55,9 @@ def _decide(snapshot: Snapshot, request: Request, now: int) -> Change:
     _check_note(request.note)
     operation = context.operation
     before = _before(context)
-    if isinstance(before, Task) and before.status not in operation.sources:
-        raise Refused(context.rules.why_not(operation, before))
+    _check_status(context, before)
     check_arguments(operation, request.fields)
-    _permitted(context, before, context.rules, evidence=True)
+    _permitted(context, before, evidence=True)
     change = _changed(context, before, operation.effect(context, before))
     if all(edit.record is not None and edit.record == snapshot.record(edit.path) for edit in change.edits):
         place = names.place(change.edits[0].path)
@@ -94,18 +95,21 @@ def _before(context: Context) -> Any:
     return context.snapshot.find(model_of(kind), path)
 
 
-def _permitted(context: Context, before: Any, rules: RuleBook, evidence: bool) -> None:
-    """Refuse unless status, actor and gates permit the step.
+def _check_status(context: Context, before: Any) -> None:
+    """Refuse a task whose status the operation's record does not name."""
+    if isinstance(before, Task) and before.status not in context.operation.sources:
+        raise Refused(context.rules.why_not(context.operation, before))
+
+
+def _permitted(context: Context, before: Any, evidence: bool) -> None:
+    """Refuse unless actor and gates permit the step.
 
     :param evidence: whether to check the gates of `gates.EVIDENCE` too.
     """
-    operation = context.operation
-    if isinstance(before, Task) and before.status not in operation.sources:
-        raise Refused(rules.why_not(operation, before))
-    check(context, operation.who, before, evidence)
-    for name in operation.gates:
+    check(context, context.operation.who, before, evidence)
+    for name in context.operation.gates:
         if evidence or name in STATE:
-            rules.gates[name](context, before)
+            context.rules.gates[name](context, before)
 
 
 def _changed(context: Context, before: Any, after: Any) -> Change:

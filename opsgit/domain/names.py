@@ -74,7 +74,7 @@ def check_name(text: str, what: str = "name") -> str:
     :param what: what the name is for, for the message.
     :raises Refused: `BAD_NAME`.
     """
-    if len(text) > 32 or not NAME.match(text) or text.endswith(".lock"):
+    if len(text) > 32 or not NAME.match(text):
         refuse(
             "BAD_NAME",
             f"{text!r} is no {what}: lower-case letters and digits joined by - or _, from a letter, at most 32",

@@ -9,6 +9,7 @@ from opsgit.domain.refusals import refuse
 
 FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 AHEAD_MAX = 300  # seconds that the time of a commit may be ahead of the local clock
+LAST = 253_370_764_800  # the first second of the year 9999
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -25,12 +26,14 @@ def seconds(when: str) -> int:
     """Return the seconds after the epoch of a time.
 
     :param when: RFC 3339 text in UTC, in the form `2026-01-31T12:00:00Z`.
-    :raises Refused: `BAD_VALUE` for any other form.
+    :raises Refused: `BAD_VALUE` for any other form, and for years before 1970 or after 9998 (a window that begins then
+        still ends in a year that can be written).
     """
     try:
-        if not FORM.match(when):
+        found = int(datetime.fromisoformat(when).timestamp()) if FORM.match(when) else -1
+        if not 0 <= found < LAST:
             raise ValueError
-        return int(datetime.fromisoformat(when).timestamp())
+        return found
     except ValueError:
         refuse("BAD_VALUE", f"{when!r} is no time", "write it as 2026-01-31T12:00:00Z, or how long ago: 2d")
 

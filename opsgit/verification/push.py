@@ -9,6 +9,7 @@ from opsgit.domain.findings import Finding
 from opsgit.domain.gates import lost_by
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.times import AHEAD_MAX
+from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage.branch import actions
 from opsgit.storage.objects import Commit
 from opsgit.storage.repository import Repository
@@ -147,7 +148,7 @@ class _Push:
         if move.after is None or self.chain.merged(move.after, self.main):
             return
         task = self.chain.judge.state(self.main).task(task_id)
-        if task.status != "review":
+        if task.status != IN_REVIEW:
             refuse("WRONG_REF", f"{task_id} is {task.status}, not in review", f"opsgit task show {task_id}")
         for commit, _ in self.chain.branch(move.after, self.main, task_id):
             self._timely(commit)

@@ -19,7 +19,7 @@ from opsgit.domain.request import Change
 from opsgit.domain.rules import VERSIONS
 from opsgit.domain.vocabulary import ORCHESTRATE
 from tests.domain.test_laws import ask, requests
-from tests.domain.world import DIGEST, OTHER_DIGEST, World, agent_record
+from tests.domain.world import DIGEST, OTHER_DIGEST, ROLES, World, agent_record
 
 BOOK = VERSIONS[1]
 
@@ -90,7 +90,7 @@ FIELDS = {
 }
 START: list[Any] = [
     ("task.add", "boss", "T-1", "", {**FIELDS, "assigned": "dev"}),
-    ("task.add", "boss", "T-2", "", {**FIELDS, "depends_on": ["T-1"]}),
+    ("task.add", "boss", "T-2", "", {**FIELDS, "depends_on": ["T-1"], "pipeline": ["dev", "qa", "ship"]}),
 ]  # fmt: skip
 removals = st.lists(st.sampled_from(["dev", "dev2", "qa", "ship"]), max_size=3)
 
@@ -117,6 +117,8 @@ def test_who_has_a_legal_step_forward_is_told_so(asked: list[Any], removed: list
 
     for task in tasks(world):
         waiting = waits_for(BOOK, task, can_act)
+        if waiting and waiting[0] not in ROLES.values() and not blocked(world, task):
+            assert told(world, world.snapshot().agent(waiting[0]), task), (waiting, task)
         assert (waiting is None) == (task.status in ("deployed", "cancelled")), task
         for agent in agents(world):
             held = rights(world.snapshot().project, agent)
@@ -192,3 +194,19 @@ def test_may_is_silent_about_what_only_the_step_brings() -> None:
     assert isinstance(refused, Refusal) and refused.code == "NOT_ASSIGNEE"
     missing = may(world.snapshot(), "task.submit", "dev", "T-9", world.now)
     assert isinstance(missing, Refusal) and missing.code == "NOT_FOUND"
+
+
+def test_a_review_or_deployment_by_a_removed_agent_is_not_left_to_nobody() -> None:
+    world = World.peopled()
+    pipeline = [{"agent": "dev"}, {"agent": "qa"}, {"agent": "ship"}]
+    for name, role in (("qa", "reviewer"), ("ship", "deployer")):
+        world.files[f"agents/{name}.yaml"] = agent_record(name, role, "removed")
+    waiting = {"assigned": "dev", "submission": SUBMITTED, "pipeline": pipeline, "contributors": ["dev"]}
+    task = one(world, "review", review={"round": 1}, **waiting)
+    assert names(world, "dev", task) == ["review.withdraw"]
+    world.files["agents/dev.yaml"] = agent_record("dev", "developer", "removed")
+    assert names(world, "boss", task) == ["task.cancel"]
+    world.files["agents/dev.yaml"] = agent_record("dev", "developer")
+    approved = {"round": 1, "verdict": {"outcome": "approved", "by": "qa", "at": SUBMITTED["at"]}}
+    task = one(world, "done", review=approved, **waiting)
+    assert names(world, "boss", task) == ["task.assign"]
