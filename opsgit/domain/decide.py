@@ -8,7 +8,6 @@ from typing import Any
 from opsgit.domain import canonical, names, schemas, text, times
 from opsgit.domain.authority import check
 from opsgit.domain.context import Context
-from opsgit.domain.gates import STATE
 from opsgit.domain.model import Task
 from opsgit.domain.operation import BRANCH, EXISTS, MERGE, NEW, Operation, check_arguments
 from opsgit.domain.records import Record, model_of, to_record
@@ -104,12 +103,13 @@ def _check_status(context: Context, before: Any) -> None:
 def _permitted(context: Context, before: Any, evidence: bool) -> None:
     """Refuse unless actor and gates permit the step.
 
-    :param evidence: whether to check the gates of `gates.EVIDENCE` too.
+    :param evidence: whether to check also the gates that read arguments or the note.
     """
     check(context, context.operation.who, before, evidence)
     for name in context.operation.gates:
-        if evidence or name in STATE:
-            context.rules.gates[name](context, before)
+        gate = context.rules.gates[name]
+        if evidence or not gate.evidence:
+            gate.check(context, before)
 
 
 def _changed(context: Context, before: Any, after: Any) -> Change:

@@ -2,13 +2,13 @@
 
 A gate receives the context of a request and the value that the operation is about (None for a new file). It refuses
 when its condition does not hold. A gate of `EVIDENCE` reads arguments or the note of the request; `decide.may` has
-neither, so it checks only the gates of `STATE`.
+neither, so it checks only the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from opsgit.domain import authority, names, policy
 from opsgit.domain.context import Context
@@ -513,9 +513,18 @@ def id_is_unused(context: Context, _: None) -> None:
         refuse("ID_TAKEN", f"{operation.kind} {known} exists{more}", f"opsgit {operation.kind} list")
 
 
-Gate = Callable[[Context, Any], None]
+Check = Callable[[Context, Any], None]
+
+
+class Gate(NamedTuple):
+    """A gate: its check, and whether the check reads arguments or the note of the request."""
+
+    check: Check
+    evidence: bool = False
+
+
 # The names of the gates: in the catalogue, in `opsgit help lifecycle`, and for `RuleBook.with_changes`.
-STATE: dict[str, Gate] = {
+STATE: dict[str, Check] = {
     "the id is unused": id_is_unused,
     "the name is no role": name_is_no_role,
     "no deployment runs": no_deployment_runs,
@@ -535,7 +544,7 @@ STATE: dict[str, Gate] = {
     "another orchestrator is left": others_orchestrate,
     "another orchestrator can sign": last_signer_stays,
 }
-EVIDENCE: dict[str, Gate] = {
+EVIDENCE: dict[str, Check] = {
     "an assignee, a pipeline or dependencies: orchestrate": orchestrate_for_more,
     "another assignee": another_assignee,
     "from done a reason": reason_to_reopen,
@@ -558,4 +567,5 @@ EVIDENCE: dict[str, Gate] = {
     "another key is left to the last orchestrator": last_key_stays,
     "the key is proved and unused": key_proved,
 }
-GATES: dict[str, Gate] = {**STATE, **EVIDENCE}
+GATES: dict[str, Gate] = {name: Gate(check) for name, check in STATE.items()}
+GATES |= {name: Gate(check, evidence=True) for name, check in EVIDENCE.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from opsgit.cli.main import main
+from opsgit.domain.rules import VERSIONS
 from tests.conftest import Desk, git
 
 BAD_IDS = ["../../x", "/etc/passwd", "a/b", "a\\b", "..", ".", ".x", "x.", "a..b", "x.lock", "X.LOCK", "a b", "a\n", "a\n\n",
@@ -140,7 +141,7 @@ class TestRepositories:
 
     def test_another_rule_book_is_never_guessed_at(self, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
         file = desk.path / "ops.yaml"
-        file.write_text(file.read_text().replace("rules: 1", "rules: 2\nfuture: x"))
+        file.write_text(file.read_text().replace(f"rules: {max(VERSIONS)}", f"rules: {max(VERSIONS) + 1}\nfuture: x"))
         git(desk.path, "-c", "core.hooksPath=/dev/null", "commit", "-q", "-am", "x")
         assert self.code(desk.path, capsys, "task", "add", "--title", "t") == "UNKNOWN_RULES"
         assert main(["-C", str(desk.path), "whoami"]) == 9

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opsgit.domain.authority import RELATIONS
 from opsgit.domain.catalogue import CATALOGUE, OPERATIONS
-from opsgit.domain.gates import EVIDENCE, GATES, STATE
+from opsgit.domain.gates import EVIDENCE, GATES, STATE, Gate
 from opsgit.domain.model import Task
 from opsgit.domain.names import ENTITIES
 from opsgit.domain.operation import Operation
@@ -20,6 +20,7 @@ from opsgit.domain.request import Change, ManagedFile, Request
 from opsgit.domain.rules import VERSIONS, RuleBook, in_force
 from opsgit.domain.vocabulary import STATUSES
 from opsgit.operations.session import NATURAL
+from opsgit.views import lifecycle
 from tests.domain.world import DIGEST, World
 
 
@@ -40,6 +41,10 @@ def test_each_name_stands_once() -> None:
     assert len(OPERATIONS) == len(CATALOGUE)
     assert not set(STATE) & set(EVIDENCE)
     assert {gate for one in CATALOGUE for gate in one.gates} == set(GATES)
+
+
+def test_each_relation_has_its_words_in_the_help() -> None:
+    assert set(lifecycle.RELATIONS) == set(RELATIONS)
 
 
 def test_the_status_that_is_written_is_the_one_of_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,11 +141,12 @@ def test_a_malformed_request_is_refused_with_its_code(op: str, fields: dict[str,
     assert answer.code in ("BAD_VALUE", "IDENTITY_FIXED")
 
 
+NEXT = max(VERSIONS) + 1
 # --- versions ------------------------------------------------------------------------------------------------------
 
 
 def strict(rules: RuleBook) -> RuleBook:
-    """A made-up version 2, in which a deliverable must be a commit."""
+    """A made-up next version, in which a deliverable must be a commit."""
     from opsgit.domain.context import Context
     from opsgit.domain.refusals import refuse
 
@@ -148,24 +154,25 @@ def strict(rules: RuleBook) -> RuleBook:
         if not str(context.request.get("deliverable") or "").startswith("commit: "):
             refuse("DELIVERABLE_REQUIRED", "a commit is wanted", "--output 'commit: ID'")
 
-    return rules.with_changes(2, gates={"a deliverable is named": only_commits})
+    gate = Gate(only_commits, evidence=True)
+    return rules.with_changes(NEXT, gates={"a deliverable is named": gate})
 
 
 def upgraded(world: World) -> Change:
-    record = {**world.files["ops.yaml"], "rules": 2}
+    record = {**world.files["ops.yaml"], "rules": NEXT}
     return world.do("project.upgrade-rules", "boss", "", record=record, content=b"rules: 2\n")
 
 
 def test_a_commit_is_decided_by_the_version_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(VERSIONS, 2, strict(VERSIONS[1]))
+    monkeypatch.setitem(VERSIONS, NEXT, strict(VERSIONS[NEXT - 1]))
     world = World.peopled()
     world.do("task.add", "boss", title="t", assigned="dev")
     world.do("task.start", "dev")
     before = dict(world.files)
     path = {"deliverable": "/d", "digest": DIGEST}
     assert isinstance(world.ask("task.submit", "dev", **path), Change)
-    assert upgraded(world).subject == "project: rules 1 → 2"
-    assert in_force(world.snapshot().project).version == 2
+    assert upgraded(world).subject == f"project: rules {NEXT - 1} → {NEXT}"
+    assert in_force(world.snapshot().project).version == NEXT
     answer = world.ask("task.submit", "dev", **path)
     assert isinstance(answer, Refusal) and answer.code == "DELIVERABLE_REQUIRED"
     assert isinstance(world.ask("task.submit", "dev", deliverable="commit: x", digest=DIGEST), Change)
@@ -181,19 +188,19 @@ def test_the_next_version_alone_is_moved_to_and_nothing_else_changes(monkeypatch
         answer = world.ask("project.upgrade-rules", actor, "", record=record, content=b"x")
         return answer.code if isinstance(answer, Refusal) else None
 
-    assert ask(rules=2) == "UNKNOWN_RULES"
-    monkeypatch.setitem(VERSIONS, 2, strict(VERSIONS[1]))
-    assert ask(rules=2) is None
-    assert ask("dev", rules=2) == "RIGHT_MISSING"
-    assert ask(rules=3) == ask(rules=1) == ask(rules=2, workspace="/w") == "BAD_VALUE"
-    record = {**world.files["ops.yaml"], "rules": 2}
+    assert ask(rules=NEXT) == "UNKNOWN_RULES"
+    monkeypatch.setitem(VERSIONS, NEXT, strict(VERSIONS[NEXT - 1]))
+    assert ask(rules=NEXT) is None
+    assert ask("dev", rules=NEXT) == "RIGHT_MISSING"
+    assert ask(rules=NEXT + 1) == ask(rules=NEXT - 1) == ask(rules=NEXT, workspace="/w") == "BAD_VALUE"
+    record = {**world.files["ops.yaml"], "rules": NEXT}
     answer = world.ask("project.set", "boss", "", record=record, content=b"x")
     assert isinstance(answer, Refusal) and answer.code == "IDENTITY_FIXED"
 
 
 def test_a_version_that_is_not_known_is_never_guessed_at() -> None:
     world = World.peopled()
-    world.files["ops.yaml"] = {**world.files["ops.yaml"], "rules": 7}
+    world.files["ops.yaml"] = {**world.files["ops.yaml"], "rules": NEXT + 5}
     answer = world.ask("task.add", "boss", title="t")
     assert isinstance(answer, Refusal)
     assert (answer.code, answer.exit) == ("UNKNOWN_RULES", 9)

@@ -41,7 +41,21 @@ ARGUMENTS: dict[str, list[Any]] = {
     "period": ["daily", "none"],
     "amount": [1, 5, -2],
     "value": [1, 2.5, "x"],
+    "imported": [None, {"status": "done", "history": [{"status": "done", "by": "dev"}]}, {"tasks_completed": 3}],
+    "repository": [None, "/r"],
+    "severity": [None, "critical"],
+    "since": ["0" * 40, "x"],
+    "commit": ["1" * 40, "x"],
+    "agents": [None, ["dev"], ["nobody"]],
+    "used": [None, 2],
+    "reset_at": [None, "2023-11-14T00:00:00Z"],
+    "kind": [None, "human", "ghost"],
+    "email": [None, "x@example.org", "x"],
+    "command": [[], ["true"]],
+    "started": [None],
+    "reverts": [None],
     "record": [{"name": "p"}],
+    "content": [b""],
     "files": [{}],
 }  # fmt: skip
 TARGETS = ["T-1", "T-2", "A-1", "dev", "qa", "new", "t-1", "../x", "quota-one"]
@@ -52,6 +66,7 @@ LEGAL: set[tuple[str | None, str]] = {
     (source, target) for one in BOOK.steps for source in one.sources for target in one.targets
 }
 LEGAL |= {(None, "backlog"), (None, "assigned")}
+assert set(ARGUMENTS) == {name for one in BOOK.operations.values() for name in one.arguments}
 requests = st.tuples(
     st.sampled_from(OPS),
     st.sampled_from([*ROLES, "nobody"]),

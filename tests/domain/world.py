@@ -12,12 +12,13 @@ from opsgit.domain.model import Agent, Key, Task
 from opsgit.domain.records import Record, from_record, to_record
 from opsgit.domain.refusals import Refusal
 from opsgit.domain.request import BranchAction, Change, ManagedFile, Request, Snapshot
+from opsgit.domain.rules import VERSIONS
 from opsgit.storage import schema
 
 START = 1_700_000_000
 AT = "2023-11-14T22:13:20Z"
 REPOSITORY = "0" * 32
-PROJECT = {"name": "p", "repository": REPOSITORY, "rules": 1, "created": AT}
+PROJECT = {"name": "p", "repository": REPOSITORY, "rules": max(VERSIONS), "created": AT}
 ROLES = {"boss": "orchestrator", "dev": "developer", "dev2": "developer", "qa": "reviewer", "qa2": "reviewer",
          "ship": "deployer", "ship2": "deployer", "eye": "observer", "eye2": "observer"}  # fmt: skip
 DIGEST = "h1:" + "A" * 43 + "="
