@@ -1,1 +1,1 @@
-"""The roof: words in, words out, and the one error boundary."""
+"""The command line: parse arguments, print results, and turn every error into a message and an exit code."""

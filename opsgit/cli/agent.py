@@ -1,4 +1,4 @@
-"""`opsgit agent`."""
+"""The commands of `opsgit agent`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def command() -> None:
 @writing
 @common
 def add(session: Session, as_json: bool, name: str, role: str, **fields: Any) -> None:
-    """Add an agent, and make its key on this machine."""
+    """Add an agent, and make its key on this machine.
+
+    With --public-key and --proof the agent's key stays on another machine (see opsgit agent prove).
+    """
     wrote(session, agents.add(session, name, role, **fields), as_json)
     if not session.dry_run and not fields.get("public_key"):
         session.notices.append(f"the key of {name} is {session.repository.keys.path(name)}")
@@ -44,7 +47,7 @@ def add(session: Session, as_json: bool, name: str, role: str, **fields: Any) ->
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
-    """All agents."""
+    """List all agents, removed ones too."""
     found = agents.everybody(session)
     if as_json:
         output.data("agents", agents=[to_record(agent) for agent in found[:limit]], more=max(0, len(found) - limit))
@@ -61,7 +64,7 @@ def list_(session: Session, as_json: bool, limit: int) -> None:
 @subject("name", "--name")
 @common
 def show(session: Session, as_json: bool, name: str) -> None:
-    """One agent and its keys."""
+    """Show one agent and its keys."""
     agent = session.look().agent(name)
     if as_json:
         output.data("agent", agent=to_record(agent))
@@ -82,7 +85,7 @@ def show(session: Session, as_json: bool, name: str) -> None:
 @writing
 @common
 def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
-    """Change an agent."""
+    """Change an agent's role, description, kind or email."""
     wrote(session, agents.edit(session, name, **fields), as_json)
 
 
@@ -91,7 +94,10 @@ def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
 @writing
 @common
 def remove(session: Session, as_json: bool, name: str) -> None:
-    """Take all rights from an agent. Its name, keys and history stay; the name never returns."""
+    """Remove an agent: it loses all rights.
+
+    Its file, keys and history stay, and its name cannot be used again.
+    """
     wrote(session, agents.remove(session, name), as_json)
 
 
@@ -99,7 +105,11 @@ def remove(session: Session, as_json: bool, name: str) -> None:
 @subject("name", "--name")
 @common
 def prove(session: Session, as_json: bool, name: str) -> None:
-    """Make a key for an agent on this machine and prove it, for an orchestrator elsewhere to add (or rotate to)."""
+    """Make and prove an agent's key on this machine.
+
+    The command prints what an orchestrator runs on another machine: agent add for a new agent, agent rotate for an
+    agent that the ledger knows. The private key stays here.
+    """
     line, proof, purpose = agents.prove(session, name)
     if as_json:
         output.data("proof", name=name, key=line, proof=proof)
@@ -115,7 +125,11 @@ def prove(session: Session, as_json: bool, name: str) -> None:
 @writing
 @common
 def rotate(session: Session, as_json: bool, name: str, **given: Any) -> None:
-    """Give an agent a new key, made on this machine or held elsewhere; its active keys are retired."""
+    """Give an agent a new key; its active keys are retired.
+
+    The key is made on this machine, or it is held on another machine (--public-key with --proof). The agent signs, or
+    an orchestrator.
+    """
     wrote(session, agents.rotate(session, name, **given), as_json)
 
 
@@ -125,7 +139,7 @@ def rotate(session: Session, as_json: bool, name: str, **given: Any) -> None:
 @writing
 @common
 def retire_key(session: Session, as_json: bool, name: str, key: str) -> None:
-    """Retire one key of an agent. Without another the agent cannot sign."""
+    """Retire one key of an agent. An agent without an active key cannot sign."""
     wrote(session, agents.retire(session, name, key), as_json)
 
 
@@ -135,7 +149,11 @@ def retire_key(session: Session, as_json: bool, name: str, key: str) -> None:
 @writing
 @common
 def compromise(session: Session, as_json: bool, name: str, since: str) -> None:
-    """Say that an agent's keys are in other hands: its later commits are findings of verify until ratified."""
+    """Record that somebody else has an agent's keys.
+
+    The keys stop working. Every commit that they signed after COMMIT is a finding of opsgit verify, until an
+    orchestrator ratifies it.
+    """
     wrote(session, agents.compromise(session, name, since), as_json)
 
 
@@ -144,7 +162,10 @@ def compromise(session: Session, as_json: bool, name: str, since: str) -> None:
 @writing
 @common
 def ratify(session: Session, as_json: bool, name: str) -> None:
-    """Take over a commit that a compromised key signed."""
+    """Accept a commit that a compromised key signed.
+
+    The commit is then no finding of opsgit verify.
+    """
     wrote(session, agents.ratify(session, name), as_json)
 
 
@@ -153,7 +174,11 @@ def ratify(session: Session, as_json: bool, name: str) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @common
 def checkout(session: Session, as_json: bool, name: str, folder: Path) -> None:
-    """Make a clone of the shared remote (or of this repository) that acts as an agent."""
+    """Make a clone that acts as an agent.
+
+    It is a clone of this repository's remote origin, or of this repository if it has no remote. The agent's key must be
+    on this machine to write in the clone.
+    """
     made = clone.checkout(session, name, folder)
     if as_json:
         output.data("clone", path=str(made), agent=name)

@@ -1,4 +1,4 @@
-"""`opsgit alert`."""
+"""The commands of `opsgit alert`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opsgit.views import terminal
 
 @click.group("alert", epilog="\b\nExample:\n  opsgit alert raise --message 'errors doubled' --task SKILL-001")
 def command() -> None:
-    """Alerts: raised and resolved by observers; an open one on a task is a ground to roll it back."""
+    """Alerts: observers raise and resolve them. An observer may roll back a task only with an open alert on it."""
 
 
 @command.command("raise", epilog="\b\nExample:\n  opsgit alert raise --message 'errors doubled' --task SKILL-001")
@@ -36,7 +36,7 @@ def raise_(session: Session, as_json: bool, alert_id: str | None, message: str, 
 @writing
 @common
 def resolve(session: Session, as_json: bool, name: str) -> None:
-    """Close an alert."""
+    """Resolve an alert."""
     wrote(session, observations.resolve_alert(session, name), as_json)
 
 
@@ -45,7 +45,7 @@ def resolve(session: Session, as_json: bool, name: str) -> None:
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, everything: bool, limit: int) -> None:
-    """The open alerts."""
+    """List the open alerts."""
     found = observations.records(session, "alert", None if everything else "open")
     more = max(0, len(found) - limit)
     if as_json:

@@ -1,4 +1,4 @@
-"""`opsgit ci`."""
+"""The commands of `opsgit ci`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opsgit.operations.session import Session
 
 @click.group("ci", epilog="\b\nExample:\n  opsgit ci init github")
 def command() -> None:
-    """Continuous integration: verify every push, publish the report."""
+    """Continuous integration: verify every push and publish the report."""
 
 
 @command.command("init", epilog="\b\nExample:\n  opsgit ci init github")
@@ -19,5 +19,8 @@ def command() -> None:
 @writing
 @common
 def init(session: Session, as_json: bool, forge: str) -> None:
-    """Commit the CI job that verifies the ledger, pinned to its genesis, and publishes dashboard and report as HTML."""
+    """Commit a CI job that verifies the ledger and publishes the report.
+
+    The job trusts only this ledger's genesis. It publishes the dashboard and the report as HTML.
+    """
     wrote(session, ci.init(session, forge), as_json)

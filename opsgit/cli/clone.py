@@ -1,4 +1,4 @@
-"""`opsgit clone`."""
+"""The command `opsgit clone`."""
 
 from __future__ import annotations
 

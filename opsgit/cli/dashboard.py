@@ -1,4 +1,4 @@
-"""`opsgit dashboard`."""
+"""The command `opsgit dashboard`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opsgit.operations.session import Session
 @click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
 @common
 def command(session: Session, as_json: bool, form: str) -> None:
-    """The project at a glance: tasks, what waits for whom, agents, quotas, alerts, activity."""
+    """Show the project: tasks, who must act next, agents, quotas, alerts, activity."""
     state = compile.state(session, int(session.clock()))
     if as_json or form == "json":
         output.data("dashboard", state=state)

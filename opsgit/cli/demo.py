@@ -1,4 +1,4 @@
-"""`opsgit demo`."""
+"""The command `opsgit demo`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ MARKS = {"command": "\n$ {}", "done": "  {}", "refused": "  REFUSED  {}"}
 @click.argument("directory", required=False, metavar="[DIR]")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def command(directory: str | None, as_json: bool) -> None:
-    """Walk a real state repository from init to rollback, refusals shown, in DIR (default: a new temporary folder).
+    """Take a real state repository from init to rollback, with refusals.
 
-    The demo's keys are kept in DIR too; yours are not touched.
+    The repository is made in DIR (default: a new temporary folder). The demo's keys are in DIR too; your own keys are
+    not touched.
     """
     folder = Path(directory) if directory else Path(tempfile.mkdtemp(prefix="opsgit-demo-"))
     need_empty(folder, "opsgit demo NEW-DIR")

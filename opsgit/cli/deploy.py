@@ -1,4 +1,4 @@
-"""`opsgit deploy`."""
+"""The commands of `opsgit deploy`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from opsgit.operations.session import Session
 
 @click.group("deploy", epilog="\b\nExample:\n  opsgit deploy trust")
 def command() -> None:
-    """Deployments. To deploy: opsgit task move ID --to deployed."""
+    """Deployments. To deploy a task: opsgit task move ID --to deployed."""
 
 
 @command.command("trust", epilog="\b\nExample:\n  opsgit deploy trust")
 @common
 def trust(session: Session, as_json: bool) -> None:
-    """Consent to the project's deploy and rollback commands, as they are now, on this machine."""
+    """Consent to the project's deploy and rollback commands in this clone.
+
+    The consent covers the commands and the scripts in gates/ as they are now.
+    """
     commands = project.consent(session)
     if as_json:
         output.data("trust", **commands)
@@ -32,5 +35,5 @@ def trust(session: Session, as_json: bool) -> None:
 @writing
 @common
 def abandon(session: Session, as_json: bool, name: str) -> None:
-    """Give up a deployment whose agent is gone; the task stays done."""
+    """Give up a running deployment whose agent is gone. The task stays done."""
     wrote(session, deployments.abandon(session, name), as_json)

@@ -1,4 +1,4 @@
-"""`opsgit doctor`."""
+"""The command `opsgit doctor`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ FOUND = 10
 @click.option("--fix", is_flag=True, help="Mend what can be mended.")
 @common
 def command(session: Session, as_json: bool, fix: bool) -> int:
-    """Look at keys, hooks, git configuration, pins, clock, leftovers and versions. Exit 10 when something is bad."""
+    """Check versions, keys, git configuration, hooks, pins, clock, reviews and leftovers.
+
+    Exit 10: something is bad.
+    """
     found = list(doctor.examine(session))
     if fix:
         for symptom in found:

@@ -1,4 +1,4 @@
-"""`opsgit fmt`."""
+"""The command `opsgit fmt`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opsgit.operations.session import Session
 @click.option("--check", is_flag=True, help="Change nothing; exit 10 when a file is not in the form.")
 @common
 def command(session: Session, as_json: bool, files: tuple[Path, ...], check: bool) -> int:
-    """Bring hand-edited FILES (default: all) into the canonical form (opsgit help format)."""
+    """Bring FILES (default: all records) into the canonical form (opsgit help format)."""
     changed, faults = fmt.fmt(session, files, check)
     if faults:
         raise Refused(*faults)

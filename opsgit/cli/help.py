@@ -1,4 +1,4 @@
-"""`opsgit help`."""
+"""The command `opsgit help`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def command(ctx: click.Context, topic: str | None) -> None:
 
 
 def text(topic: str) -> str:
-    """A topic's Markdown; codes and operations are filled in from their tables."""
+    """Return a topic's text, with the tables of codes and operations filled in.
+
+    :param topic: a key of `TOPICS`.
+    """
     name = topic if topic.endswith(".sh") else f"{topic}.md"
     words = files("opsgit.cli").joinpath(f"topics/{name}").read_text("utf-8")
     exits = "\n".join(f"| {number} | {meaning} |" for number, meaning in EXITS.items())

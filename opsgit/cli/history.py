@@ -1,4 +1,4 @@
-"""`opsgit history`."""
+"""The command `opsgit history`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ from opsgit.views import terminal
 def command(
     session: Session, as_json: bool, task_id: str | None, named: str | None, everything: bool, limit: int | None
 ) -> None:
-    """Who did what, from the ledger's log."""
+    """Show who did what, from the ledger.
+
+    With a task's ID: its transitions, and with --all every operation. Without: the operations on everything, by default
+    the newest 100.
+    """
     wanted = task_id or named
     found = queries.history(session, wanted)
     shown = [entry for entry in found if everything or not wanted or "status" in entry]

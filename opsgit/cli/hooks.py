@@ -1,4 +1,4 @@
-"""`opsgit hooks`."""
+"""The commands of `opsgit hooks`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from opsgit.verification import hooks
 
 @click.group("hooks", epilog="\b\nExample:\n  opsgit hooks install")
 def command() -> None:
-    """Git hooks: a hand edit and git commit become a signed operation, or are refused with the right command."""
+    """Git hooks: turn a hand edit and git commit into a signed operation, or refuse it."""
 
 
 @command.command("install", epilog="\b\nExample:\n  opsgit hooks install")
 @common
 def install(session: Session, as_json: bool) -> None:
-    """Install the hooks in this clone; hooks that are there go on to be called."""
+    """Install the hooks in this clone. Existing hooks are kept and called first."""
     hooks.install(session.repository)
     _tell(session, as_json)
 
@@ -27,14 +27,14 @@ def install(session: Session, as_json: bool) -> None:
 @command.command("status", epilog="\b\nExample:\n  opsgit hooks status")
 @common
 def status(session: Session, as_json: bool) -> None:
-    """Which hooks are installed."""
+    """Show which hooks are installed."""
     _tell(session, as_json)
 
 
 @command.command("uninstall", epilog="\b\nExample:\n  opsgit hooks uninstall")
 @common
 def uninstall(session: Session, as_json: bool) -> None:
-    """Remove the hooks, and put back what was there before."""
+    """Remove the hooks, and restore the hooks that were there before."""
     hooks.uninstall(session.repository)
     _tell(session, as_json)
 
@@ -57,7 +57,7 @@ def _tell(session: Session, as_json: bool) -> None:
 @click.argument("name", type=click.Choice(hooks.NAMES))
 @click.argument("arguments", nargs=-1)
 def run(name: str, arguments: tuple[str, ...]) -> None:
-    """What the installed hooks call."""
+    """Run one hook. The installed hooks call this command."""
     found = repository.find(repository.from_git())
     try:
         hooks.run(found, name, list(arguments))

@@ -1,4 +1,4 @@
-"""`opsgit import`."""
+"""The command `opsgit import`."""
 
 from __future__ import annotations
 
@@ -26,21 +26,25 @@ from opsgit.views import terminal
 @writing
 @common
 def command(session: Session, as_json: bool, file: Path, periods: tuple[str, ...]) -> int:
-    """Bring the original framework's state.json in: agents, tasks in any status, quotas, metrics, alerts.
+    """Import the original framework's state.json.
+
+    Agents, tasks in any status, quotas, metrics and alerts are imported.
 
     \b
-    The table says what became of each record, and WHY what was changed or could not be kept:
+    The table says what happened to each record, and WHY it was changed or could not be kept:
       imported   as it was
       changed    imported, with the changes that WHY names
-      unchanged  here already: importing a file again changes nothing
-      not kept   the file's own words about itself (project, created, last_check)
+      unchanged  it exists already: importing a file again changes nothing
+      not kept   the file's data about itself (project, created, last_check)
       left out   the rules refuse it; exit 10
 
-    Kept are: of agents role, description, tasks_completed, last_active; of tasks title, description, status, priority,
-    tags, assignee, pipeline, created and the history (status, at, by, output, notes, ref); of quotas limit, used,
-    reset_at and the period: from --quota-period, else the record's, else its name's (publish_daily), else it never
-    resets. Old histories and figures are marked as imported and unproven wherever they are shown; they count for no
-    gate. `opsgit help ops.sh` prints a scripts/ops.sh that forwards the original's calls.
+    These fields are kept. Agents: role, description, tasks_completed, last_active. Tasks: title, description, status,
+    priority, tags, assignee, pipeline, created and the history (status, at, by, output, notes, ref). Quotas: limit,
+    used, reset_at and the period. The period comes from --quota-period, else from the record, else from the quota's
+    name (publish_daily), else the quota never resets.
+
+    Imported histories and figures are marked as imported and unproven, and no gate counts them. `opsgit help ops.sh`
+    prints a scripts/ops.sh that forwards the original's calls.
     """
     told = import_.bring(session, file, _periods(periods))
     left_out = any(fate == "left out" for _, fate, _ in told)
@@ -58,7 +62,7 @@ def command(session: Session, as_json: bool, file: Path, periods: tuple[str, ...
 
 
 def _periods(given: tuple[str, ...]) -> dict[str, str]:
-    """The periods by quota, of words like `publish=daily`."""
+    """Return the periods by the name of the quota, from arguments such as `publish=daily`."""
     pairs = {name: period for name, _, period in (word.partition("=") for word in given)}
     if not all(name and period in PERIODS for name, period in pairs.items()):
         raise click.UsageError(f"--quota-period NAME=PERIOD, of {', '.join(PERIODS)}", click.get_current_context())

@@ -1,4 +1,4 @@
-"""`opsgit init`."""
+"""The command `opsgit init`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from opsgit.operations.session import Session
 @click.option("-C", "directory", metavar="DIR", help="Where --state-dir is relative to.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def command(project: str, state_dir: str | None, orchestrator: str, directory: str | None, as_json: bool) -> None:
-    """Make a state repository: an ordinary git repository whose first commit the orchestrator signs."""
+    """Make a state repository: a git repository whose first commit the orchestrator signs."""
     where = Path(directory or ".") / (state_dir or os.environ.get("OPS_STATE_DIR") or "state")
     made = init.init(where, project, orchestrator)
     key = made.keys.path(orchestrator)

@@ -1,4 +1,4 @@
-"""Groups whose commands are imported when they are used: `opsgit task list` does not pay for what writes."""
+"""Command groups that import a command only when it is used, so that every command starts fast."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import click
 
 
 class Lazy(click.Group):
-    """A group made of a table: for each command the place `module:attribute` and its line in the overview."""
+    """A group made from a table: for each command its place `module:attribute` and its line in the overview."""
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **words: Any) -> None:
         super().__init__(*args, **words)
         self.table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands, in the order of the table."""
+        """Return the names of the commands in the order of the table."""
         return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
+        """Import a command and return it, None if there is no such command."""
         if cmd_name not in self.table:
             return None
         module, _, attribute = self.table[cmd_name][0].partition(":")
@@ -29,6 +29,6 @@ class Lazy(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The overview, from the table: nothing is imported."""
+        """Write the overview from the table, without importing a command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])

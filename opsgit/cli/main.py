@@ -1,4 +1,4 @@
-"""The command `opsgit`: its groups, imported when used, and the one error boundary."""
+"""The command `opsgit`: its groups, and the one place that turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opsgit.domain.refusals import Refusal, Refused
 from opsgit.storage.disk import Damaged
 from opsgit.version import VERSION
 
-# Where each command lives, and its line in the overview (so that `opsgit --help` imports none of them).
+# The module of each command, and its line in the overview: `opsgit --help` imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "See it work: a real state repository, walked from init to rollback."),
     "init": ("init", "Make a state repository."),
@@ -70,8 +70,8 @@ Start with `opsgit demo`; the rules are in `opsgit help lifecycle`.""",
 def opsgit(ctx: click.Context, directory: str | None) -> None:
     """The ledger of record for teams of AI agents.
 
-    Every task, agent and quota is a YAML file in a git repository; every step is a commit signed by the agent that
-    took it; what the rules forbid does not become history.
+    Every task, agent and quota is a YAML file in a git repository. Every operation is a commit signed by the agent that
+    performed it. Operations that the rules forbid are refused and do not enter the history.
     """
     ctx.obj = directory
     if ctx.invoked_subcommand is None:
@@ -79,17 +79,23 @@ def opsgit(ctx: click.Context, directory: str | None) -> None:
 
 
 def run(words: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its exit code.
+
+    :param words: the arguments; None takes those of the process.
+    """
     sys.exit(main(sys.argv[1:] if words is None else words))
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the command line; the one place where refusals and errors become messages and exit codes."""
+    """Run the command line and return its exit code. Refusals and errors become messages here and nowhere else.
+
+    :param words: the arguments after `opsgit`.
+    """
     try:
         return _main(words)
-    except Damaged:  # only a cache, and it is gone now
+    except Damaged:  # the index could not be read; a damaged file has been removed
         return _main(words)
-    except SystemExit:  # click's own way out when the reader of our output has gone
+    except SystemExit:  # click exits when the reader of the output is gone
         return 0
 
 
@@ -105,7 +111,7 @@ def _main(words: Sequence[str]) -> int:
         return output.refusal([Refusal("USAGE", error.format_message(), where)], as_json)
     except click.Abort:
         return output.refusal([Refusal("USAGE", "stopped", "")], as_json)
-    except BrokenPipeError:  # the reader of our output has gone; what remains must not fail again at exit
+    except BrokenPipeError:  # the reader of the output is gone; flushing at exit must not fail again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except UnicodeError:

@@ -1,4 +1,4 @@
-"""`opsgit metric`."""
+"""The commands of `opsgit metric`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def set_(session: Session, as_json: bool, name: str, value: float) -> None:
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
-    """All metrics."""
+    """List all metrics."""
     found = observations.records(session, "metric")
     more = max(0, len(found) - limit)
     if as_json:

@@ -1,4 +1,4 @@
-"""`opsgit monitor`."""
+"""The command `opsgit monitor`."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ FOUND = 10
 @writing
 @common
 def command(session: Session, as_json: bool, alert_to: Path | None, raise_: bool, **checks: bool) -> int:
-    """What has gone wrong or stands still; exit 10 when there is something. Without a check: all of them.
+    """Find what is stuck or has failed. Exit 10: something was found.
 
-    The same trouble is written to FILE once while it lasts and once when it is over. A run is recorded in the ledger
-    with --raise alone. Limits are in ops.yaml (opsgit help policy).
+    Without a --check option all checks are made. With --alert-to each problem is written to FILE once when it begins
+    and once when it is over. Only --raise records the run in the ledger. The limits are in ops.yaml (opsgit help
+    policy).
     """
     chosen = [name for name, wanted in checks.items() if wanted]
     found = monitor.monitor(session, chosen)

@@ -1,4 +1,4 @@
-"""The options that every command has, and the session that they make."""
+"""The options that commands share, and the session that is made from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def as_status(ctx: click.Context, param: click.Parameter, given: Any) -> Any:
-    """A callback for options that take a status (or several): in any case, with - or _ between its words."""
+    """Return the status that an option names, in any case and with `-`, `_` or a space between its words.
+
+    It is a click callback. An option that may be given again gives a tuple.
+
+    :raises click.BadParameter: if there is no such status.
+    """
     if isinstance(given, tuple):
         return tuple(as_status(ctx, param, word) for word in given)
     found = given.strip().lower().replace("_", "-").replace(" ", "-") if given is not None else None
@@ -34,7 +39,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def common(function: Command) -> Command:
-    """`-C`, `--as` and `--json`; the command receives them as one `Session` and `as_json`."""
+    """Add `-C`, `--as` and `--json` to a command; the command receives a `Session` and `as_json`."""
 
     @click.option("-C", "directory", metavar="DIR", help="The state repository.")
     @click.option("--as", "as_agent", metavar="AGENT", help="Act as this agent.")
@@ -57,7 +62,7 @@ def common(function: Command) -> Command:
 
 
 def writing(function: Command) -> Command:
-    """`--note` (also `--notes` and `--reason`) and `--dry-run` for commands that write."""
+    """Add `--note` (also `--notes` and `--reason`) and `--dry-run` to a command that writes."""
     function = click.option(
         "--note", "--notes", "--reason", "note", metavar="TEXT", help="Words for the commit's message."
     )(function)
@@ -65,7 +70,13 @@ def writing(function: Command) -> Command:
 
 
 def open_session(directory: str | None, as_agent: str | None, approved_by: str | None = None) -> Session:
-    """The session for a directory (None: as `repository.find` looks) and the names that were given for the actor."""
+    """Return the session for a folder, with the names that were given for the actor.
+
+    :param directory: the folder, None for the search by `repository.find`.
+    :param as_agent: the value of `--as`.
+    :param approved_by: the value of `--approved-by`.
+    :raises Refused: `NO_REPOSITORY` or `NOT_A_STATE_REPOSITORY`.
+    """
     found = repository.find(Path(directory) if directory else None)
     given = (
         ("--as", as_agent),
@@ -77,7 +88,11 @@ def open_session(directory: str | None, as_agent: str | None, approved_by: str |
 
 
 def subject(noun: str, option: str = "--id") -> Callable[[Command], Command]:
-    """An id or name, given bare or as an option; the command receives it as `name`."""
+    """Add an id or name to a command, given as an argument or as an option; the command receives it as `name`.
+
+    :param noun: what it is called in the help: `id`, `name` or `commit`.
+    :param option: the option.
+    """
 
     def decorate(function: Command) -> Command:
         @click.argument("bare", required=False, metavar=noun.upper())
@@ -96,7 +111,7 @@ def subject(noun: str, option: str = "--id") -> Callable[[Command], Command]:
 
 
 def wrote(session: Session, written: list[Written], as_json: bool) -> None:
-    """Tell what an operation did (or would do)."""
+    """Print what an operation did, or would do in a dry run."""
     if as_json:
         commits = [_as_json(one, session.dry_run) for one in written]
         output.data("operation", dry_run=session.dry_run, operations=commits, notices=session.notices)

@@ -1,4 +1,4 @@
-"""How the command line speaks: data on stdout, everything else on stderr, the same words for every refusal."""
+"""Output: data on stdout, messages on stderr, and one form for all refusals."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ from opsgit.views import terminal
 
 
 def data(kind: str, **payload: Any) -> None:
-    """One JSON document on stdout."""
+    """Print one JSON document on stdout.
+
+    :param kind: the document's `kind`, which names its schema.
+    """
     click.echo(json.dumps({"schema_version": 1, "kind": kind, **payload}, ensure_ascii=False, indent=2))
 
 
 def line(text: str) -> None:
-    """One line of data on stdout, made safe for a terminal."""
+    """Print one line of data on stdout, without characters that control a terminal."""
     click.echo(terminal.safe(text))
 
 
 def say(text: str) -> None:
-    """A message on stderr."""
+    """Print a message on stderr."""
     click.echo(f"opsgit: {terminal.safe(text)}", err=True)
 
 
 def refusal(refusals: Sequence[Refusal], as_json: bool) -> int:
-    """Say why not, on stderr; returns the exit code."""
+    """Print refusals on stderr and return the exit code, which the first refusal determines."""
     first = refusals[0]
     if as_json:
         fields = {"code": first.code, "exit": first.exit, "message": first.message, "hint": first.hint}
@@ -47,7 +50,7 @@ def refusal(refusals: Sequence[Refusal], as_json: bool) -> int:
 
 
 def bug(error: Exception, as_json: bool) -> int:
-    """Say that opsgit has a bug; the trace is shown under OPSGIT_DEBUG alone."""
+    """Report an unexpected exception as a bug, and return exit code 1; OPSGIT_DEBUG=1 also shows the trace."""
     if os.environ.get("OPSGIT_DEBUG"):
         import traceback
 

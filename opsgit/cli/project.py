@@ -1,4 +1,4 @@
-"""`opsgit project`."""
+"""The commands of `opsgit project`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def command() -> None:
 @command.command("show", epilog="\b\nExample:\n  opsgit project show")
 @common
 def show(session: Session, as_json: bool) -> None:
-    """The policy as it is."""
+    """Show the policy."""
     found = project.policy(session)
     if as_json:
         output.data("project", project=found)
@@ -33,8 +33,8 @@ def show(session: Session, as_json: bool) -> None:
 def upgrade_rules(session: Session, as_json: bool) -> None:
     """Move the ledger to the next version of the rule book.
 
-    What was decided stays decided: each commit is judged by the version that its parent names. Every clone and server
-    needs an opsgit that knows the new version (exit 9 says which is lacking). There is no way back.
+    Earlier commits keep their meaning: each commit is judged by the version that its parent names. Every clone and
+    server needs an opsgit that knows the new version; an older opsgit refuses with exit 9. There is no way back.
     """
     wrote(session, project.upgrade_rules(session), as_json)
 

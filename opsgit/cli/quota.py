@@ -1,4 +1,4 @@
-"""`opsgit quota`."""
+"""The commands of `opsgit quota`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def command() -> None:
 @writing
 @common
 def set_(session: Session, as_json: bool, name: str, agents: tuple[str, ...], **fields: Any) -> None:
-    """Make a quota or change it: what is not named stays, and what is used in a running window stays used."""
+    """Make a quota or change it.
+
+    What is not named stays as it is. What was used in the running window stays used, unless the period changes.
+    """
     wrote(session, quotas.set_quota(session, name, agents=tasks.listed(agents), **fields), as_json)
 
 
@@ -45,7 +48,10 @@ def set_(session: Session, as_json: bool, name: str, agents: tuple[str, ...], **
 @writing
 @common
 def use(session: Session, as_json: bool, words: tuple[str, ...], named: str | None, amount: int | None) -> None:
-    """Use some of a quota; past the limit it is refused with exit 8, and nothing is used."""
+    """Use an amount of a quota.
+
+    If not enough is left, the command is refused with exit 8 and nothing is used.
+    """
     rest = [*([named] if named else []), *words, *([str(amount)] if amount is not None else [])]
     if len(rest) not in (1, 2) or not all(re.fullmatch("-?[0-9]{1,20}", word) for word in rest[1:]):
         raise click.UsageError("give a quota and, if it is not 1, an amount", click.get_current_context())
@@ -57,7 +63,7 @@ def use(session: Session, as_json: bool, words: tuple[str, ...], named: str | No
 @click.option("--name", "named", metavar="NAME", help="The quota (or give it bare); none: all of them.")
 @common
 def check(session: Session, as_json: bool, bare: str | None, named: str | None) -> int:
-    """What is left of a quota, or of every quota; exit 8 when nothing is left of one."""
+    """Show what is left of a quota, or of every quota. Exit 8: one has nothing left."""
     name = bare or named
     if name is None:
         found = quotas.every_quota(session)
@@ -72,7 +78,7 @@ def check(session: Session, as_json: bool, bare: str | None, named: str | None) 
 @subject("name", "--name")
 @common
 def show(session: Session, as_json: bool, name: str) -> None:
-    """One quota as it counts now."""
+    """Show one quota as it counts now."""
     _tell(quotas.check(session, name), as_json)
 
 
@@ -89,7 +95,7 @@ def _tell(told: dict[str, Any], as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
-    """All quotas as they count now."""
+    """List all quotas as they count now."""
     _tell_all(quotas.every_quota(session), limit, as_json)
 
 

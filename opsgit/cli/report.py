@@ -1,4 +1,4 @@
-"""`opsgit report`."""
+"""The command `opsgit report`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opsgit.operations.session import Session
 @click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
 @common
 def command(session: Session, as_json: bool, since: str, form: str) -> None:
-    """Progress, pipeline, performance of each agent, cycle times, quotas, activity."""
+    """Report progress, pipeline, each agent's performance, cycle times, quotas, activity."""
     from opsgit.operations import report as figures
     from opsgit.views import report
 

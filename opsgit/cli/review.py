@@ -1,4 +1,4 @@
-"""`opsgit review`."""
+"""The commands of `opsgit review`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opsgit.operations.session import Session
 
 @click.group("review", epilog="\b\nExample:\n  opsgit review approve SKILL-001 --as qa")
 def command() -> None:
-    """Reviews: comment, sign off, approve, reject. A verdict is a merge signed by the reviewer."""
+    """Reviews: comment, sign off, approve, reject. A verdict is a merge that the reviewer signs."""
 
 
 LOCAL = click.option("--deliverable", metavar="PATH", help="A copy of the deliverable on this machine.")
@@ -25,7 +25,10 @@ APPROVER = click.option("--approved-by", metavar="AGENT", help="The reviewer who
 @writing
 @common
 def approve(session: Session, as_json: bool, name: str, deliverable: str | None) -> None:
-    """Sign off the last stage: the task is done. The deliverable is hashed again, and must be what was submitted."""
+    """Approve a review as its last stage: the task is done.
+
+    The deliverable is hashed again and must have the digest that was submitted.
+    """
     wrote(session, reviews.verdict(session, "review.approve", name, deliverable), as_json)
 
 
@@ -36,7 +39,7 @@ def approve(session: Session, as_json: bool, name: str, deliverable: str | None)
 @writing
 @common
 def sign_off(session: Session, as_json: bool, name: str, deliverable: str | None) -> None:
-    """Sign off a stage before the last."""
+    """Sign off a review stage before the last."""
     wrote(session, reviews.verdict(session, "review.sign-off", name, deliverable), as_json)
 
 
@@ -47,7 +50,7 @@ def sign_off(session: Session, as_json: bool, name: str, deliverable: str | None
 @writing
 @common
 def reject(session: Session, as_json: bool, name: str) -> None:
-    """Send a task back to its assignee, with the reason."""
+    """Reject a review: the task goes back to its assignee. --reason is required."""
     wrote(session, reviews.verdict(session, "review.reject", name), as_json)
 
 
@@ -68,7 +71,7 @@ def comment(session: Session, as_json: bool, name: str, text: str) -> None:
 @writing
 @common
 def revise(session: Session, as_json: bool, name: str, output: str | None, repository: str | None) -> None:
-    """Hand in another version within the round; sign-offs are void."""
+    """Submit another version within the same round. Earlier sign-offs become void."""
     wrote(session, reviews.revise(session, name, output, repository), as_json)
 
 
@@ -77,5 +80,5 @@ def revise(session: Session, as_json: bool, name: str, output: str | None, repos
 @writing
 @common
 def withdraw(session: Session, as_json: bool, name: str) -> None:
-    """Take a submission back, to work on it."""
+    """Withdraw a submission to go on working on the task."""
     wrote(session, reviews.withdraw(session, name), as_json)

@@ -1,4 +1,4 @@
-"""`opsgit rollback`."""
+"""The command `opsgit rollback`."""
 
 from __future__ import annotations
 
@@ -15,5 +15,8 @@ from opsgit.operations.session import Session
 @writing
 @common
 def command(session: Session, as_json: bool, name: str, alert: str | None) -> None:
-    """Roll a deployed task back: a revert of the commit that deployed it."""
+    """Roll a deployed task back.
+
+    The project's rollback command runs first, if one is set. The new commit names the commit that deployed the task.
+    """
     wrote(session, deployments.rollback(session, name, alert), as_json)

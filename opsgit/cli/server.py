@@ -1,4 +1,4 @@
-"""`opsgit server`."""
+"""The commands of `opsgit server`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opsgit.verification import server
 
 @click.group("server", epilog="\b\nExample:\n  opsgit server init /srv/git/ops.git")
 def command() -> None:
-    """Servers: a bare repository that judges every push by the rule book."""
+    """Servers: bare repositories that judge every push by the rule book."""
 
 
 PLACE = click.argument("folder", type=click.Path(path_type=Path), metavar="DIR.git")
@@ -33,9 +33,10 @@ def init(folder: Path, as_json: bool) -> None:
 @PLACE
 @JSON
 def install(folder: Path, as_json: bool) -> None:
-    """Make an existing bare repository judge every push; a pre-receive hook that is there is called first.
+    """Make an existing bare repository judge every push.
 
-    To tie a push to its agent, name the variable that your server sets: git config opsgit.pusherVariable REMOTE_USER.
+    An existing pre-receive hook is kept and called first. To require that the pusher signed the new commits, name the
+    variable in which your server gives the pusher: git config opsgit.pusherVariable REMOTE_USER.
     """
     _tell(server.install(folder), as_json)
 
@@ -51,7 +52,10 @@ def _tell(folder: Path, as_json: bool) -> None:
 @command.command("judge", hidden=True, epilog="\b\nExample:\n  opsgit server judge < updates")
 @click.argument("receiver", type=int, required=False)
 def judge(receiver: int | None) -> int:
-    """What the pre-receive hook calls, with git's updates on standard input and the process that receives them."""
+    """Judge a push. The pre-receive hook calls this command with git's updates on standard input.
+
+    RECEIVER is the id of the git process that moves the refs.
+    """
     findings = server.judge(Path(os.environ.get("GIT_DIR", ".")), sys.stdin, receiver)
     for one in findings:
         output.say(f"{one.code}: {one.commit[:10]}: {one.path + ': ' if one.path else ''}{one.message}")

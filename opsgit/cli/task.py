@@ -1,4 +1,4 @@
-"""`opsgit task`."""
+"""The group `opsgit task`; its commands are in `task_read` and `task_write`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`opsgit task list|show|next`: what only reads."""
+"""The commands `opsgit task list`, `show` and `next`, which only read."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ from opsgit.views import terminal
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, fields: str | None, **wanted: Any) -> None:
-    """Open tasks: first what somebody has to decide (rejected, review, done, rolled-back), then what is worked on, then
-    what nobody has begun; within that by priority, then the oldest first.
+    """List the open tasks, the most urgent first.
+
+    First come tasks that need a decision (rejected, review, done, rolled-back, in this order), then tasks in progress,
+    then assigned tasks, then the backlog. Within a status the order is by priority, then the oldest first.
     """
     chosen = [part.strip() for part in (fields or "").split(",") if part.strip()]
     queries.check_fields(chosen)
@@ -58,7 +60,7 @@ def list_(session: Session, as_json: bool, fields: str | None, **wanted: Any) ->
 
 
 def _cell(value: Any) -> str:
-    """A field of a task in a table."""
+    """Return a field of a task as text for a table."""
     if isinstance(value, Mapping):
         return " ".join(f"{name}={_cell(inner)}" for name, inner in value.items())
     return ", ".join(map(_cell, value)) if isinstance(value, list) else str(value if value is not None else "-")
@@ -68,7 +70,7 @@ def _cell(value: Any) -> str:
 @subject("id")
 @common
 def show(session: Session, as_json: bool, name: str) -> None:
-    """One task, with the words of its review."""
+    """Show one task with the comments of its review."""
     task = queries.task(session, name)
     blocked = queries.blocked(queries.synced(session), task)
     if as_json:
@@ -84,7 +86,10 @@ def show(session: Session, as_json: bool, name: str) -> None:
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
 @common
 def next_(session: Session, as_json: bool, limit: int) -> None:
-    """What the acting agent should do now, the most urgent first, each with its command."""
+    """List what the acting agent should do now.
+
+    The most urgent step comes first; each has its command.
+    """
     from opsgit.operations import next_steps
 
     name = session.actor(session.look(), orchestrator)

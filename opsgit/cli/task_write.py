@@ -1,4 +1,4 @@
-"""`opsgit task add|assign|claim|start|submit|move ...`: what writes."""
+"""The commands of `opsgit task` that write: `add`, `assign`, `claim`, `start`, `submit`, `move` and others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opsgit.operations.session import Session
 
 
 def described(function: Any) -> Any:
-    """The options that say what a task is."""
+    """Add the options that describe a task to a command."""
     function = click.option("--desc", "--description", "description", help="Markdown.")(function)
     function = click.option("--priority", type=click.Choice(PRIORITIES, case_sensitive=False))(function)
     function = click.option("--tag", "--tags", "tags", multiple=True, help="May be given again, or with commas.")(
@@ -34,7 +34,7 @@ def described(function: Any) -> Any:
 @writing
 @common
 def add(session: Session, as_json: bool, task_id: str | None, title: str, **fields: Any) -> None:
-    """Add a task, to the backlog or assigned."""
+    """Add a task to the backlog, or assign it at once."""
     fields["tags"], fields["depends_on"] = tasks.listed(fields["tags"]), tasks.listed(fields["depends_on"])
     wrote(session, tasks.add(session, task_id, title, **fields), as_json)
 
@@ -45,7 +45,10 @@ def add(session: Session, as_json: bool, task_id: str | None, title: str, **fiel
 @writing
 @common
 def assign(session: Session, as_json: bool, name: str, to: str) -> None:
-    """Give a task to an agent. From done it is reopened: say why with --reason."""
+    """Assign a task to an agent.
+
+    From done the task is reopened and needs a new review; give --reason.
+    """
     wrote(session, tasks.assign(session, name, to), as_json)
 
 
@@ -54,7 +57,10 @@ def assign(session: Session, as_json: bool, name: str, to: str) -> None:
 @writing
 @common
 def claim(session: Session, as_json: bool, name: str) -> None:
-    """Take a task from the backlog. One wins; everybody else exits 7 and is told who."""
+    """Take a task from the backlog.
+
+    If several agents claim it at once, one gets it. The others exit 7 and are told who has it.
+    """
     wrote(session, tasks.claim(session, name), as_json)
 
 
@@ -63,7 +69,7 @@ def claim(session: Session, as_json: bool, name: str) -> None:
 @writing
 @common
 def start(session: Session, as_json: bool, name: str) -> None:
-    """Begin to work."""
+    """Start to work on a task."""
     wrote(session, tasks.by_assignee(session, "task.start", name), as_json)
 
 
@@ -73,7 +79,7 @@ def start(session: Session, as_json: bool, name: str) -> None:
 @writing
 @common
 def progress(session: Session, as_json: bool, name: str, text: str) -> None:
-    """Say how the work goes."""
+    """Record how the work goes."""
     wrote(session, tasks.by_assignee(session, "task.progress", name, text=text), as_json)
 
 
@@ -84,7 +90,10 @@ def progress(session: Session, as_json: bool, name: str, text: str) -> None:
 @writing
 @common
 def submit(session: Session, as_json: bool, name: str, output: str | None, repository: str | None) -> None:
-    """Hand in a deliverable for review; its digest is recorded. --note is the request's text."""
+    """Submit a deliverable for review. Its digest is recorded.
+
+    --note is the text of the review request.
+    """
     wrote(session, tasks.submit(session, name, output, repository), as_json)
 
 
@@ -103,7 +112,7 @@ def submit(session: Session, as_json: bool, name: str, output: str | None, repos
 @writing
 @common
 def move(session: Session, as_json: bool, name: str, to: str, **words: str | None) -> None:
-    """Take a task to a status; every gate on the way holds."""
+    """Move a task to a status. All gates of the operation apply."""
     from opsgit.operations import moves
 
     wrote(session, moves.move(session, name, to, **words), as_json)
@@ -116,7 +125,7 @@ def move(session: Session, as_json: bool, name: str, to: str, **words: str | Non
 @writing
 @common
 def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
-    """Change what describes a task."""
+    """Change a task's title, description, priority, tags, pipeline or dependencies."""
     fields["tags"], fields["depends_on"] = tasks.listed(fields["tags"]), tasks.listed(fields["depends_on"])
     wrote(session, tasks.by_orchestrator(session, "task.edit", name, **fields), as_json)
 
@@ -127,7 +136,7 @@ def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
 @writing
 @common
 def comment(session: Session, as_json: bool, name: str, text: str) -> None:
-    """Comment on a task (on its review branch, while it is in review)."""
+    """Comment on a task; while it is in review, on its review branch."""
     wrote(session, tasks.comment(session, name, text), as_json)
 
 
@@ -137,7 +146,7 @@ def comment(session: Session, as_json: bool, name: str, text: str) -> None:
 @writing
 @common
 def trim(session: Session, as_json: bool, name: str, keep: int) -> None:
-    """Drop old comments from the file; history keeps them."""
+    """Remove old comments from a task's file. The history keeps them."""
     wrote(session, tasks.by_orchestrator(session, "task.trim", name, keep=keep), as_json)
 
 
@@ -155,5 +164,5 @@ def release(session: Session, as_json: bool, name: str) -> None:
 @writing
 @common
 def cancel(session: Session, as_json: bool, name: str) -> None:
-    """Give a task up."""
+    """Cancel a task."""
     wrote(session, tasks.by_orchestrator(session, "task.cancel", name), as_json)

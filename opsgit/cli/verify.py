@@ -1,4 +1,4 @@
-"""`opsgit verify`."""
+"""The command `opsgit verify`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ FOUND = 10
 @click.option("--require-pin", is_flag=True, help="Refuse to trust a ledger that nothing is known of (for CI).")
 @common
 def command(session: Session, as_json: bool, span: str | None, pin: str | None, require_pin: bool) -> int:
-    """Judge the whole history by the rule book, from git's objects alone: every signature, right and gate.
+    """Judge the whole history: every signature, right and gate.
 
-    Exit 0: nothing that breaks a rule is in main, the remotes' main or an open review. Exit 10: findings, oldest first.
-    Exit 9: it could not look (shallow clone, missing objects, unknown rules). It never fetches. What was verified
-    before is not judged again.
+    Verification reads git's objects only and never fetches. Commits that were verified before are not judged again.
+
+    \b
+    Exit 0   no commit in main, the remotes' main or an open review breaks a rule
+    Exit 10  findings, oldest first
+    Exit 9   it could not verify (shallow clone, missing objects, unknown rules)
     """
     if pin is not None and (len(pin) < 7 or pin.strip("0123456789abcdef")):
         raise click.UsageError("--pin takes at least 7 hexadecimal digits", click.get_current_context())

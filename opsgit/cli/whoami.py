@@ -1,4 +1,4 @@
-"""`opsgit whoami`."""
+"""The command `opsgit whoami`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opsgit.operations.session import Session
 @click.command("whoami", epilog="\b\nExample:\n  opsgit whoami --as dev")
 @common
 def command(session: Session, as_json: bool) -> None:
-    """Who acts here, why, and whose keys this machine holds."""
+    """Show who acts here, why, and whose keys this machine holds."""
     found = agents.whoami(session)
     if as_json:
         output.data("whoami", **found)

@@ -1,1 +1,1 @@
-"""One function for each thing a user can do: snapshot, decide, publish."""
+"""What users can do, one function for each operation: read the state, decide by the rule book, publish the commits."""

@@ -1,4 +1,4 @@
-"""Agents: added, removed, listed, and who this clone acts as."""
+"""Agents and their keys: add, edit, remove, rotate, retire, compromise and ratify; also who this clone acts as."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from opsgit.storage.objects import parse_commit
 
 
 def add(session: Session, name: str, role: str, **fields: Any) -> list[Written]:
-    """Add an agent with a new key, which is kept on this machine; nothing is made when the rules refuse.
+    """Add an agent with a new key, which is kept on this machine. No key is made if the rule book refuses the agent.
 
-    :param fields: description, kind, email; public_key and proof of a key that is held elsewhere.
+    :param fields: description, kind, email; also public_key and proof for a key that is held on another machine.
+    :raises Refused: if the rule book refuses the operation.
     """
     given = {key: fields.pop(key, None) for key in ("public_key", "proof")}
     asked = session.request("agent.add", name, role=role, **fields)
@@ -31,7 +32,7 @@ def add(session: Session, name: str, role: str, **fields: Any) -> list[Written]:
 
 
 def _key(session: Session, name: str, public_key: str | None, proof: str | None) -> dict[str, Any]:
-    """The key's fields: made here, or held elsewhere and proved there by `agent prove`."""
+    """Return the fields of the key: a key made here, or a key made elsewhere and proved there by `agent prove`."""
     keys = session.repository.keys
     if public_key is None:
         line, made = init.proved_key(keys, name)
@@ -41,16 +42,23 @@ def _key(session: Session, name: str, public_key: str | None, proof: str | None)
 
 
 def prove(session: Session, name: str) -> tuple[str, str, str]:
-    """An agent's public key on this machine, its proof, and what they are for: `add`, or `rotate` of a known agent."""
+    """Return an agent's public key on this machine with its proof; the key is made if there is none.
+
+    :returns: the OpenSSH line of the key, the proof (one line of base64), and the operation that they are for: `rotate`
+        if the ledger knows the agent, else `add`.
+    :raises Refused: `BAD_NAME`, `KEY_UNFIT` or `TOOL_FAILED`.
+    """
     names.check_name(name)
     line, proof = init.proved_key(session.repository.keys, name)
     return line, proof, "rotate" if session.look().find_agent(name) else "add"
 
 
 def rotate(session: Session, name: str, public_key: str | None = None, proof: str | None = None) -> list[Written]:
-    """Bring a new key and retire the agent's active ones. Signed by the agent, or by an orchestrator.
+    """Give an agent a new key and retire its active keys. The agent signs, or an orchestrator.
 
-    :param public_key: a key that is held and was proved elsewhere, with its `proof`; else one is made here.
+    :param public_key: the OpenSSH line of a key that is held on another machine; None makes a key here.
+    :param proof: the proof of `public_key`, one line of base64.
+    :raises Refused: if the rule book refuses the operation.
     """
     names.check_name(name)
     if public_key is not None:
@@ -70,22 +78,34 @@ def rotate(session: Session, name: str, public_key: str | None = None, proof: st
 
 
 def retire(session: Session, name: str, key: str) -> list[Written]:
-    """Retire one key of an agent, named by its line or its fingerprint."""
+    """Retire one key of an agent.
+
+    :param key: the key's OpenSSH line or its fingerprint.
+    :raises Refused: if the rule book refuses the operation.
+    """
     agent = session.look().agent(name)
     line = next((k for k in agent.active_keys if key in (k, sshsig.fingerprint(k))), key)
     return act(session, "agent.retire-key", name, key=line)
 
 
 def compromise(session: Session, name: str, since: str) -> list[Written]:
-    """Say that somebody else has had an agent's keys since a commit of the ledger."""
+    """Record that somebody else has had an agent's keys since a commit.
+
+    :param since: the last commit at which the keys were the agent's alone: an id or another revision.
+    :raises Refused: `NOT_FOUND` if there is no such commit; if the rule book refuses the operation.
+    """
     return act(session, "agent.compromise", name, since=_commit(session, since))
 
 
 def ratify(session: Session, commit: str) -> list[Written]:
-    """Take over a commit that a compromised key signed."""
+    """Accept a commit that a compromised key signed.
+
+    :param commit: an id or another revision.
+    :raises Refused: `NOT_FOUND` if there is no such commit; if the rule book refuses the operation.
+    """
     commit_id = _commit(session, commit)
     found = session.repository.git.get(commit_id)
-    assert found  # it was just named
+    assert found  # _commit has just found it
     return act(session, "agent.ratify", parse_commit(found.content).name, commit=commit_id)
 
 
@@ -101,22 +121,32 @@ def _with(request: Request, more: dict[str, Any]) -> Request:
 
 
 def remove(session: Session, name: str) -> list[Written]:
-    """Take all rights from an agent."""
+    """Remove an agent, which loses all its rights; its file stays.
+
+    :raises Refused: if the rule book refuses the operation.
+    """
     return act(session, "agent.remove", name)
 
 
 def edit(session: Session, name: str, **fields: Any) -> list[Written]:
-    """Change an agent's role, description, kind or e-mail."""
+    """Change an agent's role, description, kind or email.
+
+    :raises Refused: if the rule book refuses the operation.
+    """
     return act(session, "agent.edit", name, **fields)
 
 
 def everybody(session: Session) -> tuple[Agent, ...]:
-    """All agents, by name."""
+    """Return all agents by name, removed ones too."""
     return session.look().agents()
 
 
 def whoami(session: Session) -> dict[str, Any]:
-    """Who acts here by name, why, and whose keys this machine holds."""
+    """Return which agent is named to act here, where it is named, and whose keys this machine holds.
+
+    :returns: agent and source are None if no agent is named; rights is empty then.
+    :raises Refused: `IDENTITY_CONFLICT` if different agents are named; `NOT_FOUND` if there is no such agent.
+    """
     snapshot = session.look()
     held = [agent.name for agent in snapshot.agents() if session.repository.keys.holds(agent.name)]
     name = session.actor(snapshot, nobody) if session.named else None

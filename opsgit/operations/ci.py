@@ -1,4 +1,4 @@
-"""`ci init`: the job that verifies the ledger and publishes its report, for three kinds of forges."""
+"""`ci init`: the CI job that verifies the ledger and publishes its report, for three kinds of forges."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
 
-# What the job does, the same everywhere; tests run these very lines.
+# The job's commands, the same for every forge. Tests run exactly these lines.
 COMMANDS = (
     "pip install --quiet opsgit",
     "opsgit verify --require-pin --pin {genesis}",
@@ -60,20 +60,27 @@ FORGES = {
 
 
 def init(session: Session, forge: str) -> list[Written]:
-    """Commit the CI job of a forge, pinned to this ledger's genesis."""
+    """Commit the CI job for a forge, with this ledger's genesis as its pin.
+
+    :param forge: a key of `FORGES`.
+    :raises Refused: if the rule book refuses the operation.
+    """
     path, _, _ = FORGES[forge]
     files = {path: ManagedFile(job(session, forge).encode())}
     return act(session, "file.set", "", files=files)
 
 
 def commands(session: Session) -> list[str]:
-    """The job's commands for this ledger."""
+    """Return the job's commands for this ledger."""
     genesis = session.repository.git.run("rev-list", "--first-parent", "--max-parents=0", "main").decode().split()[-1]
     return [command.format(genesis=genesis) for command in COMMANDS]
 
 
 def job(session: Session, forge: str) -> str:
-    """The text of the job."""
+    """Return the text of the job's file.
+
+    :param forge: a key of `FORGES`.
+    """
     _, template, words = FORGES[forge]
     lead = "    - " if forge == "gitlab" else "          "
     return template.format(commands="\n".join(lead + line for line in commands(session)), **words)

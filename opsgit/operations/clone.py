@@ -1,4 +1,4 @@
-"""Clones: made, verified, set up to act as an agent."""
+"""Clones: make one, verify it, and configure it, also to act as an agent."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from opsgit.verification import verify
 
 
 def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[Repository, Verification]:
-    """Clone a state repository, verify it, and set up the clone (as an agent where one is named).
+    """Clone a state repository, verify it, and configure the clone.
 
-    :raises Refused: with every finding when the ledger does not hold; the clone stays, to be looked at.
+    :param url: a URL or a path.
+    :param agent: the agent that the clone acts as, or None.
+    :param pin: the genesis id that the caller trusts, or its first digits; None: what is pinned for the URL, if
+        anything.
+    :returns: the open clone and the result of the verification.
+    :raises Refused: `ALREADY_A_REPOSITORY` if the folder is not empty; `TOOL_FAILED` if git cannot clone; the code of
+        the first finding if verification finds something. The clone then stays, to be examined.
     """
     need_empty(folder, "choose a new folder")
     git.clone(url, folder)
@@ -39,9 +45,13 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
 
 
 def checkout(session: Session, name: str, folder: Path) -> Path:
-    """A clone of this repository's remote, or of itself where it has none, that acts as an agent."""
+    """Make a clone that acts as an agent: of this repository's remote `origin`, or of this repository if it has none.
+
+    :returns: the absolute path of the clone.
+    :raises Refused: `NOT_FOUND` if there is no such agent; also as `clone`.
+    """
     session.look().agent(name)
-    shared = str(session.repository.top or session.repository.folder)  # where it has no remote
+    shared = str(session.repository.top or session.repository.folder)
     url = session.repository.git.setting("remote.origin.url") or shared
     repository, found = clone(url, folder, name, None)
     session.notices += found.notices

@@ -1,4 +1,4 @@
-"""A clone's own git configuration: plain git signs as the agent, knows every agent's keys, and runs the hooks."""
+"""A clone's own git configuration: plain git signs as the agent, knows the keys of all agents, and runs the hooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from opsgit.verification import hooks
 
 
 def configure_clone(repository: Repository, agent: str) -> None:
-    """Set the clone's own git configuration, so that plain git signs as the agent and knows every agent's keys."""
+    """Configure a clone so that plain git signs as an agent; then `trust_signers`.
+
+    :raises Refused: `NOT_FOUND` if there is no such agent.
+    """
     objects = repository.objects()
     snapshot = Snapshot(repository.reader(objects, repository.tip()))
     found = snapshot.agent(agent)
@@ -27,7 +30,7 @@ def configure_clone(repository: Repository, agent: str) -> None:
 
 
 def trust_signers(repository: Repository) -> None:
-    """Let plain git judge signatures by the agents' keys, and install the hooks."""
+    """Configure a clone so that plain git checks signatures by the agents' keys, and install the hooks."""
     objects = repository.objects()
     signers = str(repository.own / "allowed_signers")
     git.configure(repository.folder, {"gpg.format": "ssh", "gpg.ssh.allowedSignersFile": signers})
@@ -36,7 +39,7 @@ def trust_signers(repository: Repository) -> None:
 
 
 def write_allowed_signers(repository: Repository, snapshot: Snapshot) -> None:
-    """The file by which plain git judges signatures: every key that any agent ever had. opsgit never reads it."""
+    """Write the file by which plain git checks signatures: every key that an agent ever had. opsgit never reads it."""
     identity = snapshot.project.repository
     lines = (
         f'{agents.address(agent, identity)} namespaces="git" {key.key}\n'

@@ -1,4 +1,4 @@
-"""The state compiled from the ledger: state.json and the dashboards, byte-identical for the same commit."""
+"""state.json and the dashboards, compiled from the ledger: the same commit always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from opsgit.operations.queries import shown, synced
 from opsgit.operations.session import Session
 from opsgit.storage.disk import put
 
-SMALL = 200  # tasks: up to here state.json is written anew after every operation
+SMALL = 200  # tasks: up to this number, state.json is written again after every operation
 OPEN = (vocabulary.ASSIGNED, vocabulary.IN_PROGRESS, vocabulary.REJECTED, vocabulary.IN_REVIEW)
 Found = Mapping[str, Sequence[Record]]
 Entries = Sequence[Mapping[str, Any]]
 
 
 def state(session: Session, now: int | None = None) -> dict[str, Any]:
-    """The whole state in the documented shape: project, created, agents, tasks with history, quotas, metrics.
+    """Return the whole state in the documented shape: project, agents, tasks with history, quotas, metrics.
 
-    :param now: seconds after the epoch, for a live view: quotas as they count then; None: as the ledger has them.
+    :param now: seconds after the epoch: quotas are given as they count at that time. None: as the ledger has them.
     """
     index = synced(session)
     kinds = ("project", "agent", "task", "quota", "metric", "alert")
@@ -47,7 +47,7 @@ def state(session: Session, now: int | None = None) -> dict[str, Any]:
 
 
 def _agents(project: Project, found: Found, entries: Entries) -> dict[str, Any]:
-    """All agents by name. What an agent brought from another tracker counts on from there."""
+    """Return all agents by name. An imported number of completed tasks is included."""
     active = {entry["by"]: entry["at"] for entry in entries}
     performed = statistics.figures(entries, 0).agents
     held = [task.get("assigned") for task in found["task"] if task["status"] in OPEN]
@@ -69,7 +69,7 @@ def _agents(project: Project, found: Found, entries: Entries) -> dict[str, Any]:
 
 
 def _tasks(project: Project, found: Found, entries: Entries) -> dict[str, Any]:
-    """All tasks by id, each with its history, whom it waits for and what blocks it."""
+    """Return all tasks by id, each with its history, the agent or role that it waits for, and what blocks it."""
     histories: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for entry in entries:
         if "status" in entry:
@@ -116,7 +116,7 @@ def _quota(stored: Quota, now: int | None) -> dict[str, Any]:
 
 
 def _metrics(found: Found) -> dict[str, Any]:
-    """The gauges, when an observer's monitor was last recorded, and the open alerts."""
+    """Return the gauges, the time of the last recorded monitor run, and the open alerts."""
     gauges = {record["name"]: record["value"] for record in found["metric"]}
     gauges.pop(names.LAST_CHECK, None)
     checked = (record["at"] for record in found["metric"] if record["name"] == names.LAST_CHECK)
@@ -125,7 +125,12 @@ def _metrics(found: Found) -> dict[str, Any]:
 
 
 def compile_all(session: Session) -> list[Path]:
-    """Write state.json, dashboard.md and dashboard.html beside the ledger's files; returns their paths."""
+    """Write state.json, dashboard.md and dashboard.html to the top of the checkout, and return their paths.
+
+    In a bare repository they are written to opsgit's own folder in the git folder.
+
+    :raises OSError: if a file cannot be written.
+    """
     from opsgit.views import markdown, page
 
     compiled = state(session)
@@ -135,14 +140,14 @@ def compile_all(session: Session) -> list[Path]:
 
 
 def refresh_small(session: Session) -> None:
-    """Write state.json anew where the project is small and has a checkout."""
+    """Write state.json again if the repository has a checkout and at most 200 tasks."""
     top = session.repository.top
     if top and synced(session).count("kind = 'task'", ()) <= SMALL:
         _write(session, "state.json", dumped(state(session)))
 
 
 def dumped(compiled: dict[str, Any]) -> str:
-    """The bytes of state.json."""
+    """Return the text of state.json."""
     return json.dumps(compiled, ensure_ascii=False, indent=2) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What is measured on this machine and goes into a request: where a deliverable is, and its digest."""
+"""What a request says about a deliverable, measured on this machine: where it is, and its digest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from opsgit.storage import deliverable
 
 
 def measured(snapshot: Snapshot, output: str | None, repository: str | None) -> dict[str, str]:
-    """What is recorded of a deliverable: where it is (a path, or `commit: <id>` of a repository) and its digest."""
+    """Return the fields of a submission: deliverable and digest, and repository for a commit.
+
+    :param output: a path, or `commit: <id>`.
+    :param repository: the path of the repository that holds the commit.
+    :raises Refused: `DELIVERABLE_REQUIRED`, `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE`, `DELIVERABLE_UNSTABLE` or
+        `DELIVERABLE_OUTSIDE`.
+    """
     if not output:
         refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
     if output.startswith(deliverable.COMMIT):
@@ -26,9 +32,10 @@ def measured(snapshot: Snapshot, output: str | None, repository: str | None) -> 
 
 
 def digest_now(snapshot: Snapshot, submission: Submission, local: str | None) -> str:
-    """The digest that a submitted deliverable has now.
+    """Return the digest that a submitted deliverable has now.
 
-    :param local: a copy on this machine, for who is elsewhere.
+    :param local: the path of a copy on this machine; None: the recorded path.
+    :raises Refused: `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE` or `DELIVERABLE_UNSTABLE`.
     """
     try:
         if submission.digest.startswith("git:"):

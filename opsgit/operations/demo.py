@@ -1,4 +1,4 @@
-"""The demo: a real state repository, walked from init to rollback, with refusals on the way."""
+"""The demo: a real state repository, taken from init to rollback, with refusals on the way."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ TASK, QUOTA = "SKILL-001", "publish_daily"
 
 
 def walk(folder: Path) -> Iterator[tuple[str, str]]:
-    """Make a repository in `folder` and walk it; yields (kind, words): command, done or refused.
+    """Make a state repository in `folder` and perform the demo's operations on it.
 
-    Every line is a real operation on a real repository, and what it says is what the ledger holds.
+    :param folder: an empty or new folder.
+    :returns: an iterator over kind and text; the kind is `command`, `done` or `refused`.
     """
     work_done = folder / "work" / "chart-generator"
     work_done.mkdir(parents=True)
@@ -107,7 +108,10 @@ def _watch() -> Iterator[Step]:
 
 
 def graph(folder: Path) -> list[str]:
-    """The ledger as git draws it."""
+    """Return the history of the demo's ledger as `git log --graph` draws it.
+
+    :param folder: the folder that was given to `walk`.
+    """
     repository = find(folder / "state")
     try:
         return repository.git.run("log", "--graph", "--format=%h %an: %s", "main").decode().splitlines()

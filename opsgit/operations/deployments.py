@@ -1,4 +1,4 @@
-"""Deploying and rolling back: announce, run the project's command, record how it ended."""
+"""Deployments and rollbacks: record the start of a deployment, run the project's command, record how it ended."""
 
 from __future__ import annotations
 
@@ -22,11 +22,17 @@ from opsgit.storage.repository import Repository
 
 
 def deploy(session: Session, task_id: str, ref: str | None, local: str | None = None) -> list[Written]:
-    """Deploy a task that is done: refused, or recorded as deployed or failed (`DEPLOY_FAILED`)."""
+    """Deploy a task that is done. The result is recorded as deployed or failed.
+
+    :param ref: what is deployed, such as a tag; recorded, and given to the command.
+    :param local: the path of a copy of the deliverable on this machine.
+    :raises Refused: `DEPLOY_FAILED` after the command failed; `NOT_TRUSTED` if nobody has consented to the command
+        here; as `deliverables.digest_now`; if the rule book refuses the operation.
+    """
     snapshot = session.look()
     task = snapshot.task(task_id)
     if task.status != vocabulary.DONE or task.submission is None:
-        return act(session, "task.deploy-start", task_id)  # refused, with the reason
+        return act(session, "task.deploy-start", task_id)  # the rule book refuses it and says why
     digest = deliverables.digest_now(snapshot, task.submission, local)
     command = snapshot.project.deploy
     asked = session.request("task.deploy-start", task_id, ref=ref, digest=digest, command=command.command)
@@ -51,7 +57,7 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
 
 
 def _after(session: Session, task_id: str, found: str, local: str | None) -> str:
-    """The evidence, once it is known that the deliverable did not change while it was deployed."""
+    """Return the evidence, or `changed` if the deliverable changed while it was deployed."""
     snapshot = session.look()
     submission = snapshot.task(task_id).submission
     assert submission
@@ -64,7 +70,12 @@ def _after(session: Session, task_id: str, found: str, local: str | None) -> str
 
 
 def rollback(session: Session, task_id: str, alert: str | None = None) -> list[Written]:
-    """Roll a deployment back; refused with `ROLLBACK_FAILED` when the project's rollback command fails."""
+    """Roll a deployed task back with the project's rollback command.
+
+    :param alert: the id of the alert that an observer acts on.
+    :raises Refused: `ROLLBACK_FAILED` if the command fails; `NOT_TRUSTED` if nobody has consented to it here; if the
+        rule book refuses the operation.
+    """
     transaction = session.transaction()
     snapshot = transaction.snapshot()
     task = snapshot.task(task_id)
@@ -75,7 +86,7 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
     if session.dry_run:
         return write(session, asked)
     gates = check_trust(session.repository, snapshot.project.rollback)
-    with session.repository.lock(f"rollback-{task_id}"):  # two at once must not run the command twice
+    with session.repository.lock(f"rollback-{task_id}"):  # two rollbacks at once must not both run the command
         session.transaction().decide(asked)
         return _roll(session, asked, snapshot.project.rollback, gates, expected)
 
@@ -91,12 +102,15 @@ def _roll(session: Session, asked: Request, command: Run, gates: str | None, exp
 
 
 def abandon(session: Session, task_id: str) -> list[Written]:
-    """Give up a deployment whose agent is gone."""
+    """Give up a running deployment, whose agent is gone; the task stays done.
+
+    :raises Refused: if the rule book refuses the operation.
+    """
     return act(session, "task.deploy-abandon", task_id)
 
 
 def _run(session: Session, command: Run, gates: str | None, task_id: str, what: str, local: str | None) -> runner.Ended:
-    """Run a command in a fresh folder that holds the gates/ consented to, with the task in OPSGIT_* variables."""
+    """Run a command in a new folder that holds the given version of gates/, with the task in OPSGIT_* variables."""
     if not command.command:
         return runner.Ended(ATTESTED)
     import tempfile
@@ -137,7 +151,7 @@ def _extract_gates(objects: Objects, gates: str | None, folder: Path) -> None:
 
 
 def trust(repository: Repository, *commands: Run) -> None:
-    """Consent to running commands, with the gates/ of now, on this machine."""
+    """Record consent, in this clone, to run commands with the present version of gates/."""
     known, gates = _trusted(repository), _gates(repository)
     repository.own.mkdir(exist_ok=True)
     marks = {_mark(command, gates) for command in commands if command.command}
@@ -145,7 +159,11 @@ def trust(repository: Repository, *commands: Run) -> None:
 
 
 def check_trust(repository: Repository, command: Run) -> str | None:
-    """Refuse with `NOT_TRUSTED` a command that nobody on this machine has set or consented to; returns its gates/."""
+    """Refuse a command that nobody has set or consented to in this clone.
+
+    :returns: the hex id of the tree gates/, or None if there is none.
+    :raises Refused: `NOT_TRUSTED`.
+    """
     gates = _gates(repository)
     if command.command and _mark(command, gates) not in _trusted(repository):
         refuse("NOT_TRUSTED", f"nobody here has consented to {json.dumps(command.command)} with the gates/ of now",
@@ -159,12 +177,12 @@ def _trusted(repository: Repository) -> list[str]:
 
 
 def _gates(repository: Repository) -> str | None:
-    """The tree of gates/ as it is now."""
+    """Return the hex id of the present tree gates/, or None."""
     objects = repository.objects()
     found = objects.entry(objects.root(repository.tip()), "gates")
     return found.id if found else None
 
 
 def _mark(command: Run, gates: str | None) -> str:
-    """What is consented to: the argument list, and the scripts that it may name."""
+    """Return a digest of what consent covers: the argument list and the scripts in gates/."""
     return hashlib.sha256(json.dumps([command.command, gates]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""`doctor`: what is odd about this clone, its keys and this machine, and how to mend it."""
+"""`doctor`: find what is wrong with this clone, its keys and this machine, and repair it where possible."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from opsgit.storage.pins import Pin
 from opsgit.verification import hooks
 from opsgit.version import VERSION
 
-LOCK_AGE = 10  # seconds: git holds a lock for much less
+LOCK_AGE = 10  # seconds; git holds a lock for a much shorter time
 GIT_LEAST = (2, 34)
 
 
 @dataclass(frozen=True, repr=False)
 class Check:
-    """One thing that was looked at: ok, warning or bad; `mend` puts it right where that can be done."""
+    """The result of one check. `state` is ok, warning or bad; `mend` repairs it, where that is possible."""
 
     check: str
     state: str
@@ -34,7 +34,7 @@ class Check:
 
 
 def examine(session: Session) -> Iterator[Check]:
-    """Look at everything."""
+    """Yield the results of all checks."""
     for look in (_versions, _keys, _git, _hooks, _pins, _clock, _reviews, _leftovers):
         yield from look(session)
 
@@ -107,7 +107,10 @@ def _git(session: Session) -> Iterator[Check]:
 
 
 def _acting(session: Session) -> str | None:
-    """As whom plain git should sign: who is named, else who is configured, else the one whose key is here."""
+    """Return the agent that plain git should sign as, or None.
+
+    It is the agent that is named, else the one in `user.name` if its key is here, else the only one whose key is here.
+    """
     held = [agent.name for agent in session.look().agents() if session.repository.keys.holds(agent.name)]
     configured = session.repository.git.setting("user.name")
     named = [name for _, name in session.named] or [name for name in held if name == configured]
@@ -155,7 +158,7 @@ def _clock(session: Session) -> Iterator[Check]:
 
 
 def _reviews(session: Session) -> Iterator[Check]:
-    """Tasks in review whose branch did not come with the ledger."""
+    """Report tasks in review whose review branch is missing."""
     open_ones = synced(session).select("kind = 'task' AND status = 'review'", (), "path")
     lacking = [task["id"] for task in open_ones if session.transaction().branch(task["id"]) is None]
     for task_id in lacking:

@@ -1,4 +1,4 @@
-"""Bringing hand-edited files into the canonical form."""
+"""Bring files that were edited by hand into the canonical form."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from opsgit.storage.disk import put
 
 
 def fmt(session: Session, files: Iterable[Path], check: bool) -> tuple[list[str], list[Refusal]]:
-    """Rewrite files that are not in the canonical form (with `check` only name them).
+    """Rewrite the files that are not in the canonical form.
 
-    :param files: which; all of the checkout when there are none.
-    :returns: the paths that are not in the form, and every fault of the files that cannot be.
+    :param files: which files; none means all records of the checkout.
+    :param check: change nothing, only list the files.
+    :returns: the paths that are not in the canonical form, and the faults of the files that cannot be read.
+    :raises Refused: `WRONG_FILE` for a file outside the checkout.
     """
     top = session.repository.top or Path.cwd()
     changed: list[str] = []
@@ -51,7 +53,7 @@ def _formed(content: bytes, path: str) -> bytes:
         return content
     record = reader.checked_record(content, path)
     if place.kind == "project":
-        return content  # written by people, with comments: it has no other form
+        return content  # ops.yaml has comments and any layout: it has no canonical form
     named = record[names.ENTITIES[place.kind].identifier]
     if named != place.name:
         raise Refused(Refusal("SCHEMA", f"{path}: holds {named!r}, whose file is {names.path_of(place.kind, named)}",

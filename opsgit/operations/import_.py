@@ -1,6 +1,6 @@
-"""`import`: the original framework's state.json becomes agents, tasks, quotas, metrics and alerts of the ledger.
+"""`import`: make agents, tasks, quotas, metrics and alerts of the ledger from the original framework's state.json.
 
-Nothing is lost without a word: for each record the outcome says what was changed and what could not be kept.
+The outcome of each record says what was changed and what could not be kept.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Found = Mapping[str, Any]
 
 
 class Outcome(NamedTuple):
-    """What became of one record: imported, changed, unchanged (it is here already), not kept or left out, and why."""
+    """What happened to one record, and why: imported, changed, unchanged (it exists already), not kept, or left out."""
 
     record: str
     fate: str
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
 
 @dataclass(eq=False, repr=False)
 class Import:
-    """One import while it goes on. `periods` gives the period of quotas by name, as the caller said."""
+    """The state of one import. `periods` maps names of quotas to the periods that the caller gave."""
 
     session: Session
     transaction: Transaction
@@ -53,15 +53,18 @@ class Import:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The state with all that was written so far."""
+        """The state with all records that were written so far."""
         return self.transaction.snapshot()
 
     def tell(self, record: str, fate: str, why: str = "") -> None:
-        """Note what became of a record."""
+        """Add the outcome of a record."""
         self.outcomes.append(Outcome(record, fate, why))
 
     def write(self, record: str, request: Request, changes: Iterable[str] = ()) -> None:
-        """Write one record; what the rules refuse is left out and told."""
+        """Write one record and add its outcome; a record that the rule book refuses is left out.
+
+        :param changes: what was changed in it.
+        """
         why = "; ".join(changes)
         try:
             self.transaction.perform(request)
@@ -72,17 +75,19 @@ class Import:
 
 
 def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None) -> list[Outcome]:
-    """Import a state.json record by record. A dry run says what would become of each.
+    """Import a state.json record by record; a dry run only returns the outcomes.
 
-    :param periods: the period of quotas by name, where the caller knows it.
-    :returns: the outcome of every record, in order.
+    :param periods: periods by the name of the quota, where the caller knows them.
+    :returns: the outcome of each record, in order.
+    :raises Refused: `NOT_FOUND` if there is no such file, or no quota of a name in `periods`; `BAD_VALUE` if the file
+        is not a state.json; as `Session.actor`.
     """
     found = _read(file)
     odd = sorted(set(periods or {}) - {name for name, _ in _items(found.get("quotas"))})
     if odd:
         refuse("NOT_FOUND", f"{file} has no quota {odd[0]}", "--quota-period NAME=daily, with a name in the file")
     actor = session.look().agent(session.actor(session.look(), orchestrator)).name
-    with batch(session) as transaction:  # in memory until the end, so that a dry run goes the whole way too
+    with batch(session) as transaction:  # nothing is written before the end, so a dry run decides everything too
         trip = Import(session, transaction, actor, periods or {})
         _project(trip, found)
         for part, act in PARTS.items():
@@ -110,7 +115,7 @@ def _read(file: Path) -> Found:
 
 
 def _project(trip: Import, found: Found) -> None:
-    """What the file says of itself: this project has a name and a beginning of its own."""
+    """Report the top-level fields of the file: this project has its own name and creation time."""
     here = trip.snapshot.project
     for key in found:
         if key in PARTS:
@@ -122,7 +127,7 @@ def _project(trip: Import, found: Found) -> None:
 
 
 def _items(held: Any) -> Iterator[tuple[str, Any]]:
-    """The records of a part: a mapping by name, or a list of records with an id or name."""
+    """Yield name and record of each entry of a part: a mapping by name, or a list of records with an id or a name."""
     if isinstance(held, Mapping):
         yield from ((str(name), record) for name, record in held.items())
     elif isinstance(held, list):
@@ -199,7 +204,7 @@ def _task(trip: Import, task_id: str, record: Found) -> None:
 
 
 def _differs(here: Found, given: Found) -> str:
-    """What the file says otherwise of a task that was imported before."""
+    """Return in which fields the file differs from a task that was imported before."""
     other = [name for name in ("title", "description", "priority", "tags") if here.get(name) != (given[name] or None)]
     return f"kept as it is here; the file has another {', '.join(other)}" if other else ""
 
@@ -235,7 +240,7 @@ def _history(fields: Fields) -> list[dict[str, str]]:
 
 
 def _event(event: Found, changes: list[str]) -> dict[str, str]:
-    """An entry of a history: `at` may be called time, and `notes` note."""
+    """Return an entry of a history. The field `at` may also be called time, and `notes` note."""
     fields = Fields(event)
     made = {
         "status": _word(fields.line("status", most=1000)) or "unknown",
@@ -266,7 +271,7 @@ def _tags(fields: Fields) -> list[str]:
 
 
 def _pipeline(trip: Import, fields: Fields) -> list[str] | None:
-    """The stages when they are a legal pipeline here, else the project's own."""
+    """Return the stages if they are a legal pipeline here, else None: the project's own pipeline is used."""
     raw = fields.get("pipeline")
     stages = list(policy.split_pipeline(raw)) if isinstance(raw, str) else list(map(str, fields.items("pipeline")))
     if not stages:
@@ -296,7 +301,7 @@ def _quota(trip: Import, name: str, record: Found) -> None:
 
 
 def _period(trip: Import, name: str, fields: Fields) -> str:
-    """The period that the caller said, else the record, else its name; else the quota never resets."""
+    """Return the period of a quota: from the caller, else the record, else the quota's name, else `none`."""
     raw = fields.get("period")
     said = trip.periods.get(name)
     if said is None and raw is not None and _word(raw) not in vocabulary.PERIODS:
@@ -313,7 +318,7 @@ UNSAID = "no period is said (--quota-period NAME=daily)"
 
 
 def _reset_at(trip: Import, period: str, fields: Fields) -> str | None:
-    """The end of the window that the quota was in, at a full hour, day, week or month."""
+    """Return the end of the quota's window, at a full hour, day, week or month (RFC 3339 text), or None."""
     raw = fields.get("reset_at")
     if raw is None:
         return None
@@ -346,7 +351,7 @@ def _metric(trip: Import, name: str, value: Any) -> None:
 
 
 def _alert(trip: Import, record: Any) -> None:
-    """An open alert: its id is worked out from what it says, so that it is known again."""
+    """Import an open alert. Its id is made from its content, so that a second import recognizes it."""
     fields = Fields(record if isinstance(record, Mapping) else {"message": record})
     written = json.dumps(record, sort_keys=True)
     alert_id = f"imported.{hashlib.sha256(written.encode()).hexdigest()[:10]}"

@@ -1,4 +1,4 @@
-"""One record of an import, read field by field: what was changed or could not be kept is remembered."""
+"""Read one record of an import field by field, and note what was changed or could not be kept."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opsgit.domain.vocabulary import COUNT_MAX
 
 
 class Fields:
-    """The fields of one record as they are read: `changes` says what was changed or could not be kept."""
+    """The fields of one record. `changes` says what was changed or could not be kept; `read` names the fields read."""
 
     def __init__(self, record: Mapping[str, Any], changes: list[str] | None = None) -> None:
         self.record = record
@@ -18,12 +18,19 @@ class Fields:
         self.read: set[str] = set()
 
     def get(self, *known: str) -> Any:
-        """The value of a field, which may have one of several names; None where there is none."""
+        """Return the value of a field, None if it is missing or empty.
+
+        :param known: the names that the field may have.
+        """
         self.read.update(known)
         return next((self.record[name] for name in known if self.record.get(name) not in (None, "")), None)
 
     def line(self, *known: str, most: int = 200) -> str | None:
-        """A text field as one line that may be stored, of at most so many bytes."""
+        """Return a text field as one line without forbidden characters, None if nothing is left.
+
+        :param known: the names that the field may have.
+        :param most: the largest number of bytes in UTF-8.
+        """
         value = self.get(*known)
         if value is None:
             return None
@@ -36,7 +43,11 @@ class Fields:
         return made or None
 
     def text(self, *known: str, most: int) -> str | None:
-        """A text field of several lines."""
+        """Return a text field of several lines without forbidden characters, None if nothing is left.
+
+        :param known: the names that the field may have.
+        :param most: the largest number of bytes in UTF-8.
+        """
         value = self.get(*known)
         if value is None:
             return None
@@ -46,7 +57,7 @@ class Fields:
         return made or None
 
     def number(self, name: str) -> int | None:
-        """A field that counts something."""
+        """Return a field that is a whole number from 0 to 2^53, else None."""
         value = self.get(name)
         if value is None or (type(value) is int and 0 <= value <= COUNT_MAX):
             return value
@@ -54,7 +65,7 @@ class Fields:
         return None
 
     def items(self, name: str) -> list[Any]:
-        """A field that is a list."""
+        """Return a field that is a list, else an empty list."""
         value = self.get(name)
         if value is None or isinstance(value, list):
             return value or []
@@ -62,15 +73,16 @@ class Fields:
         return []
 
     def rest(self) -> list[str]:
-        """All changes, and the fields that nobody has read."""
+        """Return all changes, and the fields that were not read."""
         odd = [cut(name, 40) for name in self.record if name not in self.read and self.record[name] not in (None, "")]
         return list(dict.fromkeys([*self.changes, *([f"not kept: {', '.join(odd)}"] if odd else [])]))
 
 
 def cut(text: str, most: int) -> str:
+    """Return a text cut to at most so many bytes in UTF-8, without space at its ends."""
     return text.encode(errors="replace")[:most].decode(errors="ignore").strip()
 
 
 def plain(value: object, most: int = 80) -> str:
-    """Somebody's words for a table."""
+    """Return a value from the file as one line of at most so many bytes, fit for a table."""
     return cut(" ".join(FORBIDDEN.sub(" ", str(value)).split()), most)

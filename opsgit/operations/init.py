@@ -1,4 +1,4 @@
-"""Making a state repository: the genesis commit, the first agent, the clone's own git configuration."""
+"""Make a state repository: the genesis commit, the first agent, and the clone's own git configuration."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from opsgit.domain.model import Agent, Key
 from opsgit.domain.records import to_record
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Change, Edit, Request
+from opsgit.domain.rules import VERSIONS
 from opsgit.operations import clone_config
 from opsgit.storage import git, schema, sshsig
 from opsgit.storage.checkout import Checkout
@@ -27,7 +28,7 @@ POLICY = """\
 # The project: identity and policy. Change it with `opsgit project set KEY VALUE`; comments stay.
 name: {name}
 repository: {repository}
-rules: 1
+rules: {rules}
 created: "{created}"
 
 # What else can be set (opsgit help policy):
@@ -61,10 +62,14 @@ repos:
 
 
 def init(folder: Path, project: str, orchestrator: str = "orchestrator", now: int | None = None) -> Repository:
-    """Make a state repository whose first agent signs the genesis commit.
+    """Make a state repository whose first agent, an orchestrator, signs the genesis commit.
 
-    :param folder: where; it must not exist or be empty.
-    :param now: seconds after the epoch.
+    :param folder: a folder that is empty or does not exist.
+    :param project: the project's name.
+    :param orchestrator: the first agent's name.
+    :param now: the time of the genesis commit in seconds after the epoch; None: the present time.
+    :raises Refused: `BAD_TEXT`, `BAD_NAME` or `ID_TAKEN` for the names; `ALREADY_A_REPOSITORY` if the folder is not
+        empty; `DISK` or `TOOL_FAILED` if git cannot make it.
     """
     text.check(project, "project", 100, lines=False)
     names.check_name(orchestrator)
@@ -100,33 +105,49 @@ def _genesis(repository: Repository, project: str, name: str, now: int) -> None:
 
 
 def first_agent(keys: KeyStore, name: str, at: str) -> Agent:
-    """An orchestrator with a new key, proved."""
+    """Return an orchestrator with a new key and its proof.
+
+    :param at: the time when the key is added (RFC 3339 text).
+    """
     line, proof = proved_key(keys, name)
     key = Key(key=line, state="active", added=at, proof=proof)
     return Agent(name=name, role="orchestrator", kind="agent", status="active", keys=(key,))
 
 
 def proved_key(keys: KeyStore, name: str) -> tuple[str, str]:
-    """A key for an agent, and the proof that its private half is held."""
+    """Make an agent's key if there is none, and return its OpenSSH line and its proof.
+
+    :raises Refused: `KEY_UNFIT` or `TOOL_FAILED`.
+    """
     return keys.make(name), proof_by(keys, name, name)
 
 
 def proof_by(keys: KeyStore, name: str, held: str) -> str:
-    """The proof that the key in the file `held` is the agent's."""
+    """Return the proof (one line of base64) that a key is an agent's own.
+
+    :param name: the agent's name.
+    :param held: the name of the key's file, such as `dev.next`.
+    :raises Refused: `KEY_UNFIT` or `TOOL_FAILED`.
+    """
     line = keys.make(held)
     return sshsig.compact(keys.sign(held, sshsig.proof_text(keys.repository, name, line), sshsig.PROOF))
 
 
 def trial_key(name: str) -> dict[str, object]:
-    """The fields of a key that nobody holds, for dry runs: it is decided on and never written."""
+    """Return the fields of a key that has no private half. It serves to decide a dry run and is never written."""
     line = sshsig.public_line(hashlib.sha256(name.encode()).digest())
     return {"key": line, "proof": "dHJpYWw=", "proved": True}
 
 
 def managed(project: str, identity: str, at: str) -> Iterable[Edit]:
-    """The files that init writes around the ledger."""
+    """Yield ops.yaml and the managed files of a new state repository.
+
+    :param project: the project's name.
+    :param identity: the repository id (32 hex digits).
+    :param at: the time of creation (RFC 3339 text).
+    """
     quoted = '"' + project.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    policy = POLICY.format(name=quoted, repository=f'"{identity}"', created=at)
+    policy = POLICY.format(name=quoted, repository=f'"{identity}"', rules=max(VERSIONS), created=at)
     fixed = {
         names.PROJECT: policy,
         ".gitignore": IGNORED,

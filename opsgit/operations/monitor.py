@@ -1,4 +1,4 @@
-"""`monitor`: what has gone wrong or stands still, told once while it lasts and once when it is over."""
+"""`monitor`: find what is stuck or has failed, and report each problem once when it begins and once when it is over."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HELD = (vocabulary.ASSIGNED, vocabulary.IN_PROGRESS, vocabulary.REJECTED)
 
 @dataclass(frozen=True, repr=False)
 class Problem:
-    """Something that a check found. `key` stays the same while it lasts."""
+    """Something that a check found."""
 
     check: str
     subject: str
@@ -38,13 +38,17 @@ class Problem:
 
     @property
     def key(self) -> str:
-        """What it is, whatever its words."""
+        """The name of the problem. It stays the same while the problem lasts, even if the message changes."""
         return f"{self.check}:{self.subject}"
 
 
 @dataclass(frozen=True, repr=False)
 class Situation:
-    """What the checks look at; times in seconds."""
+    """What the checks look at.
+
+    `touched` and `active` give the time of the last operation on each path and by each agent, and `now` the present
+    time, in seconds after the epoch.
+    """
 
     project: Project
     tasks: tuple[Task, ...]
@@ -55,7 +59,7 @@ class Situation:
 
 
 def scene(session: Session) -> Situation:
-    """The state, and when each task was last touched and each agent last acted."""
+    """Return the state with the times that the checks need."""
     index = synced(session)
     project = session.look().project
     found = {kind: index.select(f"kind = '{kind}'", (), ORDER) for kind in ("task", "quota")}
@@ -70,7 +74,7 @@ def scene(session: Session) -> Situation:
 
 
 def stale(scene: Situation) -> Iterator[Problem]:
-    """Tasks whose status has a limit, without an operation for longer."""
+    """Yield tasks without an operation for longer than their status allows; `reviews` checks the tasks in review."""
     limits = {**STALE, **scene.project.stale}
     for task in scene.tasks:
         age = scene.now - scene.touched.get(names.task_path(task.id), scene.now)
@@ -80,7 +84,7 @@ def stale(scene: Situation) -> Iterator[Problem]:
 
 
 def reviews(scene: Situation) -> Iterator[Problem]:
-    """Reviews that wait longer than the limit for review."""
+    """Yield reviews that have waited longer than the limit for the status review."""
     limit = times.duration({**STALE, **scene.project.stale}[vocabulary.IN_REVIEW])
     for task in scene.tasks:
         age = scene.now - scene.touched.get(names.task_path(task.id), scene.now)
@@ -92,7 +96,7 @@ def reviews(scene: Situation) -> Iterator[Problem]:
 
 
 def quota(scene: Situation) -> Iterator[Problem]:
-    """Quotas that are used up, or to 80 %."""
+    """Yield quotas that are exhausted, or of which 80 % is used."""
     for stored in scene.quotas:
         one = quotas.current(stored, times.text(scene.now))
         until = f", resets at {one.reset_at}" if one.reset_at else ""
@@ -107,7 +111,7 @@ def quota(scene: Situation) -> Iterator[Problem]:
 
 
 def deploys(scene: Situation) -> Iterator[Problem]:
-    """Deployments that failed, or that run for longer than the command may."""
+    """Yield deployments that failed, or that run 60 seconds longer than the command's time limit."""
     for task in scene.tasks:
         deployment = task.deployment
         if task.status != vocabulary.DONE or deployment is None:
@@ -124,7 +128,7 @@ def deploys(scene: Situation) -> Iterator[Problem]:
 
 
 def idle(scene: Situation) -> Iterator[Problem]:
-    """Agents that hold a task and have done nothing for longer than the limit."""
+    """Yield agents that hold a task and have done nothing for longer than the limit."""
     limit = times.duration(scene.project.idle or IDLE)
     for name in sorted({task.assigned for task in scene.tasks if task.assigned and task.status in HELD}):
         held = [task.id for task in scene.tasks if task.assigned == name and task.status in HELD]
@@ -152,21 +156,33 @@ CHECKS: dict[str, Callable[[Situation], Iterator[Problem]]] = {
 
 
 def monitor(session: Session, wanted: Iterable[str]) -> list[Problem]:
-    """What the checks find (all of them when none is wanted)."""
+    """Return the problems that the checks find.
+
+    :param wanted: keys of `CHECKS`; none means all checks.
+    """
     chosen, seen = list(wanted) or list(CHECKS), scene(session)
     return [trouble for name in chosen for trouble in CHECKS[name](seen)]
 
 
 def covers(chosen: Iterable[str]) -> tuple[str, ...]:
-    """The prefixes of the keys that these checks speak for."""
+    """Return the prefixes of the keys of all problems that the given checks can find.
+
+    :param chosen: keys of `CHECKS`; none means all checks.
+    """
     names_ = list(chosen) or list(CHECKS)
     return tuple(f"{name}:" for name in [*names_, *(["quota-low"] if "quota" in names_ else [])])
 
 
 def tell(file: Path, troubles: Iterable[Problem], chosen: Iterable[str], now: int) -> list[dict[str, Any]]:
-    """Append to an alert file, one JSON object a line: trouble that is new, and trouble that is over.
+    """Append to an alert file, one JSON object on each line: problems that are new, and problems that are over.
 
-    What is known already is read from the file itself, so it may be rotated or shared.
+    The file itself says which problems are known. Therefore it may be rotated or shared.
+
+    :param troubles: the problems that were found.
+    :param chosen: the checks that were made (keys of `CHECKS`; none means all).
+    :param now: seconds after the epoch.
+    :returns: the objects that were appended.
+    :raises OSError: if the file cannot be written.
     """
     with file.open("a+", encoding="utf-8") as sink:
         fcntl.flock(sink, fcntl.LOCK_EX)
@@ -178,13 +194,13 @@ def tell(file: Path, troubles: Iterable[Problem], chosen: Iterable[str], now: in
 
 
 def _lasting(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The trouble that a file says is not over; lines that are not ours are passed over."""
+    """Return the problems that a file says are not over, by key; lines of other programs are ignored."""
     lasting: dict[str, dict[str, Any]] = {}
     for line in lines:
         try:
             event = json.loads(line)
         except json.JSONDecodeError:
-            continue  # somebody else's words in a shared file
+            continue  # another program writes to the same file
         if isinstance(event, dict) and isinstance(event.get("key"), str):
             lasting[event["key"]] = event
     return {key: event for key, event in lasting.items() if event.get("state") == "raised"}
@@ -203,9 +219,14 @@ def _events(
 
 
 def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[str]) -> list[Written]:
-    """Record a run of the monitor, by an observer: its trouble becomes alerts, and `last_check` counts what it found.
+    """Record a monitor run in the ledger, as an observer.
 
-    An alert is raised once while the trouble lasts, and resolved when it is over.
+    A new problem becomes an alert, and the alert is resolved when the problem is over. The metric `last_check` is set
+    to the number of problems.
+
+    :param troubles: the problems that were found.
+    :param chosen: the checks that were made (keys of `CHECKS`; none means all).
+    :raises Refused: if the rule book refuses an operation.
     """
     troubles = list(troubles)
     snapshot = session.look()
@@ -230,13 +251,13 @@ def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[st
             transaction.perform(request)
         try:
             transaction.perform(run)
-        except Refused as refused:  # the same run, recorded in this very second
+        except Refused as refused:  # a run with the same result was recorded in the same second
             if refused.refusal.code != "NOTHING_CHANGES":
                 raise
         return transaction.written
 
 
 def _mark(key: str) -> str:
-    """The beginning of the ids of a trouble's alerts: its check and a short hash, for a subject may be 64 long."""
+    """Return how the ids of a problem's alerts begin: the check and a short hash, because a subject may be too long."""
     check, _, subject = key.partition(":")
     return f"{check}.{hashlib.sha256(subject.encode()).hexdigest()[:10]}"

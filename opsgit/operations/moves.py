@@ -1,4 +1,4 @@
-"""`task move`: the original's spelling of the operations that change a task's status."""
+"""`task move`: choose the operation that takes a task to a status."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from opsgit.operations.transactions import Written
 
 
 def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]:
-    """The original's spelling: the operation that takes a task to a status.
+    """Perform the operation that takes a task to a status.
 
+    :param to: a status.
     :param given: output, repository, deploy_ref, deliverable, alert, assignee.
+    :raises Refused: `BAD_VALUE` if there is no such status, or nobody to assign the task to; if the rule book refuses
+        the operation.
     """
     snapshot = session.look(task_id)
     task = snapshot.task(task_id)
@@ -44,7 +47,10 @@ def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]
 
 
 def _operation(book: rules.RuleBook, status: str, to: str) -> str:
-    """The operation from a status to another; where there is none, one whose refusal says what the lifecycle has."""
+    """Return the name of the operation from one status to another.
+
+    If the lifecycle has none, return one that leads to the status: its refusal says what is possible instead.
+    """
     if to not in vocabulary.STATUSES:
         refuse("BAD_VALUE", f"{to!r} is no status; there are {', '.join(vocabulary.STATUSES)}",
                "opsgit task move ID --to in-progress", "to")  # fmt: skip

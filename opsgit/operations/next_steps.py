@@ -1,4 +1,4 @@
-"""`task next`: what an agent should do now."""
+"""`task next`: list what an agent should do now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from opsgit.operations.session import Session
 
 
 def next_steps(session: Session, name: str, limit: int = 20) -> list[dict[str, str]]:
-    """What an agent should do now, most urgent first: each with the task, why, and the command."""
+    """Return what an agent should do now, the most urgent first.
+
+    :param name: the agent's name.
+    :param limit: the largest number of steps.
+    :returns: for each step: task, title, status, priority, do (what to do) and command.
+    :raises Refused: `NOT_FOUND` if there is no such agent.
+    """
     return list(islice(_every_step(session, name), limit))
 
 
@@ -23,7 +29,7 @@ def _every_step(session: Session, name: str) -> Iterator[dict[str, str]]:
     agent, book = snapshot.agent(name), rules.in_force(snapshot.project)
     for record in index.select("kind = 'task' AND status NOT IN ('cancelled', 'deployed')", (), ORDER):
         if blocked(index, record):
-            continue  # it waits for other tasks
+            continue
         in_review = record["status"] == vocabulary.IN_REVIEW
         state = session.look(record["id"]) if in_review else snapshot
         task = state.task(record["id"]) if in_review else from_record(Task, record)

@@ -1,4 +1,4 @@
-"""What observers write: metrics and alerts."""
+"""Metrics and alerts: the operations of observers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,26 @@ from opsgit.operations.transactions import Written
 
 
 def set_metric(session: Session, name: str, value: float) -> list[Written]:
-    """Set a gauge."""
+    """Set a gauge.
+
+    :raises Refused: if the rule book refuses the operation.
+    """
     return act(session, "metric.set", name, value=value)
 
 
 def raise_alert(session: Session, alert_id: str | None, message: str, **fields: Any) -> list[Written]:
-    """Raise an alert; without an id it takes the next number.
+    """Raise an alert.
 
+    :param alert_id: its id; None takes the next number.
     :param fields: severity, task.
+    :raises Refused: if the rule book refuses the operation.
     """
     chosen = alert_id if alert_id is not None else next_alert(session.look(), "A")
     return act(session, "alert.raise", chosen, message=message, **fields)
 
 
 def next_alert(snapshot: Snapshot, prefix: str) -> str:
-    """The next free id `<prefix>-<number>`."""
+    """Return the next free id `<prefix>-<number>` of an alert."""
     taken = (name.removesuffix(".yaml") for name in snapshot.reader.names("alerts"))
     numbers = [
         int(n[len(prefix) + 1 :]) for n in taken if n.startswith(f"{prefix}-") and n[len(prefix) + 1 :].isdecimal()
@@ -36,11 +41,18 @@ def next_alert(snapshot: Snapshot, prefix: str) -> str:
 
 
 def resolve_alert(session: Session, alert_id: str) -> list[Written]:
-    """Close an alert."""
+    """Resolve an alert.
+
+    :raises Refused: if the rule book refuses the operation.
+    """
     return act(session, "alert.resolve", alert_id)
 
 
 def records(session: Session, kind: str, status: str | None = None) -> list[Record]:
-    """All metrics or alerts, by name."""
+    """Return all records of a kind by path.
+
+    :param kind: `metric` or `alert`.
+    :param status: return only records with this status.
+    """
     where = "kind = ?" if status is None else "kind = ? AND status = ?"
     return synced(session).select(where, (kind,) if status is None else (kind, status), "path")

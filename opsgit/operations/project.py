@@ -1,4 +1,4 @@
-"""The project's policy: shown, and set key by key."""
+"""The project's policy: show it, and set it key by key."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from opsgit.storage import reader, schema, yaml_codec
 
 
 def policy(session: Session) -> Record:
-    """What ops.yaml holds."""
+    """Return the content of ops.yaml."""
     return session.look().record(names.PROJECT) or {}
 
 
 def set_key(session: Session, key: str, value: str | None) -> list[Written]:
-    """Set one dotted key of ops.yaml to a YAML value (None takes it out), in one operation.
+    """Set one key of ops.yaml in one operation. Setting a command is also consent to run it in this clone.
 
-    Setting a command here is consent to running it here.
+    :param key: the dotted key, such as `deploy.command`.
+    :param value: a YAML value; None removes the key.
+    :raises Refused: `UNKNOWN_KEY`, `BAD_VALUE`, `BAD_YAML` or `SCHEMA`; if the rule book refuses the operation.
     """
     _known(key)
     meant = None if value is None else yaml_codec.parse_value(value)
     if value is not None and meant is None:
         refuse("BAD_VALUE", f"{value!r} is no value", f"opsgit project set {key} --unset takes the key out", key)
     actor = session.actor(session.look(), orchestrator)
-    with batch(session) as transaction:  # the file is edited under the lock, so that nobody's change is lost
+    with batch(session) as transaction:  # the lock keeps two edits of the file from overwriting each other
         content = yaml_codec.edit_policy(_content(transaction), key, meant)
         record = reader.checked_record(content, names.PROJECT)
         fields = {"record": record, "content": content}
@@ -44,7 +46,10 @@ def set_key(session: Session, key: str, value: str | None) -> list[Written]:
 
 
 def upgrade_rules(session: Session) -> list[Written]:
-    """Move the ledger to the next version of the rule book; refused with `UNKNOWN_RULES` if there is none."""
+    """Move the ledger to the next version of the rule book.
+
+    :raises Refused: `UNKNOWN_RULES` if this program has no next version; if the rule book refuses the operation.
+    """
     actor = session.actor(session.look(), orchestrator)
     with batch(session) as transaction:
         following = transaction.snapshot().project.rules + 1
@@ -53,7 +58,7 @@ def upgrade_rules(session: Session) -> list[Written]:
         return [transaction.perform(Request("project.upgrade-rules", actor, "", fields, session.note))]
 
 
-# The keys that set a command: setting it is consent to this command, and to no other.
+# The keys that set a command. Setting one of them is consent to that command alone.
 COMMANDS: dict[str, Callable[[Project], Run]] = {
     **dict.fromkeys(("deploy", "deploy.command"), lambda project: project.deploy),
     **dict.fromkeys(("rollback", "rollback.command"), lambda project: project.rollback),
@@ -62,12 +67,12 @@ COMMANDS: dict[str, Callable[[Project], Run]] = {
 
 def _content(transaction: Transaction) -> bytes:
     entry = transaction.objects.entry(transaction.objects.root(transaction.tip), names.PROJECT)
-    assert entry  # a repository without ops.yaml does not open
+    assert entry  # a state without ops.yaml was refused before
     return transaction.objects.need(entry.id, "blob").content
 
 
 def _known(key: str) -> None:
-    """Refuse a dotted key that the schema does not have, with the nearest that it has."""
+    """Refuse a key that the schema does not have; the refusal names the nearest key."""
     known = _keys(schema.load("ops"), "")
     head = key.split(".")
     if key in known or (len(head) == 2 and head[0] in ("roles", "stale") and head[1]):
@@ -86,14 +91,17 @@ def _keys(part: Mapping[str, Any], prefix: str) -> list[str]:
 
 
 def consent(session: Session) -> dict[str, list[str]]:
-    """Consent to the project's deploy and rollback commands on this machine, and say which they are."""
+    """Record consent, in this clone, to the project's deploy and rollback commands.
+
+    :returns: both commands as argument lists.
+    """
     project = Snapshot(session.look().reader).project
     deployments.trust(session.repository, project.deploy, project.rollback)
     return {"deploy": list(project.deploy.command), "rollback": list(project.rollback.command)}
 
 
 def lines(policy_now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """A policy as `dotted.key: value` lines."""
+    """Return a policy as lines `dotted.key: value`."""
     found: list[str] = []
     for key, value in policy_now.items():
         if isinstance(value, Mapping):

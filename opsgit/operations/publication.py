@@ -1,4 +1,4 @@
-"""The one way to write: requests are decided under the lock and published together, then what was compiled follows."""
+"""The only way to write: decide requests under the lock, publish them together, then refresh what depends on them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,21 @@ from opsgit.storage.checkout import Checkout
 
 
 def act(session: Session, op: str, target: str, **fields: Any) -> list[Written]:
-    """Ask for one operation and publish it.
+    """Decide and publish one operation.
 
+    :param op: the operation's name, such as `task.claim`.
+    :param target: the id or name that it is about.
     :param fields: its arguments; those that are None are left out.
+    :raises Refused: if the rule book refuses the operation; also as `write` and `Session.request`.
     """
     return write(session, session.request(op, target, **fields))
 
 
 def write(session: Session, *requests: Request) -> list[Written]:
-    """Decide the requests one after the other under the lock, and publish them all, or none."""
+    """Decide requests in order under the lock, and publish all of them or none.
+
+    :raises Refused: if the rule book refuses one of them; as `batch`.
+    """
     with batch(session) as transaction:
         return [_perform(transaction, request) for request in requests]
 
@@ -37,7 +43,11 @@ def _perform(transaction: Transaction, request: Request) -> Written:
 
 @contextmanager
 def batch(session: Session) -> Iterator[Transaction]:
-    """A transaction under the lock, published at the end unless this is a dry run or something was raised."""
+    """Yield a transaction under the lock. At the end it is published, except in a dry run or after an exception.
+
+    :raises Refused: `BUSY` if the lock is held; the code of the first finding if the ledger has new commits that break
+        a rule; as `Transaction.publish`.
+    """
     repository = session.repository
     with repository.lock():
         transaction = session.transaction()
@@ -54,7 +64,7 @@ def batch(session: Session) -> Iterator[Transaction]:
 
 
 def _mend(session: Session, shown: Checkout, tip: str) -> None:
-    """Mend the checkout; it is only a view, so that it cannot be mended is told and stops nothing."""
+    """Bring the checkout up to date. It is only a view of the ledger, so a failure is a notice and stops nothing."""
     try:
         shown.repair(tip)
     except (OSError, Refused) as error:
@@ -62,9 +72,9 @@ def _mend(session: Session, shown: Checkout, tip: str) -> None:
 
 
 def _refresh(session: Session, transaction: Transaction) -> None:
-    """Bring mark, allowed_signers and a small project's state.json up to date.
+    """Bring the list of judged commits, allowed_signers and a small project's state.json up to date.
 
-    It is published already: that something else cannot be done is only told.
+    The operation is published already, so a failure is only a notice.
     """
     from opsgit.operations import compile
 

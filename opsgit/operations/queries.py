@@ -1,4 +1,4 @@
-"""What is read, straight from the index: lists of tasks, one task, history."""
+"""Queries answered from the index: lists of tasks, one task, and history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SORTS = {
     "updated": f"{UPDATED} DESC, path",
     "id": "name",
 }
-# What a list can say of a task beside the fields of its file.
+# Fields of a task in a list that are computed, in addition to the fields of its file.
 WORKED_OUT = ("blocked_by", "waiting_for", "waiting_to", "updated")
 FIELDS = ("id", "title", "description", "status", "priority", "tags", "pipeline", "assigned", "depends_on", "created",
           "created_by", "imported", "contributors", "progress", "submission", "rejected", "review", "deployment",
@@ -30,9 +30,10 @@ FIELDS = ("id", "title", "description", "status", "priority", "tags", "pipeline"
 
 
 class Query(NamedTuple):
-    """Which tasks are wanted, in which order. An empty field asks for nothing; without statuses open work is meant.
+    """Which tasks to list, and in which order. An empty field is no condition; without statuses, open tasks are listed.
 
-    `waiting_for` is an agent or role, `updated_since` a duration (`2d`) or a time, `sort` a key of `SORTS`.
+    `waiting_for` is an agent or a role. `updated_since` is a duration such as `2d`, a day or a time. `sort` is a key of
+    `SORTS`.
     """
 
     statuses: Sequence[str] = ()
@@ -49,7 +50,7 @@ class Query(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """Tasks that fit a query: at most its limit, how many more there are, and how many ended ones were left aside."""
+    """The result of a query: at most `limit` tasks, how many more match, and how many ended tasks were left out."""
 
     tasks: list[Record]
     more: int
@@ -57,7 +58,10 @@ class Listed(NamedTuple):
 
 
 def synced(session: Session) -> Index:
-    """The index, brought to the ledger's tip."""
+    """Return the index after bringing it to the ledger's tip; new commits are judged first.
+
+    :raises Refused: the code of the first finding if a new commit breaks a rule.
+    """
     repository = session.repository
     tip = repository.tip()
     if repository.index.tip() != tip:
@@ -70,10 +74,14 @@ def synced(session: Session) -> Index:
 
 
 def tasks(session: Session, query: Query) -> Listed:
-    """The tasks that fit, in the query's order."""
+    """Return the tasks that match a query, in its order.
+
+    :raises Refused: `NOT_FOUND` if there is no agent or role of a given name; `BAD_NAME` or `BAD_VALUE` for values in
+        another form.
+    """
     index = synced(session)
     for name in (query.assigned, query.waiting_for):
-        _known(session, name)  # refuses when there is none: a typing error is no empty list
+        _known(session, name)  # a typing error must not give an empty list
     where, values = _condition(session, query)
     slow = _slow_tests(session, index, query)
     found = index.select(where, values, SORTS[query.sort], None if slow else query.limit)
@@ -103,7 +111,7 @@ def _in(column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
 
 
 def _condition(session: Session, query: Query) -> tuple[str, tuple[Any, ...]]:
-    """What the database can decide by itself: a condition over `state`, and its values."""
+    """Return the part of a query that the database can decide: a condition over `state`, and its values."""
     statuses = query.statuses or (vocabulary.BY_NEED if query.ended_too else vocabulary.OPEN_BY_NEED)
     parts: list[tuple[str, tuple[Any, ...]]] = [("kind = 'task'", ()), _in("status", statuses)]
     if query.priorities:
@@ -118,7 +126,7 @@ def _condition(session: Session, query: Query) -> tuple[str, tuple[Any, ...]]:
 
 
 def _slow_tests(session: Session, index: Index, query: Query) -> list[Callable[[Record], bool]]:
-    """What is decided task by task, because the domain says what it means."""
+    """Return tests for the part of a query that the database cannot decide."""
     tests: list[Callable[[Record], bool]] = []
     if query.text:
         wanted = query.text.casefold()
@@ -139,7 +147,7 @@ def _roles_of(session: Session, name: str) -> list[str]:
 
 
 def blocked(index: Index, record: Record) -> list[str]:
-    """The ids of the tasks that a task is blocked by."""
+    """Return the ids of the tasks that block a task."""
     if not record.get("depends_on"):
         return []
     from opsgit.domain.dependencies import blocked_by
@@ -159,14 +167,20 @@ def _waiting(session: Session, index: Index, record: Record) -> tuple[str, str]:
 
 
 def check_fields(fields: Sequence[str]) -> None:
-    """Refuse a field that no task has with `UNKNOWN_FIELD`."""
+    """Refuse a field that tasks do not have.
+
+    :raises Refused: `UNKNOWN_FIELD`.
+    """
     odd = [name for name in fields if name not in FIELDS]
     if odd:
         refuse("UNKNOWN_FIELD", f"a task has no field {odd[0]!r}; there are {', '.join(FIELDS)}", "--fields id,title")
 
 
 def described(session: Session, record: Record, fields: Sequence[str] = ()) -> dict[str, Any]:
-    """A task with what a list can say of it; only the fields that are named where any are."""
+    """Return a task with the computed fields of a list.
+
+    :param fields: return only these fields; none means all fields and `blocked_by`.
+    """
     index = synced(session)
     told = {**record, "blocked_by": blocked(index, record)}
     if {"waiting_for", "waiting_to"} & set(fields):
@@ -178,11 +192,14 @@ def described(session: Session, record: Record, fields: Sequence[str] = ()) -> d
 
 
 def task(session: Session, task_id: str) -> Record:
-    """A task as it is now; while it is in review, as its review branch has it."""
+    """Return a task as it is now. While it is in review, its review branch counts.
+
+    :raises Refused: `BAD_ID` or `NOT_FOUND`; the code of the first finding if the review branch breaks a rule.
+    """
     found = synced(session).select("path = ?", (names.task_path(names.check_id(task_id)),), ORDER)
     if found and found[0]["status"] != vocabulary.IN_REVIEW:
         return found[0]
-    session.look().task(task_id)  # refuses when there is none
+    session.look().task(task_id)  # raises NOT_FOUND
     record = session.look(task_id).record(names.task_path(task_id))
     assert record
     if record["status"] == vocabulary.IN_REVIEW and session.transaction().branch(task_id) is None:
@@ -196,16 +213,19 @@ SHOWN = ("status", "at", "by", "output", "notes", "ref", "op", "what", "commit",
 
 
 def history(session: Session, task_id: str | None, limit: int | None = None) -> list[dict[str, Any]]:
-    """Every operation on a task (or on everything), oldest first.
+    """Return the operations on a task, or all operations, oldest first, as the ledger has them.
 
-    `status` is there when the operation was a transition; `output`, `notes`, `ref`, `assigned` and `evidence` where
-    there is one. What a task brought from another tracker comes first, marked `imported`.
+    An entry has `status` if the operation was a transition, and `output`, `notes`, `ref`, `assigned` and `evidence`
+    where they apply. Entries that were imported with the task come first; they are marked `imported`.
+
+    :param limit: return only this many of the newest entries.
+    :raises Refused: `BAD_ID` or `NOT_FOUND`.
     """
     if task_id is None:
         found = synced(session).log("1", (), limit)
     else:
         task = session.look().record(names.task_path(names.check_id(task_id)))
-        session.look().task(task_id)  # refuses when there is none
+        session.look().task(task_id)  # raises NOT_FOUND
         found = synced(session).log("path = ?", (names.task_path(task_id),), limit)
         past = (task or {}).get("imported", {}).get("history", ())
         return [*({**event, "imported": True} for event in past), *map(shown, found)][-(limit or 0) :]
@@ -213,7 +233,7 @@ def history(session: Session, task_id: str | None, limit: int | None = None) -> 
 
 
 def shown(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry of the log as history shows it."""
+    """Return an entry of the index's log in the form that users see: times are RFC 3339 text."""
     said = {"notes": entry["note"]} if "note" in entry else {}
     known = {**entry, **said, "at": times.text(entry["at"])}
     return {name: known[name] for name in SHOWN if name in known}

@@ -1,4 +1,4 @@
-"""Quotas: set, used, checked."""
+"""Quotas: set, use and check them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from opsgit.operations.transactions import Written
 
 
 def set_quota(session: Session, name: str, **fields: Any) -> list[Written]:
-    """Make or change a quota; what is None stays as it is.
+    """Make a quota or change it; arguments that are None stay as they are.
 
     :param fields: limit, period, agents.
-    :raises Refused: `PERIOD_REQUIRED` for a new quota without a period when its name does not say one either.
+    :raises Refused: `PERIOD_REQUIRED` for a new quota if neither an argument nor its name gives the period; if the rule
+        book refuses the operation.
     """
     old = session.look().find(Quota, names.path_of("quota", names.check_name(name)))
     kept = {"period": old.period, "agents": old.agents} if old else {}
@@ -41,7 +42,10 @@ def _named_period(session: Session, name: str) -> str:
 
 
 def use(session: Session, name: str, amount: int) -> list[Written]:
-    """Use some of a quota; says when more than 80 % is used."""
+    """Use an amount of a quota; a notice warns when 80 % or more is used.
+
+    :raises Refused: `QUOTA_EXCEEDED` if not enough is left; if the rule book refuses the operation.
+    """
     written = act(session, "quota.use", name, amount=amount)
     _warn(session, from_record(Quota, written[0].change.edits[0].record or {}))
     return written
@@ -53,7 +57,10 @@ def _warn(session: Session, quota: Quota) -> None:
 
 
 def check(session: Session, name: str) -> dict[str, Any]:
-    """A quota as it counts now: the record, what is left, and whether it is exhausted."""
+    """Return a quota as it counts now: its record, what is left, and whether it is exhausted.
+
+    :raises Refused: `BAD_NAME` or `NOT_FOUND`.
+    """
     names.check_name(name)
     found = synced(session).select("path = ?", (names.path_of("quota", name),), "path")
     if not found:
@@ -74,5 +81,5 @@ def _told(session: Session, record: Record) -> dict[str, Any]:
 
 
 def every_quota(session: Session) -> list[dict[str, Any]]:
-    """All quotas as they count now."""
+    """Return all quotas as they count now, in the form of `check`."""
     return [_told(session, record) for record in synced(session).select("kind = 'quota'", (), "path")]

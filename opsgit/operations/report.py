@@ -1,4 +1,4 @@
-"""The report: progress, pipeline, performance, cycle times, quotas, activity."""
+"""The report: progress, pipeline, performance, cycle times, quotas and activity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from opsgit.operations.session import Session
 
 
 def report(session: Session, since: str) -> dict[str, Any]:
-    """The figures of the time since so long ago (`7d`), as data: durations in seconds, shares from 0 to 1."""
+    """Return the figures for a period that ends now; durations are in seconds, shares from 0 to 1.
+
+    :param since: the length of the period, such as `7d`.
+    :raises Refused: `BAD_VALUE` if `since` is not a duration.
+    """
     now = int(session.clock())
     start = now - times.duration(since)
     entries = synced(session).log("1")
@@ -42,7 +46,7 @@ def _counted(tasks: dict[str, Any]) -> dict[str, int]:
 
 
 def _pipeline(tasks: dict[str, Any]) -> dict[str, list[str]]:
-    """The open tasks by whom they wait for."""
+    """Return the ids of the open tasks by the agent or role that they wait for."""
     waiting: dict[str, list[str]] = {}
     for task in tasks.values():
         if task["waiting_for"]:

@@ -1,4 +1,4 @@
-"""Reviews: comments and sign-offs on the branch, and the verdicts that merge it."""
+"""Reviews: sign-offs, verdicts, withdrawals and revisions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from opsgit.operations.transactions import Written
 
 
 def verdict(session: Session, op: str, task_id: str, local: str | None = None) -> list[Written]:
-    """Approve, reject or sign off: always by name, of the round and digest that were seen.
+    """Approve, reject or sign off a review.
+
+    The actor must be named. The request has the round that was seen and the digest that was measured.
 
     :param op: `review.approve`, `review.reject` or `review.sign-off`.
-    :param local: a copy of the deliverable on this machine.
+    :param local: the path of a copy of the deliverable on this machine.
+    :raises Refused: `IDENTITY_REQUIRED` if no actor is named; as `deliverables.digest_now`; if the rule book refuses
+        the operation.
     """
     snapshot = session.look(task_id)
     session.actor_of(op, task_id, snapshot)
@@ -27,17 +31,25 @@ def _seen(snapshot: Snapshot, op: str, task_id: str, local: str | None) -> dict[
     task = snapshot.task(task_id)
     submission = task.submission
     if submission is None or task.status != vocabulary.IN_REVIEW:
-        return {}  # the lifecycle refuses; there is nothing to measure
+        return {}  # the rule book refuses the operation anyway
     digest = None if op == "review.reject" else deliverables.digest_now(snapshot, submission, local)
     return {"round": submission.round, "digest": digest}
 
 
 def withdraw(session: Session, task_id: str) -> list[Written]:
-    """Take a submission back."""
+    """Withdraw a submission; the task is in progress again.
+
+    :raises Refused: if the rule book refuses the operation.
+    """
     return act(session, "review.withdraw", task_id)
 
 
 def revise(session: Session, task_id: str, output: str | None, repository: str | None) -> list[Written]:
-    """Hand in another version within the round."""
+    """Submit another version of the deliverable within the same round.
+
+    :param output: a path, or `commit: <id>`.
+    :param repository: the path of the repository that holds the commit.
+    :raises Refused: as `deliverables.measured`; if the rule book refuses the operation.
+    """
     fields = deliverables.measured(session.look(), output, repository)
     return act(session, "review.revise", task_id, **fields)

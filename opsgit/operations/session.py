@@ -1,4 +1,4 @@
-"""What every operation works with: the repository, who acts, the note, the clock."""
+"""What every operation needs: the repository, the actor, the note and the clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opsgit.domain import names
 from opsgit.domain.refusals import refuse
 from opsgit.storage.repository import Repository
 
-if TYPE_CHECKING:  # what only writes need is imported when something is written: lists start twice as fast
+if TYPE_CHECKING:  # modules that only writes need are imported late, so that lists start faster
     from opsgit.domain.model import Agent
     from opsgit.domain.request import Request, Snapshot
     from opsgit.operations.transactions import Transaction
@@ -21,10 +21,10 @@ Natural = Callable[["Snapshot", str], Sequence[str]]
 
 @dataclass(eq=False, repr=False)
 class Session:
-    """One caller's dealings with one repository.
+    """One caller's use of one repository.
 
-    `named` are the names that were given for the actor, each with where it was given; `notices` collects what the
-    caller should be told beside the data.
+    `named` has the names that were given for the actor, each with its source, such as `--as`. `clock` returns seconds
+    after the epoch. `notices` collects messages for the caller beside the data.
     """
 
     repository: Repository
@@ -35,7 +35,11 @@ class Session:
     notices: list[str] = field(default_factory=list)
 
     def look(self, task_id: str | None = None) -> Snapshot:
-        """The state now, without the lock; with a task in review, its branch's version."""
+        """Return the present state, read without the lock.
+
+        :param task_id: a task; while it is in review, its review branch is judged and its version of the task is used.
+        :raises Refused: the code of the first finding if the review branch breaks a rule.
+        """
         transaction = self.transaction()
         if task_id:
             from opsgit.operations import trust
@@ -44,15 +48,16 @@ class Session:
         return transaction.snapshot(task_id)
 
     def transaction(self) -> Transaction:
-        """The ledger's tip, to decide on."""
+        """Return a transaction at the ledger's tip."""
         from opsgit.operations.transactions import Transaction
 
         return Transaction(self.repository, self.clock)
 
     def request(self, op: str, target: str, natural: Natural | None = None, /, **fields: Any) -> Request:
-        """A request by whoever acts, without the arguments that are None.
+        """Return a request by the actor; arguments that are None are left out.
 
-        :param natural: who acts when nobody is named, where it is not whom the catalogue says.
+        :param natural: finds the natural actor, if it is not the one that the catalogue names.
+        :raises Refused: `BAD_ID` for the id of a task; as `actor_of`.
         """
         from opsgit.domain.request import Request
 
@@ -62,7 +67,11 @@ class Session:
         return Request(op, actor, target, given, self.note)
 
     def actor_of(self, op: str, target: str, snapshot: Snapshot, natural: Natural | None = None) -> str:
-        """Who makes an operation: who is named, else the natural actor that the catalogue has for it."""
+        """Return the actor of an operation: the named one, else the natural actor that the catalogue gives for it.
+
+        :param natural: finds the natural actors, if they are not those of the catalogue.
+        :raises Refused: as `actor`; `NO_SUCH_OPERATION`.
+        """
         from opsgit.domain import rules
 
         operation = rules.in_force(snapshot.project).operation(op)
@@ -71,7 +80,13 @@ class Session:
         return self.actor(snapshot, natural or NATURAL[operation.actor], target)
 
     def actor(self, snapshot: Snapshot, natural: Natural, target: str = "") -> str:
-        """Who acts: the names that were given, which must agree, else the natural actor whose key is here."""
+        """Return the actor: the named one, else the only natural actor whose key is on this machine.
+
+        :param natural: finds the natural actors.
+        :param target: the id or name that the operation is about.
+        :raises Refused: `IDENTITY_CONFLICT` if different agents are named; `IDENTITY_REQUIRED` if none is named and
+            there is not exactly one natural actor, or the policy sets `identity.explicit`.
+        """
         if self.named:
             return self._agreed()
         candidates = natural(snapshot, target)
@@ -84,7 +99,7 @@ class Session:
         return here[0]
 
     def _able(self, snapshot: Snapshot, op: str, target: str) -> list[str]:
-        """The agents that could take a step now."""
+        """Return the agents that could perform an operation now."""
         from opsgit.domain.decide import may
 
         now = int(self.clock())
@@ -104,12 +119,12 @@ class Session:
 
 
 def nobody(snapshot: Snapshot, target: str = "") -> Sequence[str]:
-    """No natural actor: a sign-off must be claimed by name."""
+    """Return no natural actor, for operations whose actor must always be named."""
     return ()
 
 
 def with_right(right: str) -> Natural:
-    """The agents that hold a right."""
+    """Return a function that finds the agents with a right."""
 
     def find(snapshot: Snapshot, target: str = "") -> Sequence[str]:
         from opsgit.domain import policy
@@ -124,13 +139,16 @@ observer = with_right("observe")
 
 
 def assignee(snapshot: Snapshot, target: str) -> Sequence[str]:
-    """The agent that a task is assigned to; the orchestrators while it is nobody's."""
+    """Return the agent that a task is assigned to, or the orchestrators if it is assigned to nobody."""
     name = snapshot.task(target).assigned
     return [name] if name else orchestrator(snapshot, target)
 
 
 def of_stage(index: int) -> Natural:
-    """The agents that a stage of a task's pipeline means (0 works, -1 deploys), else the orchestrators."""
+    """Return a function that finds the agents of one stage of a task's pipeline; without any, the orchestrators.
+
+    :param index: the position of the stage: 0 is the first, -1 the last.
+    """
 
     def find(snapshot: Snapshot, target: str) -> Sequence[str]:
         stage = snapshot.task(target).pipeline[index]
@@ -148,11 +166,11 @@ def _fits(snapshot: Snapshot, agent: Agent, role: str) -> bool:
 
 
 def user(snapshot: Snapshot, target: str) -> Sequence[str]:
-    """Whom a quota names; the orchestrators where it names nobody."""
+    """Return the agents that may use a quota, or the orchestrators if everybody may."""
     return snapshot.quota(target).agents or orchestrator(snapshot, target)
 
 
-# Who acts when nobody is named, by the word that an operation's record in the catalogue has for it.
+# How to find the natural actor, by the value of `actor` in the operation's record in the catalogue.
 NATURAL: dict[str, Natural] = {
     "nobody": nobody,
     "orchestrator": orchestrator,

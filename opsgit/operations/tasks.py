@@ -1,4 +1,4 @@
-"""The work itself: tasks added, assigned, claimed, started, submitted, edited, commented, released, cancelled."""
+"""Operations on tasks: add, assign, claim, start, submit, edit, comment, release, cancel."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
 
 TRIES = 50
-NUMBERED = re.compile(r"[Tt]-[0-9]{1,9}\Z")  # a longer one is somebody's joke, not the last number
+NUMBERED = re.compile(r"[Tt]-[0-9]{1,9}\Z")  # a very long number must not set where counting continues
 
 
 def add(session: Session, task_id: str | None, title: str, **fields: Any) -> list[Written]:
-    """Add a task; without an id it takes the project's next number.
+    """Add a task.
 
-    :param fields: description, priority, tags, pipeline (words), assigned, depends_on.
+    :param task_id: its id; None takes the next number.
+    :param fields: description, priority, tags, pipeline (text), assigned, depends_on.
+    :raises Refused: if the rule book refuses the operation; `REF_MOVED` if 50 numbers in a row were taken meanwhile.
     """
     if fields.get("pipeline"):
         fields["pipeline"] = split_pipeline(fields["pipeline"])
@@ -32,14 +34,14 @@ def add(session: Session, task_id: str | None, title: str, **fields: Any) -> lis
     for _ in range(TRIES):
         try:
             return act(session, "task.add", _next_id(session), title=title, **fields)
-        except Refused as refused:  # somebody else took the number meanwhile
+        except Refused as refused:  # another process took the number
             if refused.refusal.code != "ID_TAKEN":
                 raise
     refuse("REF_MOVED", f"other tasks took {TRIES} numbers meanwhile", "try again, or give an id: --id ID")
 
 
 def _next_id(session: Session) -> str:
-    """The next free `T-<number>`."""
+    """Return the next free id `T-<number>`."""
     reader = session.look().reader
     found = (name.removesuffix(".yaml") for folder in reader.names("tasks") for name in reader.names(f"tasks/{folder}"))
     numbers = [int(name[2:]) for name in found if NUMBERED.match(name)]
@@ -47,39 +49,61 @@ def _next_id(session: Session) -> str:
 
 
 def assign(session: Session, task_id: str, to: str) -> list[Written]:
-    """Give a task to an agent."""
+    """Assign a task to an agent.
+
+    :raises Refused: if the rule book refuses the operation.
+    """
     return act(session, "task.assign", task_id, to=to)
 
 
 def claim(session: Session, task_id: str) -> list[Written]:
-    """Take a task from the backlog."""
+    """Take a task from the backlog.
+
+    :raises Refused: `ALREADY_CLAIMED` if another agent has it; if the rule book refuses the operation.
+    """
     return act(session, "task.claim", task_id)
 
 
 def by_assignee(session: Session, op: str, task_id: str, **fields: Any) -> list[Written]:
-    """An operation of the assignee: start, progress, release."""
+    """Perform an operation whose natural actor is the assignee: start, progress or release.
+
+    :param op: the operation's name, such as `task.start`.
+    :raises Refused: if the rule book refuses the operation.
+    """
     return act(session, op, task_id, **fields)
 
 
 def by_orchestrator(session: Session, op: str, task_id: str, **fields: Any) -> list[Written]:
-    """An operation whose natural actor is the orchestrator: edit, trim, cancel."""
+    """Perform an operation whose natural actor is the orchestrator: edit, trim or cancel.
+
+    :param op: the operation's name, such as `task.edit`.
+    :raises Refused: if the rule book refuses the operation.
+    """
     if isinstance(fields.get("pipeline"), str):
         fields["pipeline"] = split_pipeline(fields["pipeline"])
     return act(session, op, task_id, **fields)
 
 
 def comment(session: Session, task_id: str, text: str) -> list[Written]:
-    """Comment on a task: on its review branch while it is in review, else on the ledger."""
+    """Comment on a task: on its review branch while it is in review, else on the ledger.
+
+    :raises Refused: if the rule book refuses the operation.
+    """
     in_review = session.look().task(task_id).status == vocabulary.IN_REVIEW
     op = "review.comment" if in_review else "task.comment"
     return act(session, op, task_id, text=text)
 
 
 def submit(session: Session, task_id: str, output: str | None, repository: str | None = None) -> list[Written]:
-    """Hand a deliverable in: the submission on the ledger, and the review request on the task's review branch."""
+    """Submit a deliverable: a submission on the ledger, and a review request on the task's review branch.
+
+    :param output: a path, or `commit: <id>`.
+    :param repository: the path of the repository that holds the commit.
+    :raises Refused: as `deliverables.measured`; if the rule book refuses the operation.
+    """
     snapshot = session.look()
     task = snapshot.task(task_id)
-    if task.status != vocabulary.IN_PROGRESS:  # the lifecycle's answer comes before any look at the disk
+    if task.status != vocabulary.IN_PROGRESS:  # the rule book refuses it before anything is measured
         return act(session, "task.submit", task_id)
     fields = deliverables.measured(snapshot, output, repository)
     handed = session.request("task.submit", task_id, **fields)
@@ -92,6 +116,6 @@ def _round(task: Task) -> int:
 
 
 def listed(ids: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Ids or tags given one by one or with commas between them; None when none was given."""
+    """Split a list of ids or tags at commas; return None if none was given."""
     split = tuple(part.strip() for given in ids or () for part in given.split(",") if part.strip())
     return split if ids else None

@@ -1,4 +1,4 @@
-"""Transactions: requests decided one after the other, made into signed commits in memory, published at once."""
+"""Transactions: decide requests in order, make signed commits in memory, and publish them together."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, repr=False)
 class Written:
-    """One commit that a transaction made."""
+    """A commit that a transaction made: its hex id and its change."""
 
     id: str
     change: Change
@@ -36,9 +36,11 @@ class Written:
 
 @dataclass(eq=False, repr=False)
 class Transaction:
-    """Operations decided one after the other on the ledger's tip, under the repository's lock.
+    """Operations decided in order on the ledger's tip. Nothing is part of the history before `publish`.
 
-    Nothing is on disk before `publish`, and everything after it.
+    The caller holds the repository's lock if it publishes. `base` is the tip at the beginning and `tip` the tip after
+    the operations so far. `clock` returns seconds after the epoch. `branches` maps review branches to their old and new
+    tips. `unfinished` has a message if the checkout could not be refreshed after publishing.
     """
 
     repository: Repository
@@ -58,7 +60,10 @@ class Transaction:
         self.base = self.tip = self.repository.tip()
 
     def snapshot(self, task_id: str | None = None) -> Snapshot:
-        """The state at the tip; with a task that is in review, its branch's version laid over."""
+        """Return the state at the tip.
+
+        :param task_id: a task; while it is in review, its review branch's version of the task is used.
+        """
         reader = self.repository.reader(self.objects, self.tip)
         branch = self.reviewed(task_id) if task_id else None
         if not task_id or not branch:
@@ -66,19 +71,25 @@ class Transaction:
         return overlaid(reader, self.repository.reader(self.objects, branch), task_id)
 
     def reviewed(self, task_id: str) -> str | None:
-        """The tip of the review branch of a task that is in review, or None."""
+        """Return the hex id of the review branch's tip if a task is in review, else None."""
         found = self.repository.reader(self.objects, self.tip).record(names.task_path(task_id))
         return self.branch(task_id) if found and found["status"] == IN_REVIEW else None
 
     def branch(self, task_id: str) -> str | None:
-        """The tip of a task's review branch, or None."""
+        """Return the hex id of the tip of a task's review branch, or None.
+
+        :raises Refused: `STALE` if the branch has diverged here and at a remote.
+        """
         ref = names.review_ref(task_id)
         if ref not in self.branches and ref not in self.found:
             self.found[ref] = newest(self.repository.git, self.objects, task_id, self.tip)
         return self.branches[ref][1] if ref in self.branches else self.found[ref]
 
     def decide(self, request: Request) -> Change:
-        """What the rule book says to a request now; raises `Refused` when it says no."""
+        """Return the change that the rule book makes of a request now.
+
+        :raises Refused: if the rule book refuses the request; as `now`.
+        """
         task_id = request.target if request.op.startswith(("task.", "review.")) else None
         answer = decide(self.snapshot(task_id), request, self.now(task_id))
         if not isinstance(answer, Change):
@@ -86,7 +97,10 @@ class Transaction:
         return answer
 
     def now(self, task_id: str | None = None) -> int:
-        """The time of the next commit: the clock's, never before a parent's; refuses with `CLOCK` if that is far."""
+        """Return the time of the next commit in seconds after the epoch: the clock's, but not before a parent's time.
+
+        :raises Refused: `CLOCK` if a parent is more than 5 minutes ahead of the clock.
+        """
         tips = [self.tip, self.reviewed(task_id) if task_id else None]
         parents = [parse_commit(self.objects.need(tip, "commit").content).time for tip in tips if tip]
         clock = int(self.clock())
@@ -96,7 +110,10 @@ class Transaction:
         return max(clock, *parents)
 
     def perform(self, request: Request) -> Written:
-        """Decide a request and make its commit, on the ledger, on the review branch, or as a merge of it."""
+        """Decide a request and make its commit: on the ledger, on the review branch, or as a merge of that branch.
+
+        :raises Refused: if the rule book refuses the request; `REVIEW_BRANCH_MISSING`; as `ledger.seal`.
+        """
         change = self.decide(request)
         branch = self.branch(request.target) if change.on != LEDGER else None
         if change.on != LEDGER and branch is None:
@@ -153,9 +170,11 @@ class Transaction:
         return Written(made, change)
 
     def publish(self) -> None:
-        """Write and sync the objects, move the refs with their old values, show the result in the checkout.
+        """Write and sync the objects, move the refs from their old values, then refresh the checkout and the index.
 
-        :raises Refused: `UNCOMMITTED_EDIT` before, `REF_MOVED` at the moment of publishing; then nothing has changed.
+        :raises Refused: `UNCOMMITTED_EDIT` before anything is written; `BUSY` or `REF_MOVED` if a ref cannot be moved:
+            the ledger is unchanged then, but review branches may have moved.
+        :raises OSError: if an object cannot be written; no ref has moved then.
         """
         if not self.written:
             return
@@ -169,11 +188,11 @@ class Transaction:
             if shown:
                 shown.show(versions, self.tip)
             self._advance_index()
-        except (OSError, Refused, Damaged) as error:  # it is published all the same: to fail now would be to lie
+        except (OSError, Refused, Damaged) as error:  # the commits are published: a failure here must not say otherwise
             self.unfinished = f"published, but the checkout was not refreshed ({error}); the next command mends it"
 
     def _move_refs(self, last: Change) -> None:
-        """Review branches that are written move first, then main, then merged branches go."""
+        """Move the refs: first review branches that have new commits, then main; then delete merged branches."""
         zero = "0" * self.objects.width
         moves = [(ref, new, old or zero) for ref, (old, new) in self.branches.items() if new]
         if self.tip != self.base:
@@ -197,10 +216,10 @@ class Transaction:
 
 
 def half_pushed(task_id: str) -> str:
-    """What is wrong when the ledger has a submission, and its review branch is not here."""
+    """Return what is wrong if a task is in review on the ledger and its review branch is missing here."""
     return f"{task_id} is in review on the ledger, and its branch review/{task_id} is not here: main came without it"
 
 
 def mend_half_pushed(task_id: str) -> str:
-    """The commands that bring a review branch that was not pushed."""
+    """Return the commands that bring a missing review branch here."""
     return f"where it was submitted: git push origin review/{task_id}; then here: git fetch"

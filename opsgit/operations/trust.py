@@ -1,4 +1,4 @@
-"""What this clone has judged: nothing is built on or shown that was not."""
+"""Which commits this clone has judged. New commits are judged before anything is shown or built on them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ REVIEWS_KEPT = 1000
 
 
 def judge_ledger(repository: Repository, tip: str) -> None:
-    """Judge what is new on the ledger since this clone last looked.
+    """Judge the ledger's commits that are new since this clone last judged it.
 
-    :raises Refused: with the code of the first finding.
+    :param tip: hex id of the ledger's tip.
+    :raises Refused: the code of the first finding.
     """
     start = next(iter(_judged(repository)), None)
-    if tip == start:  # the tip of a review that was judged is no ledger
+    if tip == start:
         return
     from opsgit.verification.verifier import Verifier
 
@@ -33,7 +34,10 @@ def judge_ledger(repository: Repository, tip: str) -> None:
 
 
 def judge_review(transaction: Transaction, task_id: str) -> None:
-    """The same for an open review, which may have come from a remote."""
+    """Judge the review branch of a task in review, which may have come from a remote.
+
+    :raises Refused: the code of the first finding.
+    """
     branch = transaction.reviewed(task_id) if names.ID.match(task_id) else None
     repository = transaction.repository
     if branch is None or branch in _judged(repository)[1:] or transaction.written:
@@ -46,7 +50,11 @@ def judge_review(transaction: Transaction, task_id: str) -> None:
 
 
 def mark(repository: Repository, tip: str, *reviews: str) -> None:
-    """Remember, in the git folder, how far the ledger was judged here, and the newest reviews that were."""
+    """Record, in the git folder, the tip up to which the ledger was judged here, and the newest judged review branches.
+
+    :param tip: hex id of the ledger's tip.
+    :param reviews: hex ids of tips of review branches.
+    """
     if os.access(repository.folder, os.W_OK):
         repository.own.mkdir(exist_ok=True)
         kept = dict.fromkeys((*reviews, *_judged(repository)[1:]))
@@ -54,7 +62,7 @@ def mark(repository: Repository, tip: str, *reviews: str) -> None:
 
 
 def _judged(repository: Repository) -> list[str]:
-    """What was judged here: the ledger's tip, then tips of reviews."""
+    """Return what was judged here: the ledger's tip, then tips of review branches."""
     file = repository.own / "verified"
     return file.read_text(errors="replace").split() if file.exists() else []
 

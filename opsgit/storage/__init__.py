@@ -1,1 +1,1 @@
-"""Git, YAML, schemas, signatures and keys: everything that touches a disk or a process."""
+"""Access to the disk, to git and to other processes: objects, YAML, schemas, signatures and keys."""

@@ -1,4 +1,4 @@
-"""Review branches: which commit is a review's newest, here and at remotes, and what was done on it."""
+"""Review branches: find the newest commit of a review, here and at the remotes, and list the operations on a branch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ from opsgit.storage.reader import TreeReader
 
 
 def newest(git: Git, objects: Objects, task_id: str, ledger: str) -> str | None:
-    """The tip of a task's review branch: of the local one and the remotes', the one that goes on from the others.
+    """Return the newest commit of a task's review branch, among the local branch and the branches of the remotes.
 
-    Branches of other rounds, and what is no review branch, do not count. Refuses with `STALE` when two went on apart.
+    Only branches that start at the submission on the ledger count. Branches of earlier rounds are ignored.
+
+    :param ledger: hex id of the ledger commit that the review belongs to.
+    :returns: hex id of the branch tip that all the other tips are ancestors of. If no branch counts: the tip of the
+        local branch, or None if there is none.
+    :raises Refused: `STALE` if two of the branches have diverged.
     """
     path, ref = names.task_path(task_id), names.review_ref(task_id)
     local = git.ref(ref)
@@ -36,21 +41,24 @@ def _has_remotes(git: Git) -> bool:
 
 
 def _of_round(objects: Objects, tip: str, path: str, ledger: str) -> bool:
-    """Whether a branch begins with the submission that the ledger holds."""
+    """Return whether a branch starts at the submission that the ledger holds."""
     try:
         parents = [commit.parents for _, commit in _commits(objects, tip)]
         if not all(parents):
-            return False  # a review's commits have parents
+            return False  # every commit of a review branch has a parent
         fork = parents[-1][0] if parents else tip
         return objects.entry(objects.root(fork), path) == objects.entry(objects.root(ledger), path)
-    except Refused:  # verify says what it is
+    except Refused:  # a damaged branch does not count here; verify reports what is wrong with it
         return False
 
 
 def overlaid(reader: TreeReader, branch: TreeReader, task_id: str) -> Snapshot:
-    """The state with the review branch's version of a task laid over, and what was done on the branch.
+    """Return the ledger's state with one task replaced by its version on the review branch.
 
-    :param reader: the state of the ledger; :param branch: the state at the branch's tip.
+    The snapshot also gives the operations on that branch. If the branch does not hold the task, the state is unchanged.
+
+    :param reader: the state at a ledger commit.
+    :param branch: the state at the tip of the review branch.
     """
     path, plain = names.task_path(task_id), Snapshot(reader)
     over = branch.record(path)
@@ -58,9 +66,12 @@ def overlaid(reader: TreeReader, branch: TreeReader, task_id: str) -> Snapshot:
 
 
 def actions(objects: Objects, tip: str, snapshot: Snapshot) -> list[BranchAction]:
-    """The operations on a branch, newest first, down to the submission, which stands on the ledger.
+    """Return the operations on a review branch, newest first; the submission on the ledger is not one of them.
 
-    :param snapshot: the state whose agents the authors are; their former keys are in it too.
+    :param tip: hex id of the newest commit of the branch.
+    :param snapshot: the state that holds the agents and all their keys, used to find the key that signed each commit.
+    :raises Refused: `REPOSITORY_BROKEN`, `BAD_COMMIT`, `BAD_SIGNATURE` or `MESSAGE_MISMATCH` for a commit that opsgit
+        cannot read, `BAD_NAME` or `NOT_FOUND` if its author is not an agent.
     """
     return [BranchAction(op, commit.name, _key(commit, snapshot)) for op, commit in _commits(objects, tip)]
 

@@ -1,4 +1,4 @@
-"""The checkout beside the ledger: shown as of the tip, mended after a crash, a user's edits left alone."""
+"""The checkout: the working files and git's index, kept at the ledger's tip without overwriting a user's edits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opsgit.storage.repository import Repository
 
 @dataclass(frozen=True, repr=False)
 class Checkout:
-    """The checkout of a repository, while it shows main."""
+    """The checkout of a repository whose HEAD is main. `top` is its top folder."""
 
     repository: Repository
     objects: Objects
@@ -24,11 +24,16 @@ class Checkout:
 
     @property
     def mark(self) -> Path:
-        """The file that names the commit which the checkout shows."""
+        """The file that holds the id of the commit that the checkout shows."""
         return self.repository.own / "checkout"
 
     def refuse_edits(self, files: Mapping[str, Entry | None], parent: str) -> None:
-        """Refuse with `UNCOMMITTED_EDIT` when a file that is about to change is not as in the parent commit."""
+        """Refuse to overwrite files that were edited by hand.
+
+        :param files: the new entry of each path, None for a file that is removed.
+        :param parent: hex id of the ledger commit before the change.
+        :raises Refused: `UNCOMMITTED_EDIT` for each file that has neither the content in `parent` nor its new content.
+        """
         root = self.objects.root(parent)
         edited = [
             path
@@ -43,7 +48,7 @@ class Checkout:
         return Refusal("UNCOMMITTED_EDIT", f"{path} has an edit that is not committed", hint, path)
 
     def _holds(self, path: str, entry: Entry | None) -> bool:
-        """Whether the file on disk is this version."""
+        """Return whether the file on disk has the content of an entry; None means that there is no file."""
         where = self.top / path
         if entry is None:
             return not os.path.lexists(where) and os.path.realpath(where) == self._real(path)
@@ -52,11 +57,14 @@ class Checkout:
         return where.read_bytes() == self.objects.need(entry.id, "blob").content
 
     def _real(self, path: str) -> str:
-        """Where a path is when no folder on the way is a link."""
+        """Return the absolute path that a file has if no folder on the way is a symbolic link."""
         return os.path.join(os.path.realpath(self.top), path)
 
     def repair(self, tip: str) -> None:
-        """Bring files and index that an interrupted command left behind to the tip; edits stay as they are."""
+        """Bring files and index that an interrupted command left behind to the tip; edited files stay as they are.
+
+        :param tip: hex id of the ledger's tip.
+        """
         shown = self.mark.read_text(errors="replace").strip() if self.mark.exists() else None
         if shown and shown != tip:
             gone = self.objects.get(shown) is None
@@ -66,9 +74,10 @@ class Checkout:
             self._write_mark(tip)
 
     def show(self, versions: Mapping[str, Pair], tip: str) -> None:
-        """Write the new version of each path whose file is still the old one, and the index; then mark the tip.
+        """Write the new version of each file that still has its old content, then update the index and the mark.
 
-        :param versions: for each path the old and the new version, None where there is no file.
+        :param versions: the old and the new entry of each path, None where there is no file.
+        :param tip: hex id of the commit that the checkout shows from now on.
         """
         for path, (old, new) in versions.items():
             if not self._holds(path, new) and self._holds(path, old):
@@ -100,13 +109,17 @@ class Checkout:
 
 
 def of(repository: Repository, objects: Objects) -> Checkout | None:
-    """The checkout to keep, or None: a bare repository, or one whose HEAD is not main."""
+    """Return the checkout to maintain, or None for a bare repository or one whose HEAD is not main."""
     head = (repository.folder / "HEAD").read_text().strip()
     shows_main = repository.top is not None and head == f"ref: {names.MAIN}"
     return Checkout(repository, objects, repository.top) if shows_main and repository.top else None
 
 
 def pairs(objects: Objects, parent: str, files: Iterable[tuple[str, Entry | None]]) -> dict[str, Pair]:
-    """The versions of files before (in a parent commit) and after."""
+    """Return the entries of files before and after a change.
+
+    :param parent: hex id of the commit before the change.
+    :param files: path and new entry of each file, None for a file that is removed.
+    """
     root = objects.root(parent)
     return {path: (objects.entry(root, path), entry) for path, entry in files}

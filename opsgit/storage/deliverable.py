@@ -1,4 +1,4 @@
-"""Deliverables: found on a disk or as a commit, and hashed."""
+"""Deliverables: locate a file, folder or commit on this machine and compute its digest."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ CHUNK = 1 << 20
 
 
 def locate(where: str, workspace: str | None) -> Path:
-    """The path on this disk of a recorded deliverable: relative ones lie in the workspace."""
+    """Return the path on this machine of a recorded deliverable.
+
+    :param where: the recorded path. If it is relative, it is inside the workspace.
+    :param workspace: the workspace folder; None: relative paths start at the current folder.
+    """
     path = Path(where)
     return path if path.is_absolute() else Path(workspace or ".") / path
 
 
 def recorded(path: Path, workspace: str | None) -> str:
-    """How a deliverable is recorded: relative to the workspace where there is one, else as an absolute path."""
+    """Return the path by which a deliverable is recorded: relative to the workspace if there is one, else absolute.
+
+    :raises Refused: `DELIVERABLE_OUTSIDE` if the path is not inside the workspace.
+    """
     full = Path(os.path.abspath(path))
     if workspace is None:
         return str(full)
@@ -34,11 +41,14 @@ def recorded(path: Path, workspace: str | None) -> str:
 
 
 def digest(path: Path) -> str:
-    """The digest of a file or folder: `h1:` and base64 of SHA-256 over the sorted lines `<sha256>  <path>`.
+    """Return the digest of a file or folder: `h1:` and the base64 of a SHA-256 over the sorted file list.
 
-    Go's dirhash H1; a single file is the folder that holds it alone. With coreutils, for a folder:
-    `find . -type f | sed 's#^./##' | LC_ALL=C sort | xargs sha256sum | openssl dgst -sha256 -binary | base64`.
-    Refuses what is missing, unreadable, a symlink or no file inside, and what changes while it is read.
+    The list has one line `<sha256 in hex>  <relative path>` for each file (Go's dirhash H1). A single file has the
+    digest of a folder that holds this file alone. `opsgit help format` has the same computation with coreutils.
+
+    :raises Refused: `DELIVERABLE_MISSING` if the path is missing, unreadable or an empty folder; `DELIVERABLE_UNSAFE`
+        for a symbolic link, a special file, or a file name with a newline or not in UTF-8; `DELIVERABLE_UNSTABLE` if a
+        file changed during the computation.
     """
     before = list(_files(path))
     lines = [f"{_sha256(full)}  {name}\n" for name, full, _ in before]
@@ -51,7 +61,7 @@ Mark = tuple[int, int, int, int]
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path, Mark]]:
-    """Name, path and mark (inode, size, times) of each file, sorted by name."""
+    """Yield the relative name, the path and the mark (inode, size, times) of each file, sorted by name."""
     try:
         if path.is_dir() and not path.is_symlink():
             found = sorted((str(full.relative_to(path)), full) for full in _walk(path))
@@ -96,7 +106,12 @@ def _sha256(path: Path) -> str:
 
 
 def commit_digest(commit: str, repository: str) -> str:
-    """The digest `git:<id>` of a commit that exists in a repository on this disk."""
+    """Return the digest `git:<hex id>` of a commit in a repository on this machine.
+
+    :param commit: an id or another revision of the commit.
+    :param repository: path of the repository or of its git folder.
+    :raises Refused: `DELIVERABLE_MISSING` if the commit is not there; `TOOL_FAILED` if git is not installed.
+    """
     folder = Path(repository)
     git = Git(folder / ".git" if (folder / ".git").exists() else folder)
     done = git.attempt("rev-parse", "--verify", "-q", "--end-of-options", f"{commit}^{{commit}}")

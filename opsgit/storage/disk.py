@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and that last when they must."""
+"""File operations: atomic writes, durable folders, and the check for an empty folder."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from opsgit.domain.refusals import refuse
 
 
 class Damaged(Exception):  # noqa: N818 - it is a state of a cache, not an error of ours
-    """A cache could not be read; it is gone now, and asking again builds it anew."""
+    """The index could not be read. A damaged file has been removed, so the command can be run again."""
 
 
 def need_empty(folder: Path, hint: str) -> None:
-    """Refuse with `ALREADY_A_REPOSITORY` a place where something is already; an empty folder may be there."""
+    """Refuse a path where something already exists; an empty folder is accepted.
+
+    :param hint: the hint of the refusal.
+    :raises Refused: `ALREADY_A_REPOSITORY`.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", hint)
 
 
 def put(path: Path, content: bytes, mode: int = 0o666, durable: bool = False, aside: str | None = None) -> None:
-    """Write a file beside its place and move it there: a reader sees the old content or the new, never a part.
+    """Write a file atomically: write a temporary file and rename it. Readers see the old content or the new.
 
-    :param mode: its rights, as far as the umask leaves them.
-    :param durable: sync the content before the move (the folder is the caller's to sync).
-    :param aside: the name that it has until then.
+    :param mode: permission bits; the umask applies.
+    :param durable: sync the content before the rename. The caller syncs the folder.
+    :param aside: name of the temporary file in the same folder; None: a name made from the process id.
+    :raises OSError: if the file cannot be written; the temporary file is removed.
     """
     part = path.with_name(aside or f".{path.name}.{os.getpid()}.part")
     try:
@@ -39,7 +44,7 @@ def put(path: Path, content: bytes, mode: int = 0o666, durable: bool = False, as
 
 
 def sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable."""
+    """Sync a folder, so that new and renamed entries survive a crash."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

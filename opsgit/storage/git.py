@@ -1,4 +1,7 @@
-"""The one door to git: its plumbing for what is hot, GitPython for the rest, both with a scrubbed environment."""
+"""Access to git: plumbing commands for what is frequent, GitPython to clone and to write configuration.
+
+The plumbing commands run in a controlled environment; a clone by GitPython uses the user's own environment.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ SCRUBBED = {
 }
 
 
-# The clone's own configuration must not change what git prints to us.
+# These override settings in the clone's own configuration that would change git's output.
 SETTINGS = (
     "log.showSignature=false",
     "log.mailmap=false",
@@ -37,7 +40,7 @@ SETTINGS = (
     "core.quotePath=false",
     "i18n.logOutputEncoding=UTF-8",
     "core.fsmonitor=false",
-    "core.commitGraph=false",  # it says what parents are, and nobody hashes it
+    "core.commitGraph=false",  # that file lists parents, and no hash protects it
     "diff.orderFile=/dev/null",
 )
 FIXED = tuple(word for setting in SETTINGS for word in ("-c", setting))
@@ -47,7 +50,7 @@ READ_MAX = 64 * 1024 * 1024
 
 
 class Object(NamedTuple):
-    """A git object: its id (hex), type and content."""
+    """A git object: `id` (40 or 64 hex digits), `type` (blob, tree, commit or tag) and `content`."""
 
     id: str
     type: str
@@ -55,29 +58,43 @@ class Object(NamedTuple):
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment that git runs in: no configuration but the repository's, no replacements, no network."""
+    """Return the environment of a git process, without user or system configuration, replacements, grafts and network.
+
+    :param more: variables to add.
+    """
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     return {**kept, **SCRUBBED, **(more or {})}
 
 
 def object_id(kind: str, content: bytes, width: int = 40) -> str:
-    """The id that git gives to an object; `width` is 40 for SHA-1 and 64 for SHA-256 repositories."""
+    """Return the id (hex) that git gives to an object.
+
+    :param kind: the type of the object: blob, tree or commit.
+    :param content: the bytes of the object without git's header.
+    :param width: 40 in a SHA-1 repository, 64 in a SHA-256 repository.
+    """
     framed = b"%s %d\0%s" % (kind.encode(), len(content), content)
     hasher = hashlib.sha1(framed, usedforsecurity=False) if width == 40 else hashlib.sha256(framed)
     return hasher.hexdigest()
 
 
 class Git:
-    """Git on one repository, named by its git folder."""
+    """Runs git on one repository. `folder` is its git folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.extra: dict[str, str] = {}  # the variables of a server's quarantine
+        self.extra: dict[str, str] = {}  # variables by which git shows a server's hook the objects of a push
         self._batch: subprocess.Popen[bytes] | None = None
         self._end: Callable[[], object] = lambda: None
 
     def run(self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
-        """Run a git command and return its output; refuses with `TOOL_FAILED` when it fails."""
+        """Run a git command and return its standard output.
+
+        :param words: the arguments after `git`.
+        :param given: bytes for standard input.
+        :param env: variables to add to the environment.
+        :raises Refused: `TOOL_FAILED` if the command fails.
+        """
         done = self.attempt(*words, given=given, env=env)
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()
@@ -87,7 +104,10 @@ class Git:
     def attempt(
         self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a git command whose failure is an answer."""
+        """Run a git command and return the finished process, whatever its exit code is.
+
+        :raises Refused: `TOOL_FAILED` if git is not installed.
+        """
         import subprocess
 
         command = ["git", f"--git-dir={self.folder}", *FIXED, *words]
@@ -103,7 +123,12 @@ class Git:
             refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
 
     def get(self, name: str) -> Object | None:
-        """The object of an id or revision, its content hashed again; None when there is none."""
+        """Return an object after checking that its content has its id; None if there is no such object.
+
+        :param name: an object id or a revision.
+        :raises Refused: `REPOSITORY_BROKEN` if git cannot read the repository or the content does not match the id;
+            `TOO_LARGE` above 64 MiB; `TOOL_FAILED` if git is not installed.
+        """
         if "\n" in name:
             return None
         pipe = self._pipe()
@@ -146,11 +171,11 @@ class Git:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     env=environment(self.extra),
-                    process_group=0,  # what interrupts us is ours to answer
+                    process_group=0,  # Ctrl-C must reach opsgit only: it ends this process itself
                 )
             except FileNotFoundError:
                 refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
-            self._end = weakref.finalize(self, _ended, self._batch)  # for who forgets to close
+            self._end = weakref.finalize(self, _ended, self._batch)  # for callers that do not call close
         return self._batch
 
     def _last_words(self) -> str:
@@ -159,21 +184,25 @@ class Git:
         return self._batch.stderr.read().decode(errors="replace").strip()[-300:]
 
     def close(self) -> None:
-        """End the process that reads objects."""
+        """End the git process that reads objects."""
         self._end()
         self._batch = None
 
     def setting(self, name: str, everywhere: bool = False) -> str | None:
-        """A value of the repository's own configuration, None where it is not set.
+        """Return a value of the repository's own configuration, None if it is not set.
 
-        :param everywhere: also of the user's, which opsgit reads only to say what git will do.
+        :param name: the dotted name, such as `user.name`.
+        :param everywhere: ask git without `--local`. The environment hides user and system configuration here too.
         """
         words = ("config", "--get", name) if everywhere else ("config", "--local", "--get", name)
         done = self.attempt(*words)
         return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
 
     def ref(self, name: str) -> str | None:
-        """The commit id that a full ref name stands at, or None."""
+        """Return the hex id of the commit that a ref points to, or None.
+
+        :param name: the full name, such as `refs/heads/main`.
+        """
         loose = self.folder / name
         with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
             words = loose.read_text(errors="replace").strip()
@@ -184,12 +213,15 @@ class Git:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(BrokenPipeError):  # it has ended already: nothing is left to tell it
+    with contextlib.suppress(BrokenPipeError):  # the process has already ended
         process.communicate()
 
 
 def make_repository(folder: Path, bare: bool = False) -> None:
-    """`git init` a folder with HEAD on main, without templates."""
+    """Create a git repository with HEAD on main and without templates.
+
+    :raises Refused: `DISK` if git cannot create it; `TOOL_FAILED` if git is not installed.
+    """
     import subprocess
 
     command = ["git", "init", "-q", "--template=", "-b", "main", *(["--bare"] if bare else []), str(folder)]
@@ -203,7 +235,7 @@ def make_repository(folder: Path, bare: bool = False) -> None:
 
 
 def configure(folder: Path, settings: Mapping[str, str]) -> None:
-    """Set a clone's own git configuration (through GitPython).
+    """Set values in a repository's own git configuration (through GitPython).
 
     :param folder: the git folder.
     :param settings: values by dotted name, such as `gpg.ssh.allowedSignersFile`.
@@ -218,7 +250,12 @@ def configure(folder: Path, settings: Mapping[str, str]) -> None:
 
 
 def clone(url: str, folder: Path) -> None:
-    """Clone a repository with all its branches (through GitPython), by whatever transport git has."""
+    """Clone a repository with all its branches (through GitPython), over any transport that git supports.
+
+    :param url: a URL or a path.
+    :param folder: the new folder.
+    :raises Refused: `TOOL_FAILED` if git cannot clone it.
+    """
     from git import Repo
     from git.exc import GitCommandError
 

@@ -1,7 +1,7 @@
-"""The index: what was parsed, kept in sqlite3 inside the git folder. A cache that may be deleted at any time.
+"""The index: a cache of parsed records in an SQLite file in the git folder. It may be deleted at any time.
 
-`parsed` holds each blob's record; `state` what the ledger's tip holds, so that lists need not walk the tree; `log` the
-ledger's operations, oldest first. A new commit costs what it changed.
+The table `parsed` holds the record of each blob. `state` lists the files at the ledger's tip, so that lists need not
+walk the tree. `log` holds the ledger's operations, oldest first. An update costs only what changed.
 """
 
 from __future__ import annotations
@@ -37,21 +37,25 @@ CREATE INDEX by_time ON log (time);
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {word: rank for rank, word in enumerate(vocabulary.PRIORITIES)}
 NEED = {status: rank for rank, status in enumerate(vocabulary.BY_NEED)}
-Entry = dict[str, Any]  # one operation: commit, at (seconds), by, op, path, what, and status, note ... where there are
+# One operation: commit, at (seconds after the epoch), by, op, path, what; also status, note and others if present.
+Entry = dict[str, Any]
 Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None]
 
 
 class Index:
-    """The index of one repository."""
+    """The index of one repository.
+
+    :param folder: opsgit's folder in the git folder; None keeps the index in memory.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.path: Path | None = folder / "index.db" if folder else None
         if folder is None:
-            pass  # in memory: for who must not trust what lies in the git folder
+            pass  # in memory: verification must not trust a file in the git folder
         elif os.access(folder if folder.exists() else folder.parent, os.W_OK):
             folder.mkdir(exist_ok=True)
         else:
-            self.path = None  # somebody who may only read still reads, without a cache
+            self.path = None  # a user without write access can still read, without a cache
         self.base = self._open()
 
     def _open(self) -> sqlite3.Connection:
@@ -68,9 +72,9 @@ class Index:
             if self.path is None:
                 raise
             if isinstance(error, sqlite3.OperationalError):
-                self.path = None  # it cannot be written
+                self.path = None  # the file cannot be used: continue in memory
             else:
-                self.path.unlink()  # it is damaged, by a crash perhaps
+                self.path.unlink()  # the file is damaged, for example by a crash: start a new one
             return self._open()
         return base
 
@@ -84,11 +88,15 @@ class Index:
         base.execute("COMMIT")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         self.base.close()
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        """Ask; raises `Damaged`, after the damaged file was removed, so that the caller may begin anew."""
+        """Run a query.
+
+        :raises Damaged: if the database cannot be read; a damaged file has been removed, and the caller can start
+            again.
+        """
         try:
             return self.base.execute(query, values)
         except sqlite3.DatabaseError as error:
@@ -96,12 +104,18 @@ class Index:
             raise Damaged(str(error)) from error
 
     def record(self, blob: str) -> Record | None:
-        """The record that was parsed from a blob, or None when it never was."""
+        """Return the record that was parsed from a blob, or None if it is not in the cache.
+
+        :param blob: hex id of the blob.
+        """
         row = self._read("SELECT record FROM parsed WHERE blob = ?", (blob,)).fetchone()
         return json.loads(row[0]) if row else None
 
     def keep(self, records: Iterable[tuple[str, Record]]) -> None:
-        """Remember what blobs hold."""
+        """Store parsed records.
+
+        :param records: hex id of the blob and its record.
+        """
         rows = [(blob, json.dumps(record, ensure_ascii=False)) for blob, record in records]
         try:
             self.base.executemany(_KEEP, rows)
@@ -110,17 +124,17 @@ class Index:
             self.base.executemany(_KEEP, rows)
 
     def _retreat(self, error: sqlite3.DatabaseError) -> None:
-        """Go on in memory: a cache that cannot be written (a full disk) is no reason to fail."""
+        """Continue with an empty index in memory: a command must not fail because its cache cannot be written."""
         if self.path is None:
             raise error
         self.base.close()
         if not isinstance(error, sqlite3.OperationalError):
-            self.path.unlink(missing_ok=True)  # damaged: the next command begins a new one
+            self.path.unlink(missing_ok=True)  # the file is damaged: the next command starts a new one
         self.path = None
         self.base = self._open()
 
     def tip(self) -> str | None:
-        """The commit whose files `state` lists."""
+        """Return the hex id of the commit whose files `state` lists, or None for a new index."""
         row = self._read("SELECT id FROM tip").fetchone()
         return row[0] if row else None
 
@@ -132,11 +146,16 @@ class Index:
         record: Callable[[str, str], Record],
         log: Iterable[Entry],
     ) -> None:
-        """Bring `state` and `log` from one commit to another, in one transaction; nothing when it is elsewhere by then.
+        """Bring `state` and `log` from one commit to another, in one transaction.
 
-        :param changed: the blob at each changed path, None when it is gone.
-        :param record: gives the checked record of a path and blob.
-        :param log: the ledger's operations between the two, oldest first.
+        Nothing happens if the index is no longer at `old`. If the file cannot be written, the index continues in
+        memory.
+
+        :param old: hex id of the commit that the index is at, None for a new index.
+        :param new: hex id of the commit that it shall be at.
+        :param changed: hex id of the blob at each changed path, None if the file was removed.
+        :param record: returns the checked record for a path and the hex id of its blob.
+        :param log: the ledger's operations between the two commits, oldest first.
         """
         base = self.base
         try:
@@ -149,7 +168,7 @@ class Index:
         except sqlite3.DatabaseError as error:
             self._retreat(error)
         except BaseException:
-            if self.base is base:  # else it was damaged, and is replaced
+            if self.base is base:  # else the database was damaged and has been replaced
                 base.execute("ROLLBACK")
             raise
 
@@ -166,45 +185,61 @@ class Index:
         self.base.execute("INSERT OR REPLACE INTO tip VALUES (1, ?)", (new,))
 
     def restart(self) -> None:
-        """Forget state and log, to be listed anew."""
+        """Empty `state` and `log`, so that they are built again.
+
+        :raises Damaged: as `_read`.
+        """
         for table in ("state", "tip", "log"):
             self._read(f"DELETE FROM {table}")  # noqa: S608
 
     def log(self, where: str, values: tuple[Any, ...] = (), newest: int | None = None) -> list[Entry]:
-        """The ledger's operations that fit, oldest first; only the newest so many when a number is given.
+        """Return the ledger's operations that match a condition, oldest first.
 
-        :param where: a condition over the columns of `log`, with ? for `values`; never a user's text.
+        :param where: an SQL condition over the columns of `log`, with `?` for `values`; it must never hold user input.
+        :param newest: return only this many of the newest operations; None returns all.
+        :raises Damaged: as `_read`.
         """
         query = f"SELECT entry FROM log WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608
         rows = self._read(query, (*values, -1 if newest is None else newest)).fetchall()
         return [json.loads(row[0]) for row in reversed(rows)]
 
     def last_times(self, column: str) -> dict[str, int]:
-        """The time of the last operation for each value of a column (`path` or `agent`)."""
+        """Return the time of the last operation (seconds after the epoch) for each value of a column.
+
+        :param column: `path` or `agent`.
+        :raises Damaged: as `_read`.
+        """
         query = f"SELECT {column}, max(time) FROM log GROUP BY {column}"  # noqa: S608
         return dict(self._read(query).fetchall())
 
     def select(self, where: str, values: tuple[Any, ...], order: str, limit: int | None = None) -> list[Record]:
-        """The records of the state rows that fit.
+        """Return the records of the `state` rows that match a condition.
 
-        :param where: a condition over the columns of `state`, with ? for `values`; never a user's text.
+        :param where: an SQL condition over the columns of `state` and `parsed`, with `?` for `values`; it must never
+            hold user input.
+        :param order: the SQL order; it must never hold user input either.
+        :param limit: the largest number of records; None returns all.
+        :raises Damaged: as `_read`.
         """
         query = f"SELECT record FROM state JOIN parsed USING (blob) WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
         rows = self._read(query, (*values, -1 if limit is None else limit))
         return [json.loads(row[0]) for row in rows]
 
     def active_agents(self) -> list[str]:
-        """The names of the agents that were not removed."""
+        """Return the names of the agents that are active."""
         found = self._read("SELECT name FROM state WHERE kind = 'agent' AND status = 'active'")
         return [row[0] for row in found]
 
     def statuses(self, ids: Iterable[str]) -> dict[str, str]:
-        """The status of each task of some ids that exists."""
+        """Return the status of each of the given tasks that exists.
+
+        :param ids: task ids.
+        """
         query = "SELECT name, status FROM state WHERE kind = 'task' AND name IN (SELECT value FROM json_each(?))"
         return dict(self._read(query, (json.dumps(list(ids)),)).fetchall())
 
     def count(self, where: str, values: tuple[Any, ...]) -> int:
-        """How many state rows fit."""
+        """Return how many `state` rows match a condition, with `where` and `values` as in `select`."""
         join = " JOIN parsed USING (blob)" if "record" in where else ""
         query = f"SELECT count(*) FROM state{join} WHERE {where}"  # noqa: S608
         return int(self._read(query, values).fetchone()[0])

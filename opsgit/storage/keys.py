@@ -1,4 +1,4 @@
-"""The private keys of this machine's user: made, found, used. They never enter a repository."""
+"""The private keys of the user of this machine: make, find and use them. They are never stored in a repository."""
 
 from __future__ import annotations
 
@@ -18,31 +18,35 @@ if TYPE_CHECKING:
 
 
 def data_home() -> Path:
-    """The XDG data folder."""
+    """Return the XDG data folder."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
 @dataclass(frozen=True, repr=False)
 class KeyStore:
-    """The keys for one repository id: files `opsgit/keys/<repository id>/<agent>` in the XDG data folder."""
+    """The keys for one repository id: the files `opsgit/keys/<repository id>/<agent>` in the XDG data folder."""
 
     repository: str
 
     @property
     def folder(self) -> Path:
-        """Where the keys lie."""
+        """The folder that holds the keys."""
         return data_home() / "opsgit" / "keys" / self.repository
 
     def path(self, agent: str) -> Path:
-        """The private key's file."""
+        """Return the path of an agent's private key."""
         return self.folder / agent
 
     def holds(self, agent: str) -> bool:
-        """Whether this machine can sign as an agent: by a private key, or a public one that ssh-agent knows."""
+        """Return whether a private key of an agent is here, or a public key whose private key ssh-agent may hold."""
         return self.path(agent).exists() or self.path(f"{agent}.pub").exists()
 
     def make(self, agent: str) -> str:
-        """Make a key (or take the one that an interrupted try left), and return its public line."""
+        """Make an agent's key and return its public line; a key file that already exists is used.
+
+        :returns: `ssh-ed25519 AAAA...`, without a comment.
+        :raises Refused: `KEY_UNFIT` if the existing file has a passphrase, cannot be read or is not an ed25519 key.
+        """
         path = self.path(agent)
         if not path.exists():
             self._write(path)
@@ -52,11 +56,14 @@ class KeyStore:
         return sshsig.public_line(key.public_key().public_bytes_raw())
 
     def make_next(self, agent: str) -> str:
-        """Make the key that will follow an agent's present one, and return its public line."""
+        """Make the key that will replace an agent's present key, and return its public line.
+
+        :raises Refused: `KEY_UNFIT` as `make`.
+        """
         return self.make(f"{agent}.next")
 
     def promote(self, agent: str) -> None:
-        """Let the next key take the place of the present one, which is kept beside it as `<agent>.retired-<n>`."""
+        """Replace an agent's present key by its next key; the present one is renamed to `<agent>.retired-<n>`."""
         path = self.path(agent)
         if path.exists():
             number = sum(1 for _ in self.folder.glob(f"{agent}.retired-*")) + 1
@@ -77,13 +84,19 @@ class KeyStore:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first: its key is the one
+        with contextlib.suppress(FileExistsError):  # another process was first: its key is used
             os.link(part, path)
         part.unlink()
         sync_folder(path.parent)
 
     def sign(self, agent: str, message: bytes, namespace: str = sshsig.GIT) -> str:
-        """An armored signature by an agent's key; refuses with `KEY_MISSING` when this machine does not hold it."""
+        """Return an armored SSH signature by an agent's key.
+
+        :param message: the bytes to sign.
+        :param namespace: the SSHSIG namespace: `git` for commits, `opsgit-proof` for a proof of possession.
+        :raises Refused: `KEY_MISSING` if the key is not on this machine; `KEY_UNFIT` if it cannot be used;
+            `TOOL_FAILED` if ssh-keygen is needed and cannot be run.
+        """
         path = self.path(agent)
         if not self.holds(agent):
             refuse("KEY_MISSING", f"the key of {agent} is not on this machine ({path})",
@@ -95,14 +108,15 @@ class KeyStore:
 
 
 def _load(path: Path) -> Ed25519PrivateKey | None:
-    """The key of a file, or None when only ssh-keygen can open it (a passphrase)."""
+    """Return the key in a file, or None if it has a passphrase, so that only ssh-keygen can use it."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
     try:
         key = load_ssh_private_key(path.read_bytes(), None)
     except (TypeError, ValueError, OSError) as error:
-        if isinstance(error, TypeError) or "password-protected" in str(error):  # by the version of cryptography
+        # Which error stands for a passphrase depends on the version of cryptography.
+        if isinstance(error, TypeError) or "password-protected" in str(error):
             return None
         refuse("KEY_UNFIT", f"{path} is no private key that can be read: {error}", "restore it from a backup")
     if not isinstance(key, Ed25519PrivateKey):
@@ -111,7 +125,7 @@ def _load(path: Path) -> Ed25519PrivateKey | None:
 
 
 def _sign_with_keygen(path: Path, message: bytes, namespace: str) -> str:
-    """Sign through ssh-keygen, which asks for a passphrase on the terminal or uses ssh-agent."""
+    """Sign with ssh-keygen, which asks for the passphrase on the terminal or uses ssh-agent."""
     command = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", str(path)]
     try:
         done = subprocess.run(command, input=message, capture_output=True, check=False, timeout=300)

@@ -1,4 +1,4 @@
-"""The ledger on disk: commits sealed with an agent's key, and refs moved together with their old values."""
+"""Writing to the ledger: sign commits with an agent's key, and move refs only from their expected old values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from opsgit.storage.repository import Repository
 def move_refs(
     repository: Repository, moves: Iterable[tuple[str, str, str]], gone: Iterable[tuple[str, str]], by: str, why: str
 ) -> None:
-    """Move refs in order, each only from its old value, then delete others; the branch that is checked out stays.
+    """Move refs in order, each only from its old value, then delete refs. A branch that is checked out is not deleted.
 
-    :param moves: full name, new id and old id (zeros for a new ref) of each.
-    :param gone: full name and old id of each ref that goes.
-    :param by: the agent, and `why` the words, for git's own log of the refs.
-    :raises Refused: `BUSY` when git holds a lock, `REF_MOVED` when a ref is not where it was.
+    Each step is a transaction of its own: steps before a refused one have been done.
+
+    :param moves: full name, new id and old id (zeros for a new ref) of each ref.
+    :param gone: full name and old id of each ref to delete.
+    :param by: the agent's name, for git's reflog.
+    :param why: the reason, for git's reflog.
+    :raises Refused: `BUSY` if git holds a lock; `REF_MOVED` if a ref does not have its old value; `TOOL_FAILED` if git
+        is not installed.
     """
     head = (repository.folder / "HEAD").read_text().strip()
     steps = [f"update {ref} {new} {old}" for ref, new, old in moves]
@@ -40,12 +44,13 @@ def move_refs(
 
 
 def seal(keys: KeyStore, agent: Agent, commit: Commit, width: int) -> bytes:
-    """The bytes of a commit signed by an agent's key.
+    """Sign a commit with an agent's key and return its bytes.
 
-    Refuses with `KEY_UNFIT` when the key here is not one of the agent's active ones (it may have been rotated or
-    retired elsewhere): what `verify` would refuse is never published.
+    A commit that `verify` would reject is not made: the key must be one of the agent's active keys.
 
     :param width: 40 or 64, the length of ids in the repository.
+    :raises Refused: `KEY_UNFIT` if the key is not active (it may have been rotated or retired elsewhere) or cannot be
+        used; `KEY_MISSING` if it is not on this machine; `TOOL_FAILED` if ssh-keygen is needed and cannot be run.
     """
     unsigned = unsigned_commit(commit)
     signature = keys.sign(agent.name, unsigned)

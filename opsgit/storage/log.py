@@ -1,4 +1,4 @@
-"""The ledger read back from git's log."""
+"""The ledger's operations, read from git's log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _FORMAT = "--format=%x1e%H%x1f%P%x1f%an%x1f%ct%x1f%B%x1f"
 
 @dataclass(frozen=True, repr=False)
 class Logged:
-    """One ledger commit as git logs it: `time` in seconds; `files` the blob at each changed path, None if gone."""
+    """One ledger commit in git's log.
+
+    `time` is in seconds after the epoch. `files` maps each changed path to the hex id of its blob, or to None if the
+    file was removed.
+    """
 
     id: str
     parents: tuple[str, ...]
@@ -26,7 +30,12 @@ class Logged:
 
 
 def raw_entries(git: Git, tip: str, old: str | None) -> Iterator[Logged]:
-    """The ledger's commits up to a tip, behind an old one where that is given, oldest first."""
+    """Yield the ledger's commits up to a tip, oldest first.
+
+    :param tip: hex id of the last commit.
+    :param old: hex id of a commit; only the commits after it are listed. None lists all.
+    :raises Refused: `TOOL_FAILED` if git cannot read the history.
+    """
     span = f"{old}..{tip}" if old else tip
     shape = (
         "--first-parent",
@@ -51,9 +60,11 @@ def _files(raw: str) -> dict[str, str | None]:
 
 
 def summary(entry: Logged, record: Callable[[str, str], Record]) -> dict[str, Any]:
-    """What history says of an operation: commit, at, by, op, path, what, and more where there is more.
+    """Return the history entry of a ledger commit.
 
-    :param record: gives the record of a path and blob.
+    :param record: returns the record for a path and the hex id of its blob.
+    :returns: as `summarize`.
+    :raises Refused: `MESSAGE_MISMATCH` if the commit's message is not one of opsgit's.
     """
     said = message.parse(entry.message)
     path = said.files[0][0] if said.files else ""
@@ -64,7 +75,14 @@ def summary(entry: Logged, record: Callable[[str, str], Record]) -> dict[str, An
 
 
 def summarize(commit: str, at: int, agent: str, said: message.Message, record: Record) -> dict[str, Any]:
-    """The same, of what is at hand."""
+    """Return the history entry of an operation.
+
+    :param commit: hex id of the commit.
+    :param at: seconds after the epoch.
+    :param record: the record that the operation wrote; only transitions of tasks need it.
+    :returns: commit, at, by, op, path and what; also status, before, note, assigned, reviewers, output, ref and
+        evidence where they apply.
+    """
     what, _, step = said.subject.partition(": ")
     path = said.files[0][0] if said.files else ""
     before, _, status = step.partition(" → ") if path.startswith("tasks/") else ("", "", "")
@@ -96,7 +114,12 @@ def _details(before: str, status: str, record: Record) -> dict[str, Any]:
 
 
 def operations(git: Git, tip: str, path: str, op: str) -> Iterator[str]:
-    """The ledger commits up to a tip that are one operation on one file, newest first."""
+    """Yield the hex ids of the ledger commits up to a tip that perform one operation on one file, newest first.
+
+    :param op: the operation's name, such as `task.deploy-finish`.
+    :raises Refused: `TOOL_FAILED` if git cannot read the history; `MESSAGE_MISMATCH` for a message that is not
+        opsgit's.
+    """
     out = git.run("log", "--first-parent", "--format=%H%x1f%B%x1e", tip, "--", path).decode()
     for part in out.split("\x1e")[:-1]:
         commit, _, text = part.strip("\n").partition("\x1f")

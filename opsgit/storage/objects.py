@@ -1,4 +1,4 @@
-"""Git objects made without the index: blobs, trees and commits, kept in memory until they are written and synced."""
+"""Git objects made without git's index: blobs, trees and commits, kept in memory until they are written and synced."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from opsgit.storage.git import Git, Object, object_id
 FILE, EXECUTABLE, FOLDER = "100644", "100755", "40000"
 
 
-DEEPEST = 12
-KEPT, SMALL = 4096, 16_384  # so many objects, each of so many bytes at most, are remembered
+DEEPEST = 12  # levels of folders in a tree
+KEPT, SMALL = 4096, 16_384  # the cache holds at most this many objects, each of at most this many bytes
 MODES = frozenset({FILE, EXECUTABLE, FOLDER, "120000", "160000"})
 
 
 class Entry(NamedTuple):
-    """One entry of a tree: mode (as git writes it) and object id."""
+    """One entry of a tree: its mode as git writes it, such as `100644`, and the hex id of its object."""
 
     mode: str
     id: str
@@ -36,7 +36,11 @@ Pair = tuple[Entry | None, Entry | None]
 
 @dataclass(eq=False, repr=False)
 class Objects:
-    """The objects of a repository and, before them, those that are about to be written."""
+    """The objects of a repository, together with new objects that are not written yet.
+
+    `width` is 40 or 64, the length of ids. `new` maps the id of each new object to its type and content. `trees` and
+    `seen` are caches.
+    """
 
     git: Git
     width: int = 40
@@ -45,7 +49,11 @@ class Objects:
     seen: dict[str, Object] = field(default_factory=dict)
 
     def get(self, name: str) -> Object | None:
-        """The object of an id (a new one too) or revision, or None."""
+        """Return an object by its id, or by a revision that git knows; None if there is none.
+
+        :raises Refused: `REPOSITORY_BROKEN` if it cannot be read or its content does not match its id; `TOO_LARGE`
+            above 64 MiB; `TOOL_FAILED` if git is not installed.
+        """
         if name in self.new:
             return Object(name, *self.new[name])
         if name in self.seen:
@@ -56,30 +64,46 @@ class Objects:
         return found
 
     def need(self, name: str, kind: str) -> Object:
-        """The object of an id and type; refuses with `REPOSITORY_BROKEN` when it is missing."""
+        """Return an object that must exist.
+
+        :param name: the hex id.
+        :param kind: its type: blob, tree or commit.
+        :raises Refused: `REPOSITORY_BROKEN` if there is no object with this id and type; also as `get`.
+        """
         found = self.get(name)
         if found is None or found.type != kind or found.id != name:
             refuse("REPOSITORY_BROKEN", f"{kind} {name} is missing", "git fsck --full")
         return found
 
     def add(self, kind: str, content: bytes) -> str:
-        """Keep a new object for writing, and return its id."""
+        """Keep a new object until `write`, and return its hex id.
+
+        :param kind: its type: blob, tree or commit.
+        :param content: its bytes without git's header.
+        """
         made = object_id(kind, content, self.width)
         self.new[made] = (kind, content)
         return made
 
     def tree(self, tree_id: str) -> Tree:
-        """The entries of a tree by name."""
+        """Return the entries of a tree by name.
+
+        :raises Refused: `BAD_TREE` if it is malformed; also as `need`.
+        """
         if tree_id not in self.trees:
             _room(self.trees)[tree_id] = parse_tree(self.need(tree_id, "tree").content, self.width // 2)
         return self.trees[tree_id]
 
     def root(self, commit_id: str) -> str:
-        """The id of a commit's tree, whatever else the commit holds."""
+        """Return the hex id of a commit's tree without checking the rest of the commit."""
         return self.need(commit_id, "commit").content[5 : 5 + self.width].decode("ascii", "replace")
 
     def entry(self, tree_id: str, path: str) -> Entry | None:
-        """What a path holds below a tree, or None."""
+        """Return the entry of a path below a tree, or None.
+
+        :param tree_id: hex id of the tree.
+        :param path: the path, with `/` between its parts.
+        """
         here = Entry(FOLDER, tree_id)
         for part in path.split("/"):
             found = self.tree(here.id).get(part) if here.mode == FOLDER else None
@@ -91,10 +115,16 @@ class Objects:
     def differences(
         self, old: str | None, new: str | None, prefix: str = "", most: int = 2_000_000
     ) -> Iterator[tuple[str, Pair]]:
-        """Each path in which two trees differ, with the entry before and after (None where there is none), in order.
+        """Yield each path in which two trees differ, in order, with its entry before and after (None: no entry).
 
-        Refuses with `BAD_TREE` what is deeper than a ledger is, or wider than `most` entries that differ: a few objects
-        can be woven into a tree that no one could walk.
+        A few objects can describe a tree that is too large to walk. Therefore depth and number of differences are
+        limited.
+
+        :param old: hex id of the tree before, None for an empty tree.
+        :param new: hex id of the tree after, None for an empty tree.
+        :param prefix: the folder that the trees stand for, such as `gates/`.
+        :param most: the largest number of entries that may differ, folders included.
+        :raises Refused: `BAD_TREE` if the trees are deeper than 12 folders or differ in more than `most` entries.
         """
         ahead: list[tuple[str, Entry | None, Entry | None]] = [(prefix.rstrip("/"), _folder(old), _folder(new))]
         while ahead:
@@ -113,7 +143,11 @@ class Objects:
         return self.tree(entry.id) if entry and entry.mode == FOLDER else {}
 
     def replaced(self, tree_id: str | None, files: Mapping[str, Entry | None]) -> str:
-        """The id of a tree with files put in (None: taken out); folders that become empty go."""
+        """Return the hex id of a tree after some files were replaced; folders that become empty are removed.
+
+        :param tree_id: hex id of the tree before, None for an empty tree.
+        :param files: the new entry of each path below the tree, None for a file to remove.
+        """
         entries = dict(self.tree(tree_id)) if tree_id else {}
         inner: dict[str, dict[str, Entry | None]] = {}
         for path, entry in files.items():
@@ -127,7 +161,7 @@ class Objects:
         for name, below in inner.items():
             old = entries.get(name)
             if old and old.mode != FOLDER and not any(below.values()):
-                continue  # a file stands now where the folder was
+                continue  # a file has taken the folder's place, and nothing is added below it
             made = self.replaced(old.id if old and old.mode == FOLDER else None, below)
             entries[name] = Entry(FOLDER, made)
             if not self.tree(made):
@@ -142,7 +176,7 @@ class Objects:
         return made
 
     def write(self) -> None:
-        """Write all new objects and sync them: when this returns, they are on disk."""
+        """Write all new objects and sync them: when this returns, they survive a crash."""
         folders = set()
         for made, (kind, content) in self.new.items():
             path = self.git.folder / "objects" / made[:2] / made[2:]
@@ -154,12 +188,12 @@ class Objects:
 
 
 def _write_loose(path: Path, framed: bytes) -> set[Path]:
-    """Write one loose object, and return the folders whose entries must be synced."""
+    """Write one loose object, and return the folders that must be synced."""
     folders = {path.parent}
     if not path.parent.exists():
         path.parent.mkdir(exist_ok=True)
         folders.add(path.parent.parent)
-    aside = f"tmp_obj_{os.getpid()}_{path.name[:12]}"  # git's own name for one: `git gc` sweeps it away
+    aside = f"tmp_obj_{os.getpid()}_{path.name[:12]}"  # git names its own so: `git gc` removes leftovers
     put(path, zlib.compress(framed, 1), mode=0o444, durable=True, aside=aside)
     return folders
 
@@ -168,7 +202,7 @@ Kept = TypeVar("Kept")
 
 
 def _room(memory: dict[str, Kept]) -> dict[str, Kept]:
-    """The memory with room for one more: the oldest half goes when it is full, so that long histories stay small."""
+    """Return a cache with room for one more entry: when it is full, its oldest half is dropped."""
     if len(memory) >= KEPT:
         for name in list(itertools.islice(memory, KEPT // 2)):
             del memory[name]
@@ -184,9 +218,11 @@ def _file(entry: Entry | None) -> Entry | None:
 
 
 def parse_tree(content: bytes, raw: int) -> Tree:
-    """The entries of a tree object; `raw` is the length of an id in bytes.
+    """Return the entries of a tree object by name.
 
-    Refuses with `BAD_TREE` what git would not write: other modes, entries that are unsorted or stand twice.
+    :param content: the bytes of the tree.
+    :param raw: the length of an id in bytes: 20 or 32.
+    :raises Refused: `BAD_TREE` for what git does not write: unknown modes, entries out of order or more than once.
     """
     entries: Tree = {}
     at, last = 0, ""
@@ -215,7 +251,11 @@ def parse_tree(content: bytes, raw: int) -> Tree:
 
 @dataclass(frozen=True, repr=False)
 class Commit:
-    """A commit object in the one accepted form. `time` is in seconds; `signed` is what the signature covers."""
+    """A commit object in the one accepted form.
+
+    `time` is in seconds after the epoch and `zone` the offset from UTC, such as `+0000`. `signature` is the armored SSH
+    signature, and `signed` holds the bytes that it covers. Author and committer are equal.
+    """
 
     tree: str
     parents: tuple[str, ...]
@@ -250,7 +290,12 @@ _FORM = re.compile(
 
 
 def parse_commit(content: bytes) -> Commit:
-    """Take a commit apart; refuses any other form than tree, parents, author = committer, gpgsig with `BAD_COMMIT`."""
+    """Take a commit object apart.
+
+    :param content: the bytes of the commit.
+    :raises Refused: `BAD_SIGNATURE` if it is not signed; `BAD_COMMIT` if it has other headers than tree, parents,
+        author, an equal committer and the SSH signature, or is not UTF-8.
+    """
     found = _FORM.fullmatch(content)
     if found is None and b"\ngpgsig" not in content.partition(b"\n\n")[0]:
         refuse("BAD_SIGNATURE", "the commit is not signed", "make changes with opsgit, and opsgit hooks install")
@@ -275,22 +320,24 @@ def parse_commit(content: bytes) -> Commit:
 
 
 def _of_one_width(found: re.Match[bytes]) -> bool:
-    """Whether all ids are as long as the tree's, and the signature's header is the one for that length."""
+    """Return whether all ids are as long as the tree's id, and the signature's header is the one for that length."""
     width = len(found["tree"])
     ids = [line[7:] for line in found["parents"].splitlines()]
     return all(len(one) == width for one in ids) and found["header"] == HEADERS[width]
 
 
 def unsigned_commit(commit: Commit) -> bytes:
-    """The bytes of a commit without its signature: what is signed."""
+    """Return the bytes of a commit without its signature: the bytes that are signed."""
     who = f"{commit.name} <{commit.email}> {commit.time} {commit.zone}"
     lines = [f"tree {commit.tree}", *(f"parent {parent}" for parent in commit.parents)]
     return "\n".join([*lines, f"author {who}", f"committer {who}", "", commit.message]).encode()
 
 
 def signed_commit(unsigned: bytes, signature: str, width: int = 40) -> bytes:
-    """The bytes of a commit with its signature as the last header.
+    """Return the bytes of a commit with its signature as the last header.
 
+    :param unsigned: the bytes from `unsigned_commit`.
+    :param signature: the armored SSH signature.
     :param width: 40 or 64, the length of ids in the repository.
     """
     head, _, message = unsigned.partition(b"\n\n")

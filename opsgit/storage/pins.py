@@ -1,4 +1,4 @@
-"""Pins: what this machine's user has verified, kept outside of the repository, per clone and per remote URL."""
+"""Pins: what the user of this machine has verified, kept outside the repository per clone and per remote URL."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from opsgit.domain.refusals import refuse
 from opsgit.storage.disk import put, sync_folder
 
 REMOTES = "refs/remotes/"
-# What a clone's refs are kept in, and what makes them or the objects come from elsewhere too.
+# REFS and LONE hold a clone's refs and configuration. A file of ELSEWHERE means that refs or objects come from other
+# places too.
 REFS = ("refs", "reftable")
 LONE = ("HEAD", "config", "packed-refs")
-INSIDE = re.compile(rb"ref: *refs/[^.\s]+\s*\Z")  # a symbolic ref to another that is looked at too
+INSIDE = re.compile(rb"ref: *refs/[^.\s]+\s*\Z")  # a symbolic ref to a ref that the fingerprint covers too
 ELSEWHERE = ("shallow", "objects/info/alternates", "worktrees")
 
 
 def state_home() -> Path:
-    """The XDG state folder."""
+    """Return the XDG state folder."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
 
 
 @dataclass(eq=False, repr=False)
 class Pin:
-    """The root of trust of one clone or URL.
+    """What is trusted of one clone or one remote URL.
 
-    `genesis` is its first commit, `tips` the last verified tip of each ledger. Of a clone also: `remotes`, each with
-    its URL, `refs`, all that was verified, and `seen`, the fingerprint of the clone when nothing was wrong with it.
+    `path` is the pin's file, `genesis` the hex id of the first commit, and `tips` the last verified tip of each ledger
+    by full ref name. The pin of a clone also has: `remotes`, name and URL of each; `refs`, all refs that were verified
+    with their tips; `seen`, the fingerprint of the clone at the last verification without findings.
     """
 
     path: Path
@@ -45,17 +47,24 @@ class Pin:
 
     @classmethod
     def of_clone(cls, folder: Path) -> Pin:
-        """The pin of a clone, named by its git folder."""
+        """Return the pin of a clone; it is empty if nothing was verified yet.
+
+        :param folder: the git folder of the clone.
+        :raises Refused: `NO_PIN` if the pin's file is damaged.
+        """
         return cls._of(str(folder.resolve()))
 
     @classmethod
     def of_url(cls, url: str) -> Pin:
-        """The pin of a remote's URL, which all clones of this machine's user share."""
+        """Return the pin of a remote URL, which all clones of this user on this machine share.
+
+        :raises Refused: `NO_PIN` if the pin's file is damaged.
+        """
         return cls._of(f"url {url}")
 
     @classmethod
     def _of(cls, what: str) -> Pin:
-        """The pin of something, empty when there is none; a damaged one is an error, never a fresh start."""
+        """Read a pin; a damaged file is refused, because an empty pin would trust any ledger."""
         path = state_home() / "opsgit" / "pins" / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.json"
         if not path.exists():
             return cls(path)
@@ -67,14 +76,19 @@ class Pin:
             refuse("NO_PIN", f"the pin {path} is damaged: {error}", "restore it, or remove it and trust anew")
 
     def save(self) -> None:
-        """Write the pin, mode 0600, synced."""
+        """Write the pin with mode 0600, and sync it."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         document = {name: value for name, value in vars(self).items() if name != "path"}
         put(self.path, json.dumps(document).encode(), mode=0o600, durable=True)
         sync_folder(self.path.parent)
 
     def settled(self, folder: Path) -> bool:
-        """Whether nothing has changed since all was found good: in the clone, and in what its URLs are known by."""
+        """Return whether nothing has changed since the last verification without findings.
+
+        It compares the clone with its fingerprint, and the remotes' main branches with the pins of their URLs.
+
+        :param folder: the git folder of the clone.
+        """
         if not self.seen or self.seen != fingerprint(folder):
             return False
         known = ((self.of_url(url), self.refs.get(f"{REMOTES}{name}/main")) for name, url in self.remotes)
@@ -82,14 +96,25 @@ class Pin:
 
 
 def looked_before(folder: Path, remote: str, pin: Path) -> bool:
-    """Whether a clone last heard of a remote before something was pinned: then it cannot know what was pinned."""
+    """Return whether a clone last fetched from a remote before a pin was written: then it cannot know the pinned tip.
+
+    :param folder: the git folder of the clone.
+    :param remote: the remote's name.
+    :param pin: the file of the pin.
+    :returns: False also if the clone has no record of a fetch.
+    """
     heard = [path for path in (folder / "FETCH_HEAD", folder / "logs" / REMOTES / remote) if path.exists()]
     logs = [log for path in heard for log in ([path] if path.is_file() else path.iterdir())]
     return bool(logs) and max(log.stat().st_mtime_ns for log in logs) < pin.stat().st_mtime_ns
 
 
 def fingerprint(folder: Path) -> str:
-    """A digest of a clone's refs and configuration, from its files alone; empty where those do not tell all."""
+    """Return a digest (64 hex digits) of a clone's refs and configuration, computed from its files.
+
+    :param folder: the git folder of the clone.
+    :returns: an empty text if these files do not tell everything: a shallow clone, other object stores, linked work
+        trees or symbolic links.
+    """
     if any((folder / name).exists() for name in ELSEWHERE):
         return ""
     digest = hashlib.sha256()
@@ -101,13 +126,13 @@ def fingerprint(folder: Path) -> str:
             if content.startswith(b"ref:") and not INSIDE.match(content):
                 return ""
             digest.update(b"%s\0%d\0%s" % (os.fsencode(path), len(content), content))
-    except FileNotFoundError:  # a ref that is being moved right now
+    except FileNotFoundError:  # git is just moving a ref
         return ""
     return digest.hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """The files that hold refs and configuration, and linked folders, whose content is anywhere."""
+    """Yield the files that hold refs and configuration, and every symbolic link to a folder among them."""
     for place in REFS:
         for here, folders, files in os.walk(folder / place):
             folders.sort()

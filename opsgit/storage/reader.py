@@ -1,4 +1,4 @@
-"""The state at one commit, as the rule book reads it: files found through trees, records through the index."""
+"""The state at one commit, as the rule book reads it: files come from trees, parsed records from the index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from opsgit.storage.objects import EXECUTABLE, FILE, FOLDER, Objects
 
 
 def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
-    """The checked record of a blob at a path, remembered in the index."""
+    """Return the checked record of a blob, and keep it in the index.
+
+    :param path: the file's path, which determines its schema.
+    :param blob: hex id of the blob.
+    :raises Refused: as `checked_record`; `REPOSITORY_BROKEN` if the blob is missing.
+    """
     found = index.record(blob)
     if found is None:
         content = objects.need(blob, "blob").content
@@ -27,7 +32,13 @@ def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
 
 
 def checked_record(content: bytes, path: str) -> Record:
-    """The record of a file's bytes, checked by its schema; an unknown version of the rule book is never guessed at."""
+    """Parse a file and return its record if it fits its schema.
+
+    :param content: the bytes of the file.
+    :param path: its path, which determines the schema.
+    :raises Refused: `BAD_YAML`, `SCHEMA` or `WRONG_FILE`; `UNKNOWN_RULES` if ops.yaml names a version of the rule book
+        that this program does not have.
+    """
     record, kind = yaml_codec.parse(content, path), names.place(path).kind
     if kind == "project" and isinstance(record.get("rules"), int):
         from opsgit.domain import rules
@@ -38,7 +49,10 @@ def checked_record(content: bytes, path: str) -> Record:
 
 @dataclass(eq=False, repr=False)
 class TreeReader:
-    """A `Reader` (see `domain.request`) over the tree of one ledger commit."""
+    """A `Reader` (see `domain.request`) over the tree of one commit.
+
+    `commit` is the hex id of the commit; `root` is the hex id of its tree, looked up if it is empty.
+    """
 
     objects: Objects
     index: Index
@@ -49,7 +63,10 @@ class TreeReader:
         self.root = self.root or self.objects.root(self.commit)
 
     def record(self, path: str) -> Record | None:
-        """The checked mapping of a file, or None."""
+        """Return the checked record of a file, or None if there is no file.
+
+        :raises Refused: `WRONG_FILE` if the path is not a plain file; also as `read_record`.
+        """
         entry = self.objects.entry(self.root, path)
         if entry is None:
             return None
@@ -58,23 +75,23 @@ class TreeReader:
         return read_record(self.objects, self.index, path, entry.id)
 
     def managed(self, path: str) -> ManagedFile | None:
-        """The managed file at a path, or None."""
+        """Return the managed file at a path, or None."""
         entry = self.objects.entry(self.root, path)
         if entry is None or entry.mode == FOLDER:
             return None
         return ManagedFile(self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE)
 
     def names(self, folder: str) -> Sequence[str]:
-        """The names in a folder."""
+        """Return the names in a folder; empty if there is no such folder."""
         entry = self.objects.entry(self.root, folder)
         return list(self.objects.tree(entry.id)) if entry and entry.mode == FOLDER else []
 
     def schema(self, name: str) -> Mapping[str, Any]:
-        """The JSON Schema of a name."""
+        """Return the JSON Schema of a name."""
         return schema.load(name)
 
     def deploy_commit(self, task_id: str) -> str | None:
-        """The ledger commit that last deployed a task."""
+        """Return the hex id of the last ledger commit that deployed a task, or None."""
         path = names.task_path(task_id)
         for commit in log.operations(self.objects.git, self.commit, path, "task.deploy-finish"):
             entry = self.objects.entry(self.objects.root(commit), path)
@@ -84,14 +101,19 @@ class TreeReader:
 
 
 def sync_index(objects: Objects, index: Index, tip: str) -> None:
-    """Bring the index to the ledger's tip, at the cost of what changed since it was last looked at."""
-    while index.tip() != tip:  # again where another process was faster, or the file could not be written
+    """Bring the index to the ledger's tip; the cost depends on what changed since its last update.
+
+    :param tip: hex id of the ledger's tip.
+    :raises Refused: `REPOSITORY_BROKEN` or `BAD_TREE` for a damaged repository; as `read_record` for a file that breaks
+        the rules.
+    """
+    while index.tip() != tip:  # try again if another process was faster, or if the file could not be written
         _advance(objects, index, tip)
 
 
 def _advance(objects: Objects, index: Index, tip: str) -> None:
     old = index.tip()
-    objects.tree(objects.root(tip))  # a missing one is said to be missing, before git's log stumbles over it
+    objects.tree(objects.root(tip))  # refuses a missing tree by name; git log would only fail
     since = list(log.raw_entries(objects.git, tip, old)) if old and objects.get(old) else []
     if not since or since[0].parents[:1] != (old,):  # the ledger was rewound, or the index is new
         index.restart()

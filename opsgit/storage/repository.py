@@ -1,4 +1,4 @@
-"""A state repository on disk: found, opened, locked, and its own corner of the git folder."""
+"""A state repository on disk: find it, open it, lock it, and give access to its parts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAKE = "make one: opsgit init --project NAME --state-dir DIR"
 
 @dataclass(eq=False, repr=False)
 class Repository:
-    """An open state repository. `top` is its checkout, None when it is bare."""
+    """An open state repository. `folder` is its git folder; `top` is the top of its checkout, None if it is bare."""
 
     folder: Path
     top: Path | None
@@ -42,17 +42,24 @@ class Repository:
 
     @property
     def own(self) -> Path:
-        """opsgit's corner of the git folder: lock, index, marks. Nothing in it is history."""
+        """opsgit's own folder in the git folder, for lock, index and marks. Nothing in it belongs to the history."""
         return self.folder / "opsgit"
 
     def objects(self) -> Objects:
-        """A fresh view of the objects, as wide as main's id."""
+        """Return a new view of the objects; the length of ids is taken from main.
+
+        :raises Refused: `NOT_A_STATE_REPOSITORY` if there is no main.
+        """
         from opsgit.storage.objects import Objects
 
         return Objects(self.git, len(self.tip()))
 
     def tip(self, ref: str = names.MAIN) -> str:
-        """The commit at the tip of the ledger; refuses with `NOT_A_STATE_REPOSITORY` when there is none."""
+        """Return the hex id of a ref's commit.
+
+        :param ref: the full name of the ref, main by default.
+        :raises Refused: `NOT_A_STATE_REPOSITORY` if there is no such ref.
+        """
         found = self.git.ref(ref)
         if found is None:
             refuse("NOT_A_STATE_REPOSITORY", f"{self.folder} has no {ref.removeprefix('refs/heads/')}",
@@ -61,40 +68,49 @@ class Repository:
 
     @cached_property
     def index(self) -> Index:
-        """The cache of what was parsed."""
+        """The cache of parsed records."""
         from opsgit.storage.index import Index
 
         return Index(self.own)
 
     def reader(self, objects: Objects, commit: str) -> TreeReader:
-        """The state at a commit."""
+        """Return the state at a commit.
+
+        :param commit: hex id of the commit.
+        """
         from opsgit.storage.reader import TreeReader
 
         return TreeReader(objects, self.index, commit)
 
     @cached_property
     def identity(self) -> Project:
-        """The project as of the ledger's tip when first asked: for what never changes (id, name, rules)."""
+        """The project at the ledger's tip when it was first asked for, for values that never change.
+
+        These are name, repository id and creation time. The version of the rule book and the policy can change.
+
+        :raises Refused: `NOT_A_STATE_REPOSITORY` if there is no main or no ops.yaml.
+        """
         return project_at(self.reader(self.objects(), self.tip()))
 
     def close(self) -> None:
-        """Let go of git and the index."""
+        """End the git process and close the index."""
         self.git.close()
         if "index" in self.__dict__:
             self.index.close()
 
     @property
     def keys(self) -> KeyStore:
-        """This machine's keys for the repository."""
+        """The keys for this repository on this machine."""
         from opsgit.storage.keys import KeyStore
 
         return KeyStore(self.identity.repository)
 
     @contextmanager
     def lock(self, name: str = "lock") -> Iterator[None]:
-        """Hold the repository's lock, or one of another name; refuses with `BUSY` after a minute.
+        """Hold the repository's lock, or a lock of another name. The system releases it when the process ends.
 
-        The system frees it when the process dies.
+        :param name: the lock's file in opsgit's own folder.
+        :raises Refused: `BUSY` after 60 seconds.
         """
         self.own.mkdir(exist_ok=True)
         with _locked(os.open(self.own / name, os.O_RDWR | os.O_CREAT, 0o666), self.folder):
@@ -102,15 +118,18 @@ class Repository:
 
     @contextmanager
     def lock_pushes(self) -> Iterator[None]:
-        """Hold the lock of pushes, on a folder that whoever may push can read, whatever user that is."""
+        """Hold the lock for pushes. It is on a folder that every user who may push can read.
+
+        :raises Refused: `BUSY` after 60 seconds.
+        """
         with _locked(os.open(self.folder / "objects", os.O_RDONLY), self.folder):
             yield
 
     def agent(self) -> str | None:
-        """The agent that this clone acts as (`opsgit.agent` in its own git configuration), or None."""
+        """Return the agent that this clone acts as (`opsgit.agent` in its own git configuration), or None."""
         config = self.folder / "config"
         if not config.is_file() or b"[opsgit]" not in config.read_bytes().lower():
-            return None  # saves a process for most clones
+            return None  # most clones have no such section: this saves a git process
         return self.git.setting("opsgit.agent") or None
 
 
@@ -137,7 +156,10 @@ def _wait_for(handle: int, folder: Path) -> None:
 
 
 def project_at(reader: Reader) -> Project:
-    """The project of a state; refuses with `NOT_A_STATE_REPOSITORY` where there is none."""
+    """Return the project of a state.
+
+    :raises Refused: `NOT_A_STATE_REPOSITORY` if the state has no ops.yaml; also as `TreeReader.record`.
+    """
     from opsgit.domain.model import Project
     from opsgit.domain.records import from_record
 
@@ -149,9 +171,10 @@ def project_at(reader: Reader) -> Project:
 
 
 def find(start: Path | None = None) -> Repository:
-    """The state repository at a place, or else in OPS_STATE_DIR, or else here or above.
+    """Return the state repository at a folder or in the nearest folder above it.
 
-    :param start: what `-C` names; then nothing else is looked at.
+    :param start: the folder that `-C` names; None: OPS_STATE_DIR, or else the current folder.
+    :raises Refused: `NO_REPOSITORY` if there is no git repository; `NOT_A_STATE_REPOSITORY` if it holds no ledger.
     """
     if start is None and os.environ.get("OPS_STATE_DIR"):
         start = Path(os.environ["OPS_STATE_DIR"])
@@ -173,14 +196,14 @@ def find(start: Path | None = None) -> Repository:
 
 
 def from_git() -> Path:
-    """Where git runs its hooks: at the top of the checkout, or in the git folder that it names."""
+    """Return the folder that git runs a hook for: the top of the checkout, or the git folder of a bare repository."""
     named = os.environ.get("GIT_DIR")
     folder = Path(named).absolute() if named else Path.cwd()
     return folder.parent if folder.name == ".git" else folder
 
 
 def _opened(folder: Path) -> Repository | None:
-    """The repository whose top (or git folder) this is, or None. A linked work tree stands for its main one."""
+    """Return the repository whose top or git folder this is, or None; a linked work tree gives its main work tree."""
     dot = folder / ".git"
     if dot.is_file():
         dot = (folder / dot.read_text(errors="replace").strip().removeprefix("gitdir: ")).resolve()

@@ -1,4 +1,4 @@
-"""Runs a project's command: an argument list, in a process group of its own, with a time and an output limit."""
+"""Run a project's command: an argument list in its own process group, with a time limit and an output limit."""
 
 from __future__ import annotations
 
@@ -17,21 +17,26 @@ from opsgit.domain.model import Run
 
 CHUNK = 1 << 16
 SHOWN = 4000
-PAUSE = 0.02  # seconds between looks at the command
+PAUSE = 0.02  # seconds between two checks of the command
 
 
 @dataclass(frozen=True, repr=False)
 class Ended:
-    """How a command ended: `evidence` as in `Deployment`, and the last of its output (at most 4,000 characters)."""
+    """How a command ended. `output` is the end of its output (at most 4,000 bytes).
+
+    `evidence` is `exit N`, `timeout`, `output` (too much output), `interrupted` (opsgit got a signal) or `missing` (the
+    command could not be started).
+    """
 
     evidence: str
     output: str = ""
 
 
 def run(command: Run, folder: Path, variables: Mapping[str, str]) -> Ended:
-    """Run a command to its end or its limits; then the whole process group is killed.
+    """Run a command until it ends or reaches a limit, then kill its process group.
 
-    :param folder: where it runs.
+    :param command: the argument list, the time limit in seconds and the output limit in bytes.
+    :param folder: the working folder.
     :param variables: added to the environment.
     """
     try:
@@ -55,7 +60,7 @@ def run(command: Run, folder: Path, variables: Mapping[str, str]) -> Ended:
 
 
 class _Stop:
-    """Whether somebody asks us to end: then the command is ended too, and that is its evidence."""
+    """Records a signal to end, while the command runs: the command is then ended too, and the evidence says so."""
 
     SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -85,7 +90,7 @@ def _watch(process: subprocess.Popen[bytes], command: Run, stop: _Stop) -> Ended
                 return Ended("interrupted" if stop.asked else "timeout", _text(tail))
             if ready.get_map() and ready.select(PAUSE):
                 chunk = process.stdout.read(CHUNK)
-                if not chunk:  # it closed its output and goes on
+                if not chunk:  # the command closed its output but still runs
                     ready.unregister(process.stdout)
                 tail, size = (tail + (chunk or b""))[-SHOWN:], size + len(chunk or b"")
             elif not ready.get_map():
@@ -101,7 +106,7 @@ def _text(tail: bytes) -> str:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
+    with contextlib.suppress(ProcessLookupError):  # no process of the group is left
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     if process.stdout:

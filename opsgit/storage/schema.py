@@ -1,4 +1,4 @@
-"""The JSON Schemas on disk, and jsonschema to explain what the rule book's own check of them has refused."""
+"""The JSON Schemas on disk. The rule book's own check decides; jsonschema only explains what that check refused."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ from opsgit.domain.refusals import Refusal, Refused
 
 
 def folder() -> Path:
-    """Where the schemas lie: in the installed package, or at the top of a source tree."""
+    """Return the folder of the schemas: in the installed package, or at the top of a source tree."""
     packaged = Path(__file__).parent.parent / "schema"
     return packaged if packaged.is_dir() else packaged.parent.parent / "schema"
 
 
 @cache
 def load(name: str) -> dict[str, Any]:
-    """A schema by its name (`task`, `ops`, `output/task` ...)."""
+    """Return a schema by its name, such as `task`, `ops` or `output/task`."""
     schema: dict[str, Any] = json.loads((folder() / f"{name}.schema.json").read_bytes())
     return schema
 
 
 def check(kind: str, record: Record, path: str) -> Record:
-    """Return a record that fits the schema of its kind; else refuse with all `SCHEMA` faults, each with its path."""
+    """Return a record if it fits the schema of its kind.
+
+    :param kind: a key of `names.ENTITIES`.
+    :param path: the file's name, for the refusals.
+    :raises Refused: `SCHEMA`, once for each fault.
+    """
     name = names.ENTITIES[kind].schema
     if not schemas.fits(name, record, load):
         raise Refused(*faults(name, record, path))
@@ -34,9 +39,11 @@ def check(kind: str, record: Record, path: str) -> Record:
 
 
 def faults(name: str, value: Any, path: str) -> list[Refusal]:
-    """Every fault that jsonschema finds, as refusals.
+    """Return every fault that jsonschema finds in a value, as refusals with the code `SCHEMA`.
 
-    :param path: the file's name, before the path inside of it.
+    :param name: the schema's name.
+    :param path: the file's name, which each refusal names before the path inside the file.
+    :returns: at least one refusal.
     """
     from jsonschema import Draft202012Validator
 

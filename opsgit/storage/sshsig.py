@@ -1,7 +1,7 @@
-"""SSH signatures (the SSHSIG format of OpenSSH's PROTOCOL.sshsig), made and checked in process, ed25519 only.
+"""SSH signatures in the SSHSIG format (OpenSSH's PROTOCOL.sshsig), made and checked in process, for ed25519 keys only.
 
-Signing is deterministic, so what is made here is what `ssh-keygen -Y sign` makes, byte for byte. Exactly one
-encoding of a signature is accepted: the one that `armor` gives.
+Signing is deterministic: the result equals that of `ssh-keygen -Y sign` byte for byte. Exactly one encoding of a
+signature is accepted, the one that `armor` gives.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ _TYPE, _HASH, _MAGIC = b"ssh-ed25519", b"sha512", b"SSHSIG"
 _BEGIN, _END, _WIDTH = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----", 70
 
 
-# A public key is a point, encoded by its y coordinate and a sign. The y coordinates of the eight points whose order
-# divides 8 (RFC 8032 has the curve): anybody could sign for them. Others than below the prime are second encodings.
+# A public key encodes a point of the curve (RFC 8032) by its y coordinate and a sign. SMALL_ORDER has the y coordinates
+# of the eight points whose order divides 8: anybody can make signatures that fit them. A y coordinate that is not below
+# PRIME is a second encoding of a point. Both are refused.
 PRIME = 2**255 - 19
 ORDER_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 SMALL_ORDER = frozenset({0, 1, PRIME - 1, ORDER_8, PRIME - ORDER_8})
@@ -32,14 +33,18 @@ def _string(data: bytes) -> bytes:
 
 
 def public_line(raw: bytes) -> str:
-    """The OpenSSH line (`ssh-ed25519 AAAA...`) of a public key's 32 bytes."""
+    """Return the OpenSSH line (`ssh-ed25519 AAAA...`) of a public key.
+
+    :param raw: the 32 bytes of the key.
+    """
     return "ssh-ed25519 " + base64.b64encode(_string(_TYPE) + _string(raw)).decode()
 
 
 def public_bytes(line: str) -> bytes:
-    """The 32 bytes of an OpenSSH ed25519 line without comment.
+    """Return the 32 bytes of a public key.
 
-    :raises ValueError: if it is anything else.
+    :param line: the OpenSSH line without a comment.
+    :raises ValueError: if it is not an ed25519 line, or no private key can belong to it.
     """
     kind, _, encoded = line.partition(" ")
     blob = base64.b64decode(encoded, validate=True)
@@ -52,7 +57,10 @@ def public_bytes(line: str) -> bytes:
 
 
 def fingerprint(line: str) -> str:
-    """The SHA256 fingerprint that ssh-keygen and git show for a public key."""
+    """Return the SHA256 fingerprint that ssh-keygen and git show for a public key.
+
+    :param line: the OpenSSH line.
+    """
     blob = base64.b64decode(line.partition(" ")[2])
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
@@ -63,16 +71,21 @@ def _to_sign(message: bytes, namespace: str) -> bytes:
 
 
 def sign(key: Ed25519PrivateKey, message: bytes, namespace: str) -> str:
-    """The armored signature of a message in a namespace."""
+    """Return the armored signature of a message.
+
+    :param message: the bytes to sign.
+    :param namespace: the SSHSIG namespace, such as `git`.
+    """
     raw = key.public_key().public_bytes_raw()
     return armor(raw, key.sign(_to_sign(message, namespace)), namespace)
 
 
 def armor(raw: bytes, signature: bytes, namespace: str) -> str:
-    """The one accepted text of a signature.
+    """Return the one accepted text of a signature.
 
-    :param raw: the public key's 32 bytes.
-    :param signature: the 64 bytes that ed25519 made.
+    :param raw: the 32 bytes of the public key.
+    :param signature: the 64 bytes of the ed25519 signature.
+    :param namespace: the SSHSIG namespace.
     """
     public = _string(_TYPE) + _string(raw)
     blob = _MAGIC + struct.pack(">I", 1) + _string(public) + _string(namespace.encode()) + _string(b"")
@@ -83,7 +96,13 @@ def armor(raw: bytes, signature: bytes, namespace: str) -> str:
 
 
 def verify(line: str, armored: str, message: bytes, namespace: str) -> bool:
-    """Whether `armored` signs a message in a namespace by the key of an OpenSSH line, in our encoding."""
+    """Return whether a signature by a key is valid for a message, and in the encoding that `armor` gives.
+
+    :param line: the OpenSSH line of the public key.
+    :param armored: the text of the signature.
+    :param message: the signed bytes.
+    :param namespace: the SSHSIG namespace.
+    """
     from cryptography.exceptions import InvalidSignature
 
     try:
@@ -105,16 +124,24 @@ def _public(raw: bytes) -> Ed25519PublicKey:
 
 
 def proof_text(repository: str, agent: str, line: str) -> bytes:
-    """What a new key signs to prove that its private half is held: repository id, agent, key."""
+    """Return the bytes that a new key signs to prove possession of its private half.
+
+    :param repository: the repository id.
+    :param agent: the agent's name.
+    :param line: the OpenSSH line of the key.
+    """
     return f"{repository}\n{agent}\n{line}\n".encode()
 
 
 def compact(armored: str) -> str:
-    """An armored signature as one line of base64, as files keep it."""
+    """Return an armored signature as one line of base64, the form in which files keep it."""
     return "".join(armored.split("\n")[1:-2])
 
 
 def proves(repository: str, agent: str, line: str, proof: str) -> bool:
-    """Whether `proof` (one line of base64) is the key's signature over repository id, agent and key."""
+    """Return whether a proof is the key's own signature over repository id, agent and key.
+
+    :param proof: one line of base64, as `compact` gives it.
+    """
     lines = [proof[start : start + _WIDTH] for start in range(0, len(proof), _WIDTH)]
     return verify(line, "\n".join([_BEGIN, *lines, _END, ""]), proof_text(repository, agent, line), PROOF)

@@ -1,6 +1,7 @@
-"""YAML: the safe core that files may use, and the round trip of ops.yaml.
+"""YAML: read the safe core that files may use, and edit ops.yaml with its comments kept.
 
-libyaml (through ruamel) reads the syntax; what the scalars mean (YAML 1.2, core schema) and what is refused is here.
+libyaml (through ruamel) parses the syntax. This module gives scalars their meaning (YAML 1.2, core schema) and refuses
+what is outside the safe core.
 """
 
 from __future__ import annotations
@@ -29,14 +30,21 @@ _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL
 
 
 def fault(path: str, what: str) -> Any:
-    """Refuse a file with `BAD_YAML`."""
+    """Refuse a file.
+
+    :param path: the file's name, for the message.
+    :param what: what is wrong with it.
+    :raises Refused: `BAD_YAML`, always.
+    """
     refuse("BAD_YAML", f"{path}: {what}", HINT, path)
 
 
 def parse(content: bytes, path: str) -> Record:
-    """The mapping that a file holds; refuses what is outside the safe core with `BAD_YAML`.
+    """Return the mapping that a file holds.
 
+    :param content: the bytes of the file.
     :param path: the file's name, for the message.
+    :raises Refused: `BAD_YAML` if the file is outside the safe core.
     """
     if len(content) > SIZE_MAX:
         fault(path, f"larger than {SIZE_MAX // 1024} KiB")
@@ -54,10 +62,10 @@ def parse(content: bytes, path: str) -> Record:
 
 
 def events(words: str, public: bool = False) -> Iterator[Any]:
-    """The parser's events of a text.
+    """Yield the parser's events of a text.
 
-    :param public: use ruamel's public parser, which is written in Python, and not the C parser of ruamel.yaml.clib,
-        which is much faster and private to ruamel. Both give the same events: a test compares them.
+    :param public: use ruamel's public parser, which is written in Python, instead of the C parser of ruamel.yaml.clib.
+        The C parser is much faster, but private to ruamel. A test checks that both give the same events.
     """
     try:
         from _ruamel_yaml import CParser
@@ -74,7 +82,7 @@ def events(words: str, public: bool = False) -> Iterator[Any]:
 
 
 class _Builder:
-    """Makes values of the parser's events, without recursion, refusing as it goes."""
+    """Builds values from the parser's events without recursion, and refuses what is outside the safe core."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -149,7 +157,13 @@ class _Builder:
 
 
 def edit_policy(content: bytes, dotted: str, value: Any) -> bytes:
-    """ops.yaml with one dotted key set (None: taken out), its comments and order kept (ruamel's round trip)."""
+    """Return ops.yaml with one key set; comments and order are kept.
+
+    :param content: the bytes of ops.yaml.
+    :param dotted: the key, such as `deploy.command`.
+    :param value: the new value; None removes the key.
+    :raises Refused: `BAD_VALUE` if a part of the key is not a mapping.
+    """
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="rt")
@@ -175,7 +189,10 @@ def _set_dotted(document: Any, keys: list[str], value: Any) -> None:
 
 
 def parse_value(words: str) -> Any:
-    """A single YAML value as typed on a command line."""
+    """Return a single YAML value from the command line.
+
+    :raises Refused: `BAD_YAML` if it is outside the safe core; `BAD_VALUE` if it is more than one value.
+    """
     fault_ = Refused()
     for form in (f"value: {words}\n", f"value:\n  {words}\n"):
         try:

@@ -1,1 +1,1 @@
-"""Renderers: values in, text out; they never see the store."""
+"""Renderers: they turn values into text and never read the repository."""

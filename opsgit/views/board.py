@@ -1,4 +1,4 @@
-"""The dashboard in a terminal: fits the width, needs no colour."""
+"""The dashboard for a terminal: it fits the width and can be read without colour."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ LEVELS = ((1.0, "bold red"), (0.8, "yellow"), (0.0, "green"))
 
 
 def dashboard(state: State, width: int, colour: bool) -> str:
-    """The dashboard of a compiled state, as lines.
+    """Return the dashboard of a compiled state as text.
 
+    :param state: what `operations.compile.state` returns.
     :param width: columns of the terminal.
-    :param colour: whether escape sequences for colour may be used.
+    :param colour: whether to use escape sequences for colour.
     """
     lines = [
         styled(cut(safe(state["project"]), width), "bold", colour),

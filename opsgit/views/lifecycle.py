@@ -22,7 +22,7 @@ RELATIONS = {
 
 
 def transitions(rules: RuleBook) -> str:
-    """The operations that change a task's status: from, to, operation, who, gates."""
+    """Return the table of the operations that change a task's status: from, to, operation, who, gates."""
     rows = []
     for one in rules.operations.values():
         if one.targets:
@@ -32,7 +32,7 @@ def transitions(rules: RuleBook) -> str:
 
 
 def others(rules: RuleBook) -> str:
-    """The operations that do not: operation, on which status, who, gates."""
+    """Return the table of all other operations: operation, while a task is, who, gates."""
     rows = [
         (one.name, _statuses(one.sources) or "-", _ways(one.who), "; ".join(one.gates))
         for one in rules.operations.values()
@@ -42,7 +42,7 @@ def others(rules: RuleBook) -> str:
 
 
 def _statuses(statuses: tuple[str, ...]) -> str:
-    """A list of statuses, or the few that it lacks where it has nearly all."""
+    """Return a list of statuses, or the exceptions if at most two are missing."""
     lacking = [status for status in STATUSES if status not in statuses]
     if not lacking:
         return "any"

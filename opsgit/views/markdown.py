@@ -1,4 +1,4 @@
-"""Markdown: dashboards and reports whose user text is text, whatever it holds."""
+"""Dashboards and reports in Markdown. Text that users wrote is escaped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&$:@])")
 
 
 def escaped(text: str) -> str:
-    """A text that stands for itself in Markdown, on one line."""
+    """Return a text on one line, escaped so that Markdown shows it as it is."""
     return (
         _SPECIAL.sub(r"\\\1", " ".join(safe(text).split()))
         .replace("\\<", "&lt;")
@@ -22,13 +22,16 @@ def escaped(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; cells are escaped already."""
+    """Return a Markdown table.
+
+    :param rows: the cells, escaped already.
+    """
     lines = [f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def dashboard(state: State) -> str:
-    """The dashboard of a compiled state."""
+    """Return the dashboard of a compiled state."""
     parts = [
         f"# {escaped(state['project'])}",
         f"As of {state['updated']}, commit `{state['commit'][:10]}`.",

@@ -1,4 +1,4 @@
-"""HTML: one self-contained page each, that works without script and network; every string escaped."""
+"""HTML pages: each is self-contained and works without scripts and network. User text is escaped or cleaned."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def _templates() -> jinja2.Environment:
 
 
 def rendered(text: str) -> Markup:
-    """Markdown as HTML: raw HTML is text, and what is left is cleaned; no images, only http and mailto links."""
+    """Return Markdown as HTML, with raw HTML as text, without images, and with http, https and mailto links only."""
     made = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough").render(safe(text))
     clean = nh3.clean(made, tags=TAGS, attributes={"a": {"href", "title"}}, url_schemes={"http", "https", "mailto"})
     return Markup(clean)  # noqa: S704 - cleaned on the line above
 
 
 def dashboard(state: State) -> str:
-    """The dashboard of a compiled state as a page."""
+    """Return the dashboard of a compiled state as an HTML page."""
     return _templates().get_template("dashboard.html").render(
         state=state,
         counts=figures.counts(state),
@@ -52,5 +52,8 @@ def dashboard(state: State) -> str:
 
 
 def report(told: dict[str, Any]) -> str:
-    """A report as a page."""
+    """Return a report as an HTML page.
+
+    :param told: the report with its `sections`.
+    """
     return _templates().get_template("report.html").render(**told)

@@ -1,4 +1,4 @@
-"""A report as text, Markdown or HTML: the same sections, each with head and rows."""
+"""The report as text, Markdown or HTML, all with the same sections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ Told = dict[str, Any]
 
 
 def sections(told: Told) -> list[dict[str, Any]]:
-    """The report's tables: title, head, rows of words."""
+    """Return the tables of a report, each with title, head and rows of text.
+
+    :param told: what `operations.report.report` returns.
+    """
     progress, cycle = told["progress"], told["cycle"]
     statuses = [(s, n, progress["reached"][s]) for s, n in progress["tasks"].items()]
     waiting = [(who, len(ids), _some(ids)) for who, ids in told["pipeline"].items()]
@@ -45,7 +48,7 @@ def _section(title: str, head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> 
 
 
 def text(told: Told) -> str:
-    """The report for a terminal."""
+    """Return the report for a terminal."""
     parts = [f"{terminal.safe(told['project'])}: {told['since']} to {told['until']}"]
     for section in sections(told):
         parts += ["", section["title"], *(f"  {line}" for line in terminal.table(section["head"], section["rows"]))]
@@ -53,7 +56,7 @@ def text(told: Told) -> str:
 
 
 def markdown(told: Told) -> str:
-    """The report in Markdown."""
+    """Return the report in Markdown."""
     from opsgit.views.markdown import escaped, table
 
     parts = [f"# {escaped(told['project'])}: report", f"{told['since']} to {told['until']}"]
@@ -66,7 +69,7 @@ def markdown(told: Told) -> str:
 
 
 def html(told: Told) -> str:
-    """The report as a page."""
+    """Return the report as an HTML page."""
     from opsgit.views import page
 
     return page.report({**told, "sections": sections(told)})

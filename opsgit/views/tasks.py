@@ -9,9 +9,10 @@ from opsgit.domain.records import Record, from_record
 
 
 def page(record: Record, blocked: Sequence[str] = ()) -> Iterator[str]:
-    """One task in full.
+    """Yield the lines that describe one task in full.
 
-    :param blocked: the ids of the tasks that it is blocked by.
+    :param record: the task's record.
+    :param blocked: the ids of the tasks that block it.
     """
     task = from_record(Task, record)
     yield f"{task.id}  {task.title}"

@@ -1,4 +1,4 @@
-"""Values as text for a terminal: nothing in a title or a note can move the cursor or colour the screen."""
+"""Text for a terminal: user text cannot move the cursor or change colours."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ STYLES = {"bold": "1", "dim": "2", "bold red": "1;31", "red": "31", "green": "32
 
 
 def safe(text: str) -> str:
-    """The text with the characters that may not be stored shown as escapes."""
+    """Return a text with each forbidden character shown as an escape."""
     return FORBIDDEN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def width(text: str) -> int:
-    """How many columns a text takes."""
+    """Return the number of terminal columns that a text takes."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def cut(text: str, columns: int) -> str:
-    """The text in so many columns at most; what does not fit ends in `…`."""
+    """Return a text shortened to at most so many columns; a shortened text ends in `…`."""
     if width(text) <= columns:
         return text
     kept = text
@@ -32,18 +32,21 @@ def cut(text: str, columns: int) -> str:
 
 
 def styled(text: str, style: str, colour: bool) -> str:
-    """The text in a style, where escape sequences may be used."""
+    """Return a text in a style, if colour is allowed.
+
+    :param style: a key of `STYLES`, or empty.
+    """
     return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if colour and style and text else text
 
 
 def table(
     head: Sequence[str], rows: Sequence[Sequence[Cell]], columns: int | None = None, colour: bool = False
 ) -> list[str]:
-    """Lines of a table whose columns are as wide as what they hold.
+    """Return the lines of a table whose columns are as wide as their content.
 
-    :param head: the columns' names; all empty: no line for them.
-    :param columns: the width that the columns are cut to fit, the widest first; None: they may run on.
-    :param colour: whether styles may be shown.
+    :param head: the names of the columns; if all are empty, there is no line for them.
+    :param columns: the width to fit: the widest columns are cut first. None does not limit the width.
+    :param colour: whether to use styles.
     """
     cells = [[_cell(cell) for cell in row] for row in rows]
     lines = [[(name, "dim") for name in head], *cells] if any(head) else cells
