@@ -86,8 +86,8 @@ class RuleBook:
         possible = [one for one in self.steps if task.status in one.sources and one.targets[0] != task.status]
         named = ", ".join(f"{one.name} (to {one.targets[0]})" for one in possible) or "nothing: it has ended"
         why = f"{operation.name} is not possible while {task.id} is {task.status}; from there: {named}"
-        forward = [one.command for one in possible if one.advice] or [one.command for one in possible]
-        hint = forward[-1].format(id=task.id) if forward else f"opsgit task show {task.id}"
+        waited = [one for one in self.operations.values() if one.advice and one.advice.who(task, bool)] or possible
+        hint = waited[-1].command.format(id=task.id) if waited else f"opsgit task show {task.id}"
         return Refusal("ILLEGAL_TRANSITION", why, hint)
 
 
