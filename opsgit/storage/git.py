@@ -108,19 +108,8 @@ class Git:
 
         :raises Refused: `TOOL_FAILED` if git is not installed.
         """
-        import subprocess
-
         command = ["git", f"--git-dir={self.folder}", *FIXED, *words]
-        try:
-            return subprocess.run(
-                command,
-                input=given or b"",
-                capture_output=True,
-                check=False,
-                env=environment({**self.extra, **(env or {})}),
-            )
-        except FileNotFoundError:
-            refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+        return _run(command, environment({**self.extra, **(env or {})}), given or b"")
 
     def get(self, name: str) -> Object | None:
         """Return an object after checking that its content has its id; None if there is no such object.
@@ -192,10 +181,12 @@ class Git:
         """Return a value of the repository's own configuration, None if it is not set.
 
         :param name: the dotted name, such as `user.name`.
-        :param everywhere: ask git without `--local`. The environment hides user and system configuration here too.
+        :param everywhere: read the user's and the system's configuration as well, as git does by itself.
         """
-        words = ("config", "--get", name) if everywhere else ("config", "--local", "--get", name)
-        done = self.attempt(*words)
+        if everywhere:
+            done = _run(["git", f"--git-dir={self.folder}", "config", "--get", name], os.environ)
+        else:
+            done = self.attempt("config", "--local", "--get", name)
         return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
 
     def ref(self, name: str) -> str | None:
@@ -212,6 +203,15 @@ class Git:
         return found.id if found else None
 
 
+def _run(command: list[str], env: Mapping[str, str], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    import subprocess
+
+    try:
+        return subprocess.run(command, input=given, capture_output=True, check=False, env=env)
+    except FileNotFoundError:
+        refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+
+
 def _ended(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(BrokenPipeError):  # the process has already ended
         process.communicate()
@@ -222,13 +222,8 @@ def make_repository(folder: Path, bare: bool = False) -> None:
 
     :raises Refused: `DISK` if git cannot create it; `TOOL_FAILED` if git is not installed.
     """
-    import subprocess
-
     command = ["git", "init", "-q", "--template=", "-b", "main", *(["--bare"] if bare else []), str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False, env=environment())
-    except FileNotFoundError:
-        refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+    done = _run(command, environment())
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         refuse("DISK", f"git could not make {folder}: {said}", "look at the folder and its rights")

@@ -249,3 +249,20 @@ def test_the_shim_stays_within_its_budget(task: Desk) -> None:
         times.append(time.monotonic() - start)
         git(task.path, "commit", "-qm", "x")
     assert sorted(times)[2] < 0.6, times
+
+
+def test_the_users_own_configuration_counts_at_the_hook_and_for_doctor(task: Desk, tmp_path: Path) -> None:
+    """git commits as the user's global configuration says, so the hook has to look there as well."""
+    mine = tmp_path / "gitconfig"
+    mine.write_text("[i18n]\n\tcommitEncoding = latin1\n[core]\n\thooksPath = /elsewhere\n")
+    edit(task, "title: One", "title: Two")
+    hooks = str(task.path / ".git/hooks")
+    refused = commit(task.path, "-am", "x", GIT_CONFIG_GLOBAL=str(mine), GIT_CONFIG_COUNT="1",
+                     GIT_CONFIG_KEY_0="core.hooksPath", GIT_CONFIG_VALUE_0=hooks)  # fmt: skip
+    assert refused.returncode and "messages are UTF-8" in refused.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(mine))
+        checks = task.run("doctor", "--json").json["checks"]
+    assert [one["message"] for one in checks if one["check"] == "hooks" and one["state"] == "warning"] == [
+        "core.hooksPath sends git to /elsewhere for hooks"
+    ]
