@@ -51,8 +51,10 @@ def checkout(session: Session, name: str, folder: Path) -> Path:
     :raises Refused: `NOT_FOUND` if there is no such agent; also as `clone`.
     """
     session.look().agent(name)
-    shared = str(session.repository.top or session.repository.folder)
-    url = session.repository.git.setting("remote.origin.url") or shared
+    here = session.repository.top or session.repository.folder
+    url = session.repository.git.setting("remote.origin.url") or str(here)
+    if (here / url).exists():  # git reads a relative path from the top of the repository
+        url = str((here / url).resolve())
     repository, found = clone(url, folder, name, None)
     session.notices += found.notices
     repository.close()

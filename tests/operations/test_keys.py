@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -72,6 +73,17 @@ def test_a_clone_acts_as_its_agent(desk: Desk, tmp_path: Path) -> None:
     assert git(mine.path, "log", "-1", "--format=%G?").strip() == "G"
     assert desk.refused("agent", "checkout", "dev", str(tmp_path / "mine")) == "ALREADY_A_REPOSITORY"
     assert main(["clone", str(tmp_path / "nowhere"), str(tmp_path / "x"), "--json"]) == 9
+
+
+def test_an_origin_with_a_relative_path_is_cloned_from_anywhere(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(desk.path, "clone", "-q", "--bare", ".", str(tmp_path / "hub.git"))
+    git(desk.path, "remote", "add", "origin", os.path.relpath(tmp_path / "hub.git", desk.path))
+    (tmp_path / "some" / "where").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "some" / "where")
+    desk.ok("agent", "checkout", "dev", str(tmp_path / "mine"))
+    assert git(tmp_path / "mine", "remote", "get-url", "origin").strip() == str(tmp_path / "hub.git")
 
 
 def doctor(desk: Desk, *words: str) -> dict[str, set[str]]:
