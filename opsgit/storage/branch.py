@@ -19,8 +19,7 @@ def newest(git: Git, objects: Objects, task_id: str, ledger: str) -> str | None:
     Only branches that start at the submission on the ledger count. Branches of earlier rounds are ignored.
 
     :param ledger: hex id of the ledger commit that the review belongs to.
-    :returns: hex id of the branch tip that all the other tips are ancestors of. If no branch counts: the tip of the
-        local branch, or None if there is none.
+    :returns: hex id of the branch tip that all the other tips are ancestors of; None if no branch counts.
     :raises Refused: `STALE` if two of the branches have diverged.
     """
     path, ref = names.task_path(task_id), names.review_ref(task_id)
@@ -33,7 +32,7 @@ def newest(git: Git, objects: Objects, task_id: str, ledger: str) -> str | None:
     if tips and not ends:
         refuse("STALE", f"the review of {task_id} went on here and at a remote, apart from each other",
                f"git branch -f review/{task_id} origin/review/{task_id}, then say it again")  # fmt: skip
-    return ends[0] if ends else local
+    return ends[0] if ends else None
 
 
 def _has_remotes(git: Git) -> bool:

@@ -148,6 +148,8 @@ def test_branches_of_other_rounds_are_ignored(bench: Bench, output: Path) -> Non
     bench.put(old)
     assert bench.newest() == said, "a local branch of another round counts as little"
     assert bench.newest(f"{names.MAIN}~2") == old, "which round is meant, the ledger says"
+    git(bench.desk.path, "update-ref", "-d", REF.replace("heads", "remotes/backup"))
+    assert bench.newest() is None, "a branch of another round is not the review"
 
 
 @pytest.mark.parametrize("odd", ["README", "a tree", "unsigned", "genesis"])
