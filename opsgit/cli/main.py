@@ -94,9 +94,17 @@ def main(words: Sequence[str]) -> int:
     try:
         return _main(words)
     except Damaged:  # the index could not be read; a damaged file has been removed
-        return _main(words)
+        return _again(words)
     except SystemExit:  # click exits when the reader of the output is gone
         return 0
+
+
+def _again(words: Sequence[str]) -> int:
+    try:
+        return _main(words)
+    except Damaged as error:  # not a file that can be made anew: the disk or the folder
+        unread = Refusal("DISK", f"the index cannot be read: {error}", "opsgit doctor --fix")
+        return output.refusal([unread], "--json" in words)
 
 
 def _main(words: Sequence[str]) -> int:

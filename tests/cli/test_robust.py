@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from opsgit.cli.main import main
+from opsgit.storage.disk import Damaged
 from tests.conftest import Desk, git
 from tests.operations.test_races import at_once
 
@@ -26,6 +27,18 @@ def test_what_could_not_be_read_again_is_not_written(desk: Desk) -> None:
     (desk.path / ".git/opsgit/index.db").unlink()
     desk.ok("task", "list")
     desk.ok("task", "trim", "T-1", "--keep", "1")
+
+
+def test_an_index_that_stays_unreadable_is_a_refusal(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def unreadable(session: object) -> None:
+        tried.append("once more")
+        raise Damaged("disk I/O error")
+
+    monkeypatch.setattr("opsgit.operations.queries.synced", unreadable)
+    assert desk.refused("task", "list") == "DISK"
+    assert len(tried) == 2
 
 
 def test_two_policies_set_at_once_are_both_there(desk: Desk) -> None:
@@ -67,9 +80,7 @@ def test_numbering_survives_jokes(desk: Desk) -> None:
     assert desk.status("T-2") == "backlog"
 
 
-def test_a_place_that_is_not_there_is_not_looked_for_above(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_place_that_is_not_there_is_not_looked_for_above(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["-C", str(desk.path / "typo"), "task", "list"]) == 3
     monkeypatch.setenv("OPS_STATE_DIR", str(desk.path / "nope"))
     assert main(["task", "list"]) == 3
