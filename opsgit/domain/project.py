@@ -26,7 +26,8 @@ def set_policy(context: Context, _: Project) -> Outcome:
     changed = differences(context.snapshot.record(names.PROJECT) or {}, record)
     for key in FIXED:
         if key in changed:
-            refuse("IDENTITY_FIXED", f"{key} of a project never changes", "opsgit project show", f"ops.yaml: {key}")
+            hint = "opsgit project upgrade-rules" if key == "rules" else "opsgit project show"
+            refuse("IDENTITY_FIXED", f"{key} of a project cannot be set", hint, f"ops.yaml: {key}")
     _check(context, checked(Project, record, "record"))
     edit = Edit(names.PROJECT, context.request.get("content"), record)
     return Outcome((edit,), f"project: set {', '.join(changed)}")

@@ -83,7 +83,7 @@ CODES: dict[str, Code] = {
     "ALERT_UNFIT": Code(5, "the alert is resolved, older than the deployment, one's own or on another task"),
     "EXCLUSIVE_ROLES": Code(5, "whoever orchestrates never works, reviews or deploys, nor the other way round"),
     "LAST_ORCHESTRATOR": Code(5, "the last orchestrator cannot be removed"),
-    "IDENTITY_FIXED": Code(5, "name, repository id and rules of a project, and built-in roles, do not change"),
+    "IDENTITY_FIXED": Code(5, "name, repository id and rules of a project, and built-in roles, cannot be set"),
     "FILE_FULL": Code(5, "a file that would be larger than 256 KiB"),
     "COMMENTS_FULL": Code(5, "a task carries at most 200 comments; an orchestrator may trim them"),
     "NOT_TRUSTED": Code(5, "a command that came with somebody else's commit needs `opsgit deploy trust` once"),
