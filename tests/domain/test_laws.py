@@ -12,6 +12,7 @@ from opsgit.domain.records import to_record
 from opsgit.domain.refusals import CODES, Refusal
 from opsgit.domain.request import Change
 from opsgit.domain.rules import VERSIONS
+from opsgit.domain.vocabulary import STATUSES
 from tests.domain.world import DIGEST, OTHER_DIGEST, ROLES, World, key_of, replayed
 
 ARGUMENTS: dict[str, list[Any]] = {
@@ -66,6 +67,7 @@ LEGAL: set[tuple[str | None, str]] = {
     (source, target) for one in BOOK.steps for source in one.sources for target in one.targets
 }
 LEGAL |= {(None, "backlog"), (None, "assigned")}
+IMPORTED = {(None, status) for status in STATUSES if status != "review"}  # nobody here signed a submission
 assert set(ARGUMENTS) == {name for one in BOOK.operations.values() for name in one.arguments}
 requests = st.tuples(
     st.sampled_from(OPS),
@@ -87,7 +89,10 @@ def ask(world: World, op: str, actor: str, target: str, note: str, fields: dict[
 
 
 def sound(task: Task) -> None:
-    """What holds of every task that the rule book ever wrote."""
+    """What holds of every task that the rule book ever wrote, except of one that is as it was imported."""
+    if task.imported and task.submission is None:
+        assert task.review is None and task.deployment is None
+        return
     if task.status in ("review", "done", "deployed"):
         assert task.submission and task.assigned in task.contributors
     if task.status in ("done", "deployed"):
@@ -119,7 +124,7 @@ def test_random_requests_reach_no_forbidden_state_and_every_change_replays(asked
             assert answer.message and answer.hint, answer
             continue
         if answer.is_transition:
-            assert (answer.before, answer.after) in LEGAL
+            assert (answer.before, answer.after) in (IMPORTED if op == "task.import" else LEGAL)
         assert outcome(replayed(world, answer)) == outcome(answer)
         contributors = before_contributors(world, answer)
         world.apply(answer)
