@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -67,6 +67,15 @@ def writing(function: Command) -> Command:
         "--note", "--notes", "--reason", "note", metavar="TEXT", help="Words for the commit's message."
     )(function)
     return click.option("--dry-run", is_flag=True, help="Decide and say what would happen; write nothing.")(function)
+
+
+def listed(given: Sequence[str]) -> tuple[str, ...] | None:
+    """Split the values of an option that may be given again at their commas; return None if it was not given.
+
+    :param given: the values, such as `("a,b", "c")`.
+    """
+    split = tuple(part.strip() for one in given for part in one.split(",") if part.strip())
+    return split if given else None
 
 
 def open_session(directory: str | None, as_agent: str | None, approved_by: str | None = None) -> Session:

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common, subject, writing, wrote
+from opsgit.cli.options import common, listed, subject, writing, wrote
 from opsgit.domain.vocabulary import PERIODS
-from opsgit.operations import quotas, tasks
+from opsgit.operations import quotas
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -38,7 +38,7 @@ def set_(session: Session, as_json: bool, name: str, agents: tuple[str, ...], **
 
     What is not named stays as it is. What was used in the running window stays used, unless the period changes.
     """
-    wrote(session, quotas.set_quota(session, name, agents=tasks.listed(agents), **fields), as_json)
+    wrote(session, quotas.set_quota(session, name, agents=listed(agents), **fields), as_json)
 
 
 @command.command("use", epilog="\b\nExample:\n  opsgit quota use publish_daily 2")

@@ -6,6 +6,7 @@ import click
 
 from opsgit.cli.options import common, subject, writing, wrote
 from opsgit.operations import reviews, tasks
+from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 
 
@@ -81,4 +82,4 @@ def revise(session: Session, as_json: bool, name: str, output: str | None, repos
 @common
 def withdraw(session: Session, as_json: bool, name: str) -> None:
     """Withdraw a submission to go on working on the task."""
-    wrote(session, reviews.withdraw(session, name), as_json)
+    wrote(session, act(session, "review.withdraw", name), as_json)

@@ -6,9 +6,11 @@ from typing import Any
 
 import click
 
-from opsgit.cli.options import as_status, common, subject, writing, wrote
+from opsgit.cli.options import as_status, common, listed, subject, writing, wrote
+from opsgit.domain.policy import split_pipeline
 from opsgit.domain.vocabulary import PRIORITIES, STATUSES
 from opsgit.operations import tasks
+from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 
 
@@ -35,7 +37,7 @@ def described(function: Any) -> Any:
 @common
 def add(session: Session, as_json: bool, task_id: str | None, title: str, **fields: Any) -> None:
     """Add a task to the backlog, or assign it at once."""
-    fields["tags"], fields["depends_on"] = tasks.listed(fields["tags"]), tasks.listed(fields["depends_on"])
+    fields["tags"], fields["depends_on"] = listed(fields["tags"]), listed(fields["depends_on"])
     wrote(session, tasks.add(session, task_id, title, **fields), as_json)
 
 
@@ -49,7 +51,7 @@ def assign(session: Session, as_json: bool, name: str, to: str) -> None:
 
     From done the task is reopened and needs a new review; give --reason.
     """
-    wrote(session, tasks.assign(session, name, to), as_json)
+    wrote(session, act(session, "task.assign", name, to=to), as_json)
 
 
 @click.command("claim", epilog="\b\nExample:\n  opsgit task claim SKILL-001 --as dev")
@@ -61,7 +63,7 @@ def claim(session: Session, as_json: bool, name: str) -> None:
 
     If several agents claim it at once, one gets it. The others exit 7 and are told who has it.
     """
-    wrote(session, tasks.claim(session, name), as_json)
+    wrote(session, act(session, "task.claim", name), as_json)
 
 
 @click.command("start", epilog="\b\nExample:\n  opsgit task start SKILL-001")
@@ -70,7 +72,7 @@ def claim(session: Session, as_json: bool, name: str) -> None:
 @common
 def start(session: Session, as_json: bool, name: str) -> None:
     """Start to work on a task."""
-    wrote(session, tasks.by_assignee(session, "task.start", name), as_json)
+    wrote(session, act(session, "task.start", name), as_json)
 
 
 @click.command("progress", epilog="\b\nExample:\n  opsgit task progress SKILL-001 --text 'half of the tests pass'")
@@ -80,7 +82,7 @@ def start(session: Session, as_json: bool, name: str) -> None:
 @common
 def progress(session: Session, as_json: bool, name: str, text: str) -> None:
     """Record how the work goes."""
-    wrote(session, tasks.by_assignee(session, "task.progress", name, text=text), as_json)
+    wrote(session, act(session, "task.progress", name, text=text), as_json)
 
 
 @click.command("submit", epilog="\b\nExample:\n  opsgit task submit SKILL-001 --output skills/chart-generator")
@@ -126,8 +128,10 @@ def move(session: Session, as_json: bool, name: str, to: str, **words: str | Non
 @common
 def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
     """Change a task's title, description, priority, tags, pipeline or dependencies."""
-    fields["tags"], fields["depends_on"] = tasks.listed(fields["tags"]), tasks.listed(fields["depends_on"])
-    wrote(session, tasks.by_orchestrator(session, "task.edit", name, **fields), as_json)
+    fields["tags"], fields["depends_on"] = listed(fields["tags"]), listed(fields["depends_on"])
+    if fields["pipeline"] is not None:
+        fields["pipeline"] = split_pipeline(fields["pipeline"])
+    wrote(session, act(session, "task.edit", name, **fields), as_json)
 
 
 @click.command("comment", epilog="\b\nExample:\n  opsgit task comment SKILL-001 --text 'what about zero?' --as qa")
@@ -147,7 +151,7 @@ def comment(session: Session, as_json: bool, name: str, text: str) -> None:
 @common
 def trim(session: Session, as_json: bool, name: str, keep: int) -> None:
     """Remove old comments from a task's file. The history keeps them."""
-    wrote(session, tasks.by_orchestrator(session, "task.trim", name, keep=keep), as_json)
+    wrote(session, act(session, "task.trim", name, keep=keep), as_json)
 
 
 @click.command("release", epilog="\b\nExample:\n  opsgit task release SKILL-001")
@@ -156,7 +160,7 @@ def trim(session: Session, as_json: bool, name: str, keep: int) -> None:
 @common
 def release(session: Session, as_json: bool, name: str) -> None:
     """Put a task back into the backlog."""
-    wrote(session, tasks.by_assignee(session, "task.release", name), as_json)
+    wrote(session, act(session, "task.release", name), as_json)
 
 
 @click.command("cancel", epilog="\b\nExample:\n  opsgit task cancel SKILL-001 --reason 'no longer needed'")
@@ -165,4 +169,4 @@ def release(session: Session, as_json: bool, name: str) -> None:
 @common
 def cancel(session: Session, as_json: bool, name: str) -> None:
     """Cancel a task."""
-    wrote(session, tasks.by_orchestrator(session, "task.cancel", name), as_json)
+    wrote(session, act(session, "task.cancel", name), as_json)

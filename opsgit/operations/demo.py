@@ -7,6 +7,7 @@ from pathlib import Path
 
 from opsgit.domain.refusals import Refused
 from opsgit.operations import agents, compile, deployments, init, moves, observations, project, quotas, reviews, tasks
+from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
 from opsgit.storage.repository import find
@@ -61,7 +62,7 @@ def _work(output: Path) -> Iterator[Step]:
         lambda s: tasks.add(s, TASK, "Build the chart generator", assigned="dev", pipeline=pipeline),
     )
     yield f"task move {TASK} --to done --approved-by qa", lambda s: moves.move(s, TASK, "done")
-    yield f"task start {TASK}", lambda s: tasks.by_assignee(s, "task.start", TASK)
+    yield f"task start {TASK}", lambda s: act(s, "task.start", TASK)
     yield f"task submit {TASK} --output {output}.zip", lambda s: tasks.submit(s, TASK, f"{output}.zip")
     yield f"task submit {TASK} --output {output}", lambda s: tasks.submit(s, TASK, str(output))
 

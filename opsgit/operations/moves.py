@@ -42,7 +42,7 @@ def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]
         if not to_whom:
             hint = f"opsgit task assign {task_id} --to AGENT"
             refuse("BAD_VALUE", f"{task_id} was never assigned: to whom?", hint, "assignee")
-        return tasks.assign(session, task_id, to_whom)
+        return act(session, op, task_id, to=to_whom)
     return act(session, op, task_id)
 
 

@@ -1,4 +1,4 @@
-"""Reviews: sign-offs, verdicts, withdrawals and revisions."""
+"""Reviews: sign-offs, verdicts and revisions."""
 
 from __future__ import annotations
 
@@ -34,14 +34,6 @@ def _seen(snapshot: Snapshot, op: str, task_id: str, local: str | None) -> dict[
         return {}  # the rule book refuses the operation anyway
     digest = None if op == "review.reject" else deliverables.digest_now(snapshot, submission, local)
     return {"round": submission.round, "digest": digest}
-
-
-def withdraw(session: Session, task_id: str) -> list[Written]:
-    """Withdraw a submission; the task is in progress again.
-
-    :raises Refused: if the rule book refuses the operation.
-    """
-    return act(session, "review.withdraw", task_id)
 
 
 def revise(session: Session, task_id: str, output: str | None, repository: str | None) -> list[Written]:

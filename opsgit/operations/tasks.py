@@ -1,9 +1,8 @@
-"""Operations on tasks: add, assign, claim, start, submit, edit, comment, release, cancel."""
+"""Operations on tasks that need more than their arguments: add, comment and submit."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from opsgit.domain import vocabulary
@@ -48,42 +47,6 @@ def _next_id(session: Session) -> str:
     return f"T-{max(numbers, default=0) + 1}"
 
 
-def assign(session: Session, task_id: str, to: str) -> list[Written]:
-    """Assign a task to an agent.
-
-    :raises Refused: if the rule book refuses the operation.
-    """
-    return act(session, "task.assign", task_id, to=to)
-
-
-def claim(session: Session, task_id: str) -> list[Written]:
-    """Take a task from the backlog.
-
-    :raises Refused: `ALREADY_CLAIMED` if another agent has it; if the rule book refuses the operation.
-    """
-    return act(session, "task.claim", task_id)
-
-
-def by_assignee(session: Session, op: str, task_id: str, **fields: Any) -> list[Written]:
-    """Perform an operation whose natural actor is the assignee: start, progress or release.
-
-    :param op: the operation's name, such as `task.start`.
-    :raises Refused: if the rule book refuses the operation.
-    """
-    return act(session, op, task_id, **fields)
-
-
-def by_orchestrator(session: Session, op: str, task_id: str, **fields: Any) -> list[Written]:
-    """Perform an operation whose natural actor is the orchestrator: edit, trim or cancel.
-
-    :param op: the operation's name, such as `task.edit`.
-    :raises Refused: if the rule book refuses the operation.
-    """
-    if isinstance(fields.get("pipeline"), str):
-        fields["pipeline"] = split_pipeline(fields["pipeline"])
-    return act(session, op, task_id, **fields)
-
-
 def comment(session: Session, task_id: str, text: str) -> list[Written]:
     """Comment on a task: on its review branch while it is in review, else on the ledger.
 
@@ -113,9 +76,3 @@ def submit(session: Session, task_id: str, output: str | None, repository: str |
 
 def _round(task: Task) -> int:
     return task.submission.round if task.submission else 0
-
-
-def listed(ids: Sequence[str] | None) -> tuple[str, ...] | None:
-    """Split a list of ids or tags at commas; return None if none was given."""
-    split = tuple(part.strip() for given in ids or () for part in given.split(",") if part.strip())
-    return split if ids else None
