@@ -64,16 +64,14 @@ def last_stage_reviews(task: Task, can_act: CanAct) -> str | None:
 
 def open_stage_signs_off(task: Task, can_act: CanAct) -> str | None:
     """Return the open review stage of a task in review, if it is not the last one."""
-    stage = open_stage(task) if task.status == IN_REVIEW else None
-    return _stage(task.pipeline[stage], can_act) if stage is not None and stage < len(task.pipeline) - 2 else None
+    stage = open_stage(task)
+    waits = task.status == IN_REVIEW and stage < len(task.pipeline) - 2
+    return _stage(task.pipeline[stage], can_act) if waits else None
 
 
 def _reviewer_is_gone(task: Task, can_act: CanAct) -> bool:
     """Return whether a task is in review and the open stage names an agent that was removed."""
-    if task.status != IN_REVIEW:
-        return False
-    stage = open_stage(task)
-    return _stage(task.pipeline[len(task.pipeline) - 2 if stage is None else stage], can_act) is None
+    return task.status == IN_REVIEW and _stage(task.pipeline[open_stage(task)], can_act) is None
 
 
 def assignee_withdraws(task: Task, can_act: CanAct) -> str | None:

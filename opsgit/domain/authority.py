@@ -117,11 +117,15 @@ def _by_another(context: Context, task: Task) -> str:
     return command.replace("REVIEWER", others[-1].agent) if others[-1].agent else command
 
 
-def open_stage(task: Task) -> int | None:
-    """Return the index in the pipeline of the first review stage without a sign-off of the current round, or None."""
+def open_stage(task: Task) -> int:
+    """Return the index in the pipeline of the first review stage without a sign-off of the current round.
+
+    The last review stage gives the verdict instead of a sign-off, so it is open while the review is.
+    """
     number = task.submission.round if task.submission else 0
     signed = {mark.stage for mark in task.review.sign_offs if mark.round == number} if task.review else set()
-    return next((index for index in range(1, len(task.pipeline) - 1) if index not in signed), None)
+    last = len(task.pipeline) - 2
+    return next((index for index in range(1, last) if index not in signed), last)
 
 
 def starter(context: Context, who: Who, task: Task) -> None:

@@ -215,7 +215,7 @@ def stage_before_the_last(_: Context, task: Task) -> None:
     :raises Refused: `STAGES_DONE`.
     """
     stage = authority.open_stage(task)
-    if stage is None or stage == len(task.pipeline) - 2:
+    if stage == len(task.pipeline) - 2:
         refuse("STAGES_DONE", f"the open stage of {task.id} is the last: it gives the verdict",
                f"opsgit review approve {task.id} --as {task.pipeline[-2].agent or 'REVIEWER'}")  # fmt: skip
 
@@ -226,7 +226,7 @@ def earlier_stages_signed(_: Context, task: Task) -> None:
     :raises Refused: `STAGE_OPEN`, `DELIVERABLE_REQUIRED`.
     """
     stage = authority.open_stage(task)
-    if stage is not None and stage < len(task.pipeline) - 2:
+    if stage < len(task.pipeline) - 2:
         name = task.pipeline[stage].name
         refuse("STAGE_OPEN", f"{name} has not signed off round {submission_of(task).round} of {task.id}",
                f"opsgit review sign-off {task.id} --as {task.pipeline[stage].agent or 'REVIEWER'}")  # fmt: skip
@@ -237,9 +237,7 @@ def stage_is_the_actors(context: Context, task: Task) -> None:
 
     :raises Refused: `NOT_IN_PIPELINE`, `ALREADY_SIGNED_OFF`, `DELIVERABLE_REQUIRED`.
     """
-    last = len(task.pipeline) - 2
     stage = authority.open_stage(task)
-    stage = last if stage is None else stage
     name = task.pipeline[stage].name
     if not policy.matches(task.pipeline[stage], context.actor):
         refuse("NOT_IN_PIPELINE", f"the open review stage of {task.id} is {name}'s", f"ask {name}")
@@ -270,14 +268,16 @@ def digest_as_submitted(context: Context, task: Task) -> None:
 
 
 def sign_offs_stand(context: Context, task: Task) -> None:
-    """Require that each sign-off is for this digest, and that its author may still give it and is no contributor.
+    """Require that each sign-off is for this digest, and that its author may still give it.
+
+    Its author is no contributor: a revision, which makes contributors during a review, voids every sign-off.
 
     :raises Refused: `STAGE_OPEN`, `DELIVERABLE_REQUIRED`.
     """
     for mark in review_of(task).sign_offs:
         agent = context.snapshot.agent(mark.by)
         held = REVIEW in policy.rights(context.project, agent)
-        if not held or not policy.matches(task.pipeline[mark.stage], agent) or mark.by in task.contributors:
+        if not held or not policy.matches(task.pipeline[mark.stage], agent):
             refuse("STAGE_OPEN", f"the sign-off of {mark.by} on {task.id} no longer counts",
                    f'opsgit review reject {task.id} --as {context.me} --reason "sign-off void"')  # fmt: skip
         if mark.digest != submission_of(task).digest:  # doubled: revising voids every sign-off

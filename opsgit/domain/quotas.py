@@ -10,7 +10,7 @@ from opsgit.domain import times
 from opsgit.domain.context import Context
 from opsgit.domain.model import Quota
 from opsgit.domain.refusals import refuse
-from opsgit.domain.vocabulary import COUNT_MAX, PERIODS
+from opsgit.domain.vocabulary import PERIODS
 
 WARN_AT = 0.8  # users are warned when this share of the limit is used
 
@@ -54,7 +54,7 @@ def define(context: Context, old: Quota | None) -> Quota:
     :raises Refused: `BAD_VALUE`; `BAD_NAME` or `NOT_FOUND` for an agent.
     """
     name = context.request.target
-    limit, period = _amount(context.request.get("limit"), 0), str(context.request.get("period") or "none")
+    limit, period = int(context.request.get("limit") or 0), str(context.request.get("period") or "none")
     if period not in PERIODS:
         refuse("BAD_VALUE", f"{period!r} is no period; there are {', '.join(PERIODS)}", "--period daily", "period")
     agents = tuple(dict.fromkeys(context.request.get("agents") or ()))
@@ -71,7 +71,7 @@ def _brought(context: Context, fresh: Quota) -> Quota:
     reset_at = context.request.get("reset_at") or fresh.reset_at
     if reset_at != fresh.reset_at and not _ends_a_window(fresh.period, str(reset_at), context.at):
         refuse("BAD_VALUE", f"no {fresh.period} window that has begun ends at {reset_at}", "leave it out", "reset_at")
-    return replace(fresh, used=_amount(context.request.get("used", 0), 0), reset_at=reset_at)
+    return replace(fresh, used=int(context.request.get("used") or 0), reset_at=reset_at)
 
 
 def _ends_a_window(period: str, reset_at: str, at: str) -> bool:
@@ -95,19 +95,15 @@ def period_in_name(name: str) -> str | None:
     return next((word for word in re.split("[-_]", name) if word in PERIODS and word != "none"), None)
 
 
-def _amount(value: object, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= COUNT_MAX:
-        refuse("BAD_VALUE", f"{value!r} is no whole number from {least} to 2^53", "opsgit quota --help")
-    return value
-
-
 def use(context: Context, stored: Quota) -> Quota:
     """Use an amount of a quota. If its window has ended, counting starts again in the current one.
 
     :raises Refused: `QUOTA_EXCEEDED` when less than the amount is left; `BAD_VALUE`.
     """
     quota = current(stored, context.at)
-    amount = _amount(context.request.get("amount"), 1)
+    amount = int(context.request.get("amount") or 0)
+    if amount < 1:
+        refuse("BAD_VALUE", "the least amount to use is 1", "opsgit quota use --help", "amount")
     left = quota.limit - quota.used
     if amount > left:
         until = f"; it resets at {quota.reset_at}" if quota.reset_at else ""

@@ -42,7 +42,7 @@ def sign_off(context: Context, task: Task) -> Task:
 
     :raises Refused: `DELIVERABLE_REQUIRED`.
     """
-    return _signed(context, task, open_stage(task) or 1)
+    return _signed(context, task, open_stage(task))
 
 
 def _signed(context: Context, task: Task, stage: int) -> Task:

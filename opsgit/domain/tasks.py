@@ -163,7 +163,7 @@ def _deliverable(context: Context) -> str:
     """Return the deliverable: a path, relative to the workspace if the project has one, or `commit: <id>`."""
     where = context.words("deliverable", 4000, lines=False)
     inside = not where.startswith("/") and ".." not in where.split("/")
-    if context.project.workspace and not where.startswith("commit: ") and not inside:
+    if context.project.workspace and not inside:
         refuse("DELIVERABLE_OUTSIDE", f"{where} is not inside the workspace", "put it there and submit again")
     return where
 

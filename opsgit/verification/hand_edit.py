@@ -17,6 +17,7 @@ from opsgit.domain.operation import LEDGER, NEW, Operation
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, Request, Snapshot
+from opsgit.domain.rules import RuleBook
 from opsgit.domain.text import tidy
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage.objects import Objects, Pair
@@ -144,30 +145,9 @@ class HandEdit:
             refuse("HAND_MADE", f"one operation writes one file, not {len(after)}", "git commit each file by itself")
         else:
             path = next(iter(after))
-            op = self._operation(path, before[path], after[path])
+            op = operation_of(self.rules, path, before[path], after[path])
         claim = Message("", note, op.name, "", "", None, ())
         return replace(rebuild.request(self.rules, claim, actor, before, after), note=note)
-
-    def _operation(self, path: str, old: Record | None, new: Any) -> Operation:
-        """Return the operation of a hand edit; refuse an edit that only an opsgit command may make."""
-        kind, name = names.place(path)
-        if new is None:
-            refuse("HAND_MADE", f"{path} is never deleted", f"opsgit {kind} --help", path)
-        if kind == "task" and old is not None and old["status"] != new["status"]:
-            return self._step(path, name, old["status"], new["status"])
-        of_kind = [one for one in self.rules.operations.values() if one.kind == kind]
-        found = next((one for one in of_kind if one.by_hand and one.by_hand(old, new)), None)
-        if found is None:
-            made = next((one.command for one in of_kind if one.finds == NEW), f"opsgit {kind} --help")
-            refuse("HAND_MADE", f"{path} is made by opsgit alone", made.format(id=name), path)
-        return found
-
-    def _step(self, path: str, task_id: str, before: str, after: str) -> Operation:
-        found = self.rules.moves.get((before, after))
-        if found is None or found.by_hand is None or before == IN_REVIEW:
-            command = found.command if found else "opsgit task show {id}; opsgit help lifecycle"
-            refuse("HAND_MADE", f"{task_id}: {before} → {after} is not made by hand", command.format(id=task_id), path)
-        return found
 
     def _command(self, op: str, target: str) -> str:
         """Return the command that carries out an operation."""
@@ -183,6 +163,35 @@ class HandEdit:
                 odd = sorted(k for k in {*mine, *edit.record} if _plain(mine.get(k)) != _plain(edit.record.get(k)))
                 refuse("HAND_MADE", f"{edit.path}: {change.request.op} does not write {', '.join(odd)} like that",
                        self._command(change.request.op, change.request.target), edit.path)  # fmt: skip
+
+
+def operation_of(rules: RuleBook, path: str, old: Record | None, new: Record | None) -> Operation:
+    """Return the operation that a hand edit of a record is.
+
+    :param old: the record before; None for a new file.
+    :param new: the record after; None for a removed file.
+    :raises Refused: `HAND_MADE` for an edit that only an opsgit command may make.
+    """
+    kind, name = names.place(path)
+    if new is None:
+        refuse("HAND_MADE", f"{path} is never deleted", f"opsgit {kind} --help", path)
+    if kind == "task" and old is not None and old["status"] != new["status"]:
+        return _step(rules, path, old["status"], new["status"])
+    of_kind = [one for one in rules.operations.values() if one.kind == kind]
+    found = next((one for one in of_kind if one.by_hand and one.by_hand(old, new)), None)
+    if found is None:
+        made = next((one.command for one in of_kind if one.finds == NEW), f"opsgit {kind} --help")
+        refuse("HAND_MADE", f"{path} is made by opsgit alone", made.format(id=name), path)
+    return found
+
+
+def _step(rules: RuleBook, path: str, before: str, after: str) -> Operation:
+    task_id = names.place(path).name
+    found = rules.moves.get((before, after))
+    if found is None or found.by_hand is None or before == IN_REVIEW:
+        command = found.command if found else "opsgit task show {id}; opsgit help lifecycle"
+        refuse("HAND_MADE", f"{task_id}: {before} → {after} is not made by hand", command.format(id=task_id), path)
+    return found
 
 
 def _plain(value: Any) -> Any:

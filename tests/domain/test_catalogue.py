@@ -27,6 +27,7 @@ from tests.domain.world import DIGEST, World
 @pytest.mark.parametrize("operation", CATALOGUE, ids=lambda one: one.name)
 def test_each_record_names_only_what_there_is(operation: Operation) -> None:
     assert operation.kind in {*ENTITIES, "managed"}
+    assert operation.who
     assert set(operation.sources) | set(operation.targets) <= set(STATUSES)
     assert set(operation.gates) <= set(GATES)
     assert {who.relation for who in operation.who} <= set(RELATIONS)
@@ -41,6 +42,13 @@ def test_each_name_stands_once() -> None:
     assert len(OPERATIONS) == len(CATALOGUE)
     assert not set(STATE) & set(EVIDENCE)
     assert {gate for one in CATALOGUE for gate in one.gates} == set(GATES)
+
+
+def test_what_ends_a_review_or_a_task_may_use_the_whole_file() -> None:
+    assert {one.name for one in CATALOGUE if one.ends} == {
+        "review.sign-off", "review.approve", "review.reject", "review.withdraw", "task.cancel", "task.trim",
+        "task.deploy-start", "task.deploy-finish", "task.deploy-abandon", "task.rollback",
+    }  # fmt: skip
 
 
 def test_each_relation_has_its_words_in_the_help() -> None:

@@ -596,3 +596,54 @@ def test_the_figures_that_an_agent_brings(imported: Mapping[str, Any], expected:
     world = World.peopled()
     more = {"role": "developer", "key": key_of("new"), "proof": "AAAA", "proved": True}
     assert code(world.ask("agent.add", "boss", "new", imported=imported, **more)) == expected
+
+
+def test_a_task_is_claimed_by_who_may_start_its_pipeline() -> None:
+    world = World.peopled()
+    world.do("task.add", "boss", title="t", pipeline=["dev", "reviewer", "deployer"])
+    assert code(world.ask("task.claim", "qa")) == "RIGHT_MISSING"
+    assert code(world.ask("task.claim", "dev2")) == "NOT_IN_PIPELINE"
+    assert world.do("task.claim", "dev").after == "assigned"
+
+
+def test_nothing_is_imported_over_a_task() -> None:
+    world = in_progress()
+    assert code(world.ask("task.import", "boss", title="t", imported={"status": "done"})) == "ID_TAKEN"
+
+
+def test_a_review_takes_only_so_many_comments() -> None:
+    world = in_review()
+    path = "tasks/t1/T-1.yaml"
+    one = {"by": "qa", "at": AT, "text": "x"}
+    world.branch[path] = {**world.branch[path], "review": {**world.branch[path]["review"], "comments": [one] * 199}}
+    world.do("review.comment", "qa", text="the last")
+    assert code(world.ask("review.comment", "qa", text="one more")) == "COMMENTS_FULL"
+
+
+def test_a_revision_and_a_sign_off_say_what_they_are_about() -> None:
+    world = in_review(["developer", "reviewer", "reviewer", "deployer"])
+    assert code(world.ask("review.revise", "dev", deliverable="", digest=OTHER_DIGEST)) == "DELIVERABLE_REQUIRED"
+    assert code(world.ask("review.sign-off", "qa", digest=DIGEST)) == "STALE"
+    assert code(world.ask("review.sign-off", "qa", digest=DIGEST, round=2)) == "STALE"
+
+
+def test_a_sign_off_counts_while_its_author_fits_the_stage() -> None:
+    world = in_review(["developer", "reviewer", "reviewer", "deployer"])
+    world.do("review.sign-off", "qa", round=1, digest=DIGEST)
+    world.files["ops.yaml"] = {**world.files["ops.yaml"], "roles": {"auditor": {"rights": ["review"]}}}
+    world.files["agents/qa.yaml"] = agent_record("qa", "auditor")
+    assert code(world.ask("review.approve", "qa2", round=1, digest=DIGEST)) == "STAGE_OPEN"
+
+
+def test_a_removed_agent_retires_no_key() -> None:
+    world = World.peopled()
+    world.do("agent.remove", "boss", "dev")
+    assert code(world.ask("agent.retire-key", "boss", "dev", key=key_of("dev"))) == "AGENT_REMOVED"
+
+
+def test_a_deployment_that_failed_is_not_finished_again() -> None:
+    world = done()
+    world.do("task.deploy-start", "ship", digest=DIGEST)
+    world.do("task.deploy-finish", "ship", digest=DIGEST, evidence="exit 1")
+    assert code(world.ask("task.deploy-finish", "ship", digest=DIGEST, evidence="attested")) == "NO_DEPLOYMENT"
+    assert code(world.ask("task.deploy-abandon", "boss")) == "NO_DEPLOYMENT"

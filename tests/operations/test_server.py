@@ -334,15 +334,15 @@ def sshd(hub: Path, tmp_path: Path) -> Iterator[int]:
         "StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitUserEnvironment OPSGIT_PUSHER\nPermitRootLogin yes\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
-    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(box / "config")], stderr=subprocess.PIPE)
-    for _ in range(100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
-    yield port
-    server.terminate()
-    server.wait()
+    command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(box / "config")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield port
+        server.terminate()
 
 
 def test_over_ssh_with_one_key_per_agent(desk: Desk, hub: Path, sshd: int, tmp_path: Path) -> None:
