@@ -48,7 +48,7 @@ BY_RULES = (
 BY_DOORS = (
     ["tests/attacks/test_attacks.py", "-m", ""],
     ["tests/attacks/test_history.py"],
-    ["tests/operations/test_server.py"],
+    ["tests/operations/test_server.py", "tests/operations/test_hooks.py", "-m", ""],
 )
 REST = (["tests/storage", "tests/ledgers"], ["tests/operations"], ["tests/cli"])
 

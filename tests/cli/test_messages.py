@@ -18,30 +18,30 @@ def hint(desk: Desk, *words: str) -> str:
     return str(json.loads(result.err)["error"]["hint"])
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "import state.json", "import {folder}", "task show T-9", "task show ../x", "task add --title x --priority nope", "task list --assigned nobody",
-        "task list --fields nope", "task list --updated-since soon", "agent show nobody", "quota check nope", "quota use nope", "quota set q --limit 3",
-        "quota set q --limit -1 --period daily", "metric set alerts 3", "alert resolve A-9", "history T-9", "whoami --as nobody", "project set nope 1",
-        "project set name x", "report --since soon", "rollback T-2", "rollback T-1 --as eye", "rollback T-1 --as eye --alert A-1", "review approve T-1 --as qa",
-        "review reject T-1 --as qa", "review withdraw T-1", "review sign-off T-1 --as qa", "task start T-1", "task claim T-1 --as dev", "task submit T-1 --output x",
-        "task release T-1", "task assign T-1 --to nobody", "task edit T-1 --title x --as eye", "deploy abandon T-1", "agent add dev --role developer",
-        "agent add --name new --role nope", "agent remove nobody", "agent rotate nobody", "agent ratify 0123456", "agent compromise dev --since 0123456", "clone nowhere {folder}",
-        "server install {folder}", "init --project x --state-dir {folder}", "fmt nope", "task trim T-1 --keep 5",
-    ],
-)  # fmt: skip
-def test_a_hint_never_repeats_the_command(deployed: Desk, command: str) -> None:
-    words = command.format(folder=deployed.path).split()
-    if words[0] in ("clone", "server", "init"):
-        deployed.capsys.readouterr()
-        assert main([*words, "--json"]) not in (0, 1)
-        said = str(json.loads(deployed.capsys.readouterr().err)["error"]["hint"])
-    else:
-        said = hint(deployed, *words)
-    assert said
-    assert shlex.join(words) not in said
-    assert "opsgit " + " ".join(words) not in said
+REFUSED = [
+    "import state.json", "import {folder}", "task show T-9", "task show ../x", "task add --title x --priority nope", "task list --assigned nobody",
+    "task list --fields nope", "task list --updated-since soon", "agent show nobody", "quota check nope", "quota use nope", "quota set q --limit 3",
+    "quota set q --limit -1 --period daily", "metric set alerts 3", "alert resolve A-9", "history T-9", "whoami --as nobody", "project set nope 1",
+    "project set name x", "report --since soon", "rollback T-2", "rollback T-1 --as eye", "rollback T-1 --as eye --alert A-1", "review approve T-1 --as qa",
+    "review reject T-1 --as qa", "review withdraw T-1", "review sign-off T-1 --as qa", "task start T-1", "task claim T-1 --as dev", "task submit T-1 --output x",
+    "task release T-1", "task assign T-1 --to nobody", "task edit T-1 --title x --as eye", "deploy abandon T-1", "agent add dev --role developer",
+    "agent add --name new --role nope", "agent remove nobody", "agent rotate nobody", "agent ratify 0123456", "agent compromise dev --since 0123456", "clone nowhere {folder}",
+    "server install {folder}", "init --project x --state-dir {folder}", "fmt nope", "task trim T-1 --keep 5",
+]  # fmt: skip
+
+
+def test_a_hint_never_repeats_the_command(deployed: Desk) -> None:
+    for command in REFUSED:
+        words = command.format(folder=deployed.path).split()
+        if words[0] in ("clone", "server", "init"):
+            deployed.capsys.readouterr()
+            assert main([*words, "--json"]) not in (0, 1), command
+            said = str(json.loads(deployed.capsys.readouterr().err)["error"]["hint"])
+        else:
+            said = hint(deployed, *words)
+        assert said, command
+        assert shlex.join(words) not in said
+        assert "opsgit " + " ".join(words) not in said
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_five_minutes(tmp_path: Path) -> None:
     done = shell("\n".join(BLOCKS[2:]), tmp_path)
     assert done.returncode == 0, done.stderr

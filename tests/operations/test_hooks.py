@@ -81,6 +81,7 @@ def test_an_edit_that_is_staged_and_gone_from_the_checkout(task: Desk) -> None:
     assert done.returncode != 0 and "HAND_MADE" in done.stderr and "DISK" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_gate_is_added_made_executable_and_removed_by_hand(task: Desk) -> None:
     gate = task.path / "gates/deploy.sh"
     gate.parent.mkdir()
@@ -119,6 +120,7 @@ def test_what_is_no_legal_operation_is_refused_with_its_code(task: Desk, what: s
     assert (task.path / "tasks/t1/T-1.yaml").read_text() == edited
 
 
+@pytest.mark.slow
 def test_amending_merging_two_files_and_empty_commits_are_refused(in_review: Desk) -> None:
     in_review.ok("task", "add", "--title", "Two")
     assert "not amended" in commit(in_review.path, "--amend", "-m", "x").stderr
@@ -227,6 +229,7 @@ def test_a_symlink_and_hooks_that_are_elsewhere(task: Desk) -> None:
     assert set(task.ok("hooks", "status", "--json").json["hooks"].values()) == {"elsewhere"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "note"), [(["-m", "#12 fixes"], "#12 fixes"), (["-v", "-e", "-m", "kept"], "kept")])
 def test_the_note_is_what_was_written(task: Desk, words: list[str], note: str) -> None:
     edit(task, "title: One", "title: x")

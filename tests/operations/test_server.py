@@ -101,6 +101,7 @@ def test_too_much_and_too_large_are_refused(desk: Desk, hub: Path) -> None:
     assert refused.returncode != 0 and "TOO_LARGE" in refused.stderr
 
 
+@pytest.mark.slow
 def test_hostile_pushers_environments_change_nothing(desk: Desk, hub: Path, tmp_path: Path) -> None:
     assert push(desk.path, str(hub)).returncode == 0
     evil(desk)
@@ -141,6 +142,7 @@ def unsigned(path: Path) -> str:
     return git(path, "-c", "commit.gpgSign=false", "commit-tree", "main^{tree}", "-p", "main", "-m", "evil").strip()
 
 
+@pytest.mark.slow
 def test_a_push_is_judged_by_what_is_there_and_not_by_what_it_says(in_review: Desk, hub: Path) -> None:
     assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
     tips = [git(hub, "rev-parse", ref).strip() for ref in ("main", "review/T-1")]
@@ -157,6 +159,7 @@ def test_a_push_is_judged_by_what_is_there_and_not_by_what_it_says(in_review: De
         assert [git(hub, "rev-parse", ref).strip() for ref in ("main", "review/T-1")] == tips
 
 
+@pytest.mark.slow
 def test_a_verdict_does_not_rewind_the_review_in_the_same_push(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     push(in_review.path, str(hub), "main", "review/T-1")
     late = Desk(tmp_path / "late", in_review.capsys)
@@ -171,6 +174,7 @@ def test_a_verdict_does_not_rewind_the_review_in_the_same_push(in_review: Desk, 
     assert git(hub, "for-each-ref") == before
 
 
+@pytest.mark.slow
 def test_a_whole_round_after_the_other_in_one_push(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     """A verdict, the next submission and its words, all new to the server; the review before main."""
     push(in_review.path, str(hub), "main", "review/T-1")
@@ -185,6 +189,7 @@ def test_a_whole_round_after_the_other_in_one_push(in_review: Desk, hub: Path, t
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_pushes_are_judged_and_taken_one_at_a_time(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     """A verdict and a comment at once: each alone is fine, but the verdict would leave the comment out."""
     push(in_review.path, str(hub), "main", "review/T-1")
@@ -203,6 +208,7 @@ def test_pushes_are_judged_and_taken_one_at_a_time(in_review: Desk, hub: Path, t
     assert "BAD_MERGE" in second.stderr or second.returncode == 0
 
 
+@pytest.mark.slow
 def test_who_lost_the_key_adds_no_words_to_a_review(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     """By naming an older ledger, a removed agent could still speak; what a first push brings is history."""
     in_review.ok("review", "comment", "T-1", "--text", "before", "--as", "eye")
@@ -224,6 +230,7 @@ def test_who_lost_the_key_adds_no_words_to_a_review(in_review: Desk, hub: Path, 
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_new_round_is_not_taken_for_more_of_the_last(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     """The server still has the longer branch of the round before when a removed agent speaks in the next."""
     for number in range(3):
@@ -345,6 +352,7 @@ def sshd(hub: Path, tmp_path: Path) -> Iterator[int]:
         server.terminate()
 
 
+@pytest.mark.slow
 def test_over_ssh_with_one_key_per_agent(desk: Desk, hub: Path, sshd: int, tmp_path: Path) -> None:
     assert push(desk.path, str(hub)).returncode == 0
     git(hub, "config", "opsgit.pusherVariable", "OPSGIT_PUSHER")
@@ -413,6 +421,7 @@ class Backend(http.server.BaseHTTPRequestHandler):
         return body
 
 
+@pytest.mark.slow
 def test_over_http_with_passwords(desk: Desk, hub: Path) -> None:
     assert push(desk.path, str(hub)).returncode == 0
     git(hub, "config", "opsgit.pusherVariable", "REMOTE_USER")
