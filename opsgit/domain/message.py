@@ -12,6 +12,7 @@ from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Change, Edit
 
 REVERTS = re.compile(rf"This reverts commit ({names.COMMIT_ID})\.\Z")
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 DISGUISE = re.compile(r"^( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 DISGUISED = re.compile(r"^ ( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 
@@ -22,7 +23,8 @@ class Message(Value):
 
     `ref` is the full name of the branch that the commit was made for. `ledger` is the ledger commit by which a commit
     on a review branch is decided (None on the ledger). `files` holds pairs of a path and a SHA-256 in hex (`-` for a
-    removed file). `reverts` is the id of the commit that a rollback reverts.
+    removed file). `reverts` is the id of the commit that a rollback reverts. `id` is the operation's own id: it makes
+    each commit unique.
     """
 
     subject: str
@@ -33,13 +35,14 @@ class Message(Value):
     ledger: str | None
     files: tuple[tuple[str, str], ...]
     reverts: str | None = None
+    id: str = ""
 
 
 def generate(change: Change, repository: str, ref: str, ledger: str | None = None) -> str:
     """Return the message of a change: subject, body, note and trailers.
 
-    The trailers are Opsgit-Op, Opsgit-Repo, Opsgit-Ledger (review branches only) and one Opsgit-File per file, in this
-    order.
+    The trailers are Opsgit-Op, Opsgit-Repo, Opsgit-Ledger (review branches only), Opsgit-Id and one Opsgit-File per
+    file, in this order.
 
     :param repository: the project's repository id.
     :param ref: the full name of the branch that the commit is for.
@@ -48,6 +51,7 @@ def generate(change: Change, repository: str, ref: str, ledger: str | None = Non
     trailers = [f"Opsgit-Op: {change.request.op}", f"Opsgit-Repo: {repository} {ref}"]
     if ledger:
         trailers.append(f"Opsgit-Ledger: {ledger}")
+    trailers.append(f"Opsgit-Id: {change.request.id}")
     trailers += [f"Opsgit-File: {edit.path} sha256:{_digest(edit)}" for edit in change.edits]
     parts = [change.subject, change.body, hide(change.request.note), "\n".join(trailers)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -78,6 +82,9 @@ def parse(message: str) -> Message:
     op, place = found.get("Opsgit-Op", [""])[0], found.get("Opsgit-Repo", [""])[0].split(" ")
     if len(paragraphs) < 2 or not op or len(place) != 2:
         refuse("MESSAGE_MISMATCH", "the message has no opsgit trailers", "opsgit help format")
+    op_id = found.get("Opsgit-Id", [""])[0]
+    if not ID.match(op_id):
+        refuse("MESSAGE_MISMATCH", f"{op_id!r} is no id of an operation", "opsgit help format")
     ledger = found.get("Opsgit-Ledger", [None])[0]
     if ledger is not None and not names.COMMIT.match(ledger):
         refuse("MESSAGE_MISMATCH", f"{ledger!r} is no commit id", "opsgit help format")
@@ -93,6 +100,7 @@ def parse(message: str) -> Message:
         ledger=ledger,
         files=tuple(_file(value) for value in found.get("Opsgit-File", [])),
         reverts=reverts[1] if reverts else None,
+        id=op_id,
     )
 
 

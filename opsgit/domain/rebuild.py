@@ -39,7 +39,7 @@ def request(
     """
     operation = rules.operations.get(message.op)
     if operation and operation.kind == "managed":
-        return Request(message.op, actor, "", {"files": dict(after)}, message.note)
+        return Request(message.op, actor, "", {"files": dict(after)}, message.note, message.id)
     if len(after) != 1:
         refuse("CONTENT_MISMATCH", f"{message.op} writes one file, not {len(after)}", "opsgit help format")
     (path, new), (old,) = next(iter(after.items())), before.values()
@@ -53,7 +53,7 @@ def request(
         refuse("CONTENT_MISMATCH", why, "opsgit help lifecycle", path)
     if message.reverts:
         fields["reverts"] = message.reverts
-    return Request(message.op, actor, place.name, fields, message.note)
+    return Request(message.op, actor, place.name, fields, message.note, message.id)
 
 
 def nothing(_: Record | None, __: Record) -> Fields:

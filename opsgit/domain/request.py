@@ -141,7 +141,8 @@ class Request(Value):
     """One operation that an actor asks for.
 
     `target` is the id or name of the entity. `fields` holds the arguments, as the operation's record in the catalogue
-    names them. `note` is the text for the message, in the form that `text.tidy` returns.
+    names them. `note` is the text for the message, in the form that `text.tidy` returns. `id` is the operation's own id
+    (`message.ID`); a request that is only asked about has none.
     """
 
     op: str
@@ -149,6 +150,7 @@ class Request(Value):
     target: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    id: str = ""
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return one argument, or `default` when it is not given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from opsgit.domain import names, policy
@@ -117,7 +118,7 @@ def _commit(session: Session, name: str) -> str:
 
 
 def _with(request: Request, more: dict[str, Any]) -> Request:
-    return Request(request.op, request.actor, request.target, {**request.fields, **more}, request.note)
+    return replace(request, fields={**request.fields, **more})
 
 
 def remove(session: Session, name: str) -> list[Written]:

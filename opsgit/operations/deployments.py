@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from opsgit.domain import vocabulary
@@ -96,9 +97,7 @@ def _roll(session: Session, asked: Request, command: Run, gates: str | None, exp
     ended = _run(session, command, gates, task_id, "rollback", None)
     if ended.output.strip() and ended.evidence != expected:
         session.notices.append(f"the rollback command's last words: {ended.output.strip()[-300:]}")
-    return write(
-        session, Request(asked.op, asked.actor, task_id, {**asked.fields, "evidence": ended.evidence}, asked.note)
-    )
+    return write(session, replace(asked, fields={**asked.fields, "evidence": ended.evidence}))
 
 
 def abandon(session: Session, task_id: str) -> list[Written]:

@@ -19,7 +19,7 @@ from opsgit.storage import git, schema, sshsig
 from opsgit.storage.checkout import Checkout
 from opsgit.storage.disk import need_empty
 from opsgit.storage.keys import KeyStore
-from opsgit.storage.ledger import seal
+from opsgit.storage.ledger import new_id, seal
 from opsgit.storage.objects import FILE, Commit, Entry, Objects
 from opsgit.storage.repository import Repository
 
@@ -91,7 +91,7 @@ def _genesis(repository: Repository, project: str, name: str, now: int) -> None:
         *managed(project, identity, at),
         Edit(names.path_of("agent", name), canonical.emit("agent", record), record),
     ]
-    request = Request("project.init", name)
+    request = Request("project.init", name, id=new_id())
     change = Change(request, "project: founded", tuple(sorted(edits, key=lambda e: e.path)), "ledger", at)
     objects = Objects(repository.git)
     files = {edit.path: Entry(FILE, objects.add("blob", edit.content or b"")) for edit in change.edits}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opsgit.domain import agents, message, names, times
@@ -19,7 +19,7 @@ from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage import checkout, log
 from opsgit.storage.branch import newest, overlaid
 from opsgit.storage.disk import Damaged
-from opsgit.storage.ledger import move_refs, seal
+from opsgit.storage.ledger import move_refs, new_id, seal
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, parse_commit
 from opsgit.storage.repository import Repository
 
@@ -114,7 +114,7 @@ class Transaction:
 
         :raises Refused: if the rule book refuses the request; `REVIEW_BRANCH_MISSING`; as `ledger.seal`.
         """
-        change = self.decide(request)
+        change = self.decide(request if request.id else replace(request, id=new_id()))
         branch = self.branch(request.target) if change.on != LEDGER else None
         if change.on != LEDGER and branch is None:
             refuse("REVIEW_BRANCH_MISSING", half_pushed(request.target), mend_half_pushed(request.target))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable
 
 from opsgit.domain.model import Agent
@@ -41,6 +42,14 @@ def move_refs(
             refuse("BUSY", f"git holds {locked[1]}, or a crash left it there",
                    "try again; if no git is running: opsgit doctor --fix")  # fmt: skip
         refuse("REF_MOVED", f"a ref was moved by somebody else: {said[-300:]}", "try again")
+
+
+def new_id() -> str:
+    """Return a new random id of an operation.
+
+    It makes each commit unique: two clones of one agent may do the same thing in the same second.
+    """
+    return secrets.token_hex(8)
 
 
 def seal(keys: KeyStore, agent: Agent, commit: Commit, width: int) -> bytes:

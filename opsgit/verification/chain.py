@@ -203,7 +203,7 @@ class Chain:
         self.judge.same_tree(None, commit, pairs)
         people = [path for path in files if path.startswith("agents/")]
         agent, project = self._founder(commit, people)
-        change = Change(Request(said.op, agent.name), "project: founded", self._edits(files), LEDGER, "")
+        change = Change(Request(said.op, agent.name, id=said.id), "project: founded", self._edits(files), LEDGER, "")
         if others or FOUNDED - set(files):
             refuse("BAD_GENESIS", f"a project is not founded with {sorted(others) or sorted(files)} alone", HINT)
         if said.op != "project.init" or message.generate(change, project, names.MAIN) != commit.message:

@@ -6,7 +6,6 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from opsgit.domain.request import Change, Request, Snapshot
 from opsgit.domain.rules import RuleBook
 from opsgit.domain.text import tidy
 from opsgit.domain.vocabulary import IN_REVIEW
+from opsgit.storage.ledger import new_id
 from opsgit.storage.objects import Objects, Pair
 from opsgit.storage.repository import Repository
 from opsgit.verification.replay import Judge
@@ -146,8 +146,8 @@ class HandEdit:
         else:
             path = next(iter(after))
             op = operation_of(self.rules, path, before[path], after[path])
-        claim = Message("", note, op.name, "", "", None, ())
-        return replace(rebuild.request(self.rules, claim, actor, before, after), note=note)
+        claim = Message("", note, op.name, "", "", None, (), id=new_id())
+        return rebuild.request(self.rules, claim, actor, before, after)
 
     def _command(self, op: str, target: str) -> str:
         """Return the command that carries out an operation."""

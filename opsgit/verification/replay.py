@@ -7,7 +7,7 @@ commit's own. Nothing is read from the checkout.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opsgit.domain import agents, canonical, message, names, rebuild, rules
@@ -111,7 +111,7 @@ class Judge:
             return request
         get, repository = request.get, snapshot.project.repository
         proved = sshsig.proves(repository, request.target, str(get("key")), str(get("proof")))
-        return Request(said.op, agent.name, request.target, {**request.fields, "proved": proved}, said.note)
+        return replace(request, fields={**request.fields, "proved": proved})
 
     def content(self, path: str, entry: Entry | None, in_form: bool = True) -> Any:
         """Return the content of a path after a commit, in the form that `rebuild.request` expects.

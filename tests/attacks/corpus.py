@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -626,6 +627,9 @@ def restoring(forge: Forge) -> str:
 many("MESSAGE_MISMATCH", "message", {
     "another subject": lambda f: title(f, text=lambda t: t.replace("T-6: edit", "T-6: assigned → done")),
     "a word more": lambda f: title(f, text=lambda t: t.replace("\n\nOpsgit-Op", "\n\nadded\n\nOpsgit-Op") + "\n"),
+    "no id": lambda f: title(f, text=lambda t: re.sub("Opsgit-Id: .*\n", "", t)),
+    "an id that is none": lambda f: title(f, text=lambda t: re.sub("(Opsgit-Id: ).*", r"\1a b", t)),
+    "two ids": lambda f: title(f, text=lambda t: re.sub("(Opsgit-Id: .*\n)", r"\1\1", t)),
     "a trailer twice": lambda f: title(f, text=lambda t: t.replace("Opsgit-Op", "Opsgit-Op: task.edit\nOpsgit-Op", 1)),
     "another digest": lambda f: title(f, text=lambda t: t[:-65] + "0" * 64 + "\n"),
     "trailers in another order": lambda f: title(f, text=lambda t: swapped(t)),
@@ -776,6 +780,7 @@ def about_a_managed_file(forge: Forge, ref: str, ledger: str, *parents: str) -> 
     lines = [
         f"Opsgit-Op: review.comment\nOpsgit-Repo: {forge.identity} {ref}",
         ledger,
+        "Opsgit-Id: x",
         "Opsgit-File: .pre-commit-config.yaml sha256:0",
     ]
     tree = git(forge.path, "rev-parse", f"{parents[0]}^{{tree}}").strip()

@@ -104,7 +104,7 @@ class Forge:
         note: str,
         body: str,
     ) -> str:
-        change = Change(Request(op, by, target, {}, note), subject, edits, "ledger", "", body=body)
+        change = Change(Request(op, by, target, {}, note, "forged"), subject, edits, "ledger", "", body=body)
         return message.generate(change, self.identity, ref, ledger)
 
     def act(

@@ -8,7 +8,7 @@ from opsgit.domain import message
 from opsgit.domain.refusals import Refused
 
 REPOSITORY = "0" * 32
-GOOD = f"T-1: new → backlog\n\nOpsgit-Op: task.add\nOpsgit-Repo: {REPOSITORY} refs/heads/main\n"
+GOOD = f"T-1: new → backlog\n\nOpsgit-Op: task.add\nOpsgit-Repo: {REPOSITORY} refs/heads/main\nOpsgit-Id: a1\n"
 
 
 def test_the_parts_of_a_message() -> None:
@@ -29,6 +29,10 @@ def test_the_parts_of_a_message() -> None:
         GOOD.replace(" refs/heads/main", ""),
         GOOD.replace("refs/heads/main", "refs/heads/main and more"),
         GOOD + "Opsgit-Ledger: main\n",
+        GOOD.replace("Opsgit-Id: a1\n", ""),
+        GOOD.replace("a1", ""),
+        GOOD.replace("a1", "a 1"),
+        GOOD.replace("a1", "x" * 65),
     ],
 )
 def test_what_is_no_message_of_opsgit(text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opsgit.domain import message, names, rebuild, rules
@@ -80,7 +80,7 @@ class World:
             fields = {"command": self.snapshot().project.deploy.command, **fields}
         if op == "task.deploy-finish" and self.names("tasks/t1") and self.task().deployment:
             fields = {"started": self.task().deployment.started, **fields}
-        return decide(self.snapshot(target), Request(op, actor, target, fields, note), self.now)
+        return decide(self.snapshot(target), Request(op, actor, target, fields, note, f"i{self.count}"), self.now)
 
     def do(self, op: str, actor: str, target: str = "T-1", note: str = "", **fields: Any) -> Change:
         """Decide and apply; the request must be legal."""
@@ -132,5 +132,5 @@ def replayed(world: World, change: Change) -> Change | Refusal:
     }
     request = rebuild.request(rules.in_force(snapshot.project), said, change.request.actor, before, after)
     if "proved" in change.request.fields:
-        request = Request(request.op, request.actor, request.target, {**request.fields, "proved": True}, request.note)
+        request = replace(request, fields={**request.fields, "proved": True})
     return decide(snapshot, request, world.now)

@@ -62,7 +62,7 @@ class Bench:
         """Write a commit that reads as one of a review branch, signed by no key of anybody."""
         objects = self.objects
         trailer = f"Opsgit-Ledger: {self.tip(names.MAIN)}\n" if ledger else ""
-        text = f"T-1: x\n\nOpsgit-Op: review.comment\nOpsgit-Repo: r {REF}\n{trailer}"
+        text = f"T-1: x\n\nOpsgit-Op: review.comment\nOpsgit-Repo: r {REF}\n{trailer}Opsgit-Id: x\n"
         commit = Commit(objects.root(base), parents, name, "x@y", 1_700_000_000, "", text)
         made = objects.add("commit", signed_commit(unsigned_commit(commit), NO_SIGNATURE))
         objects.write()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,6 +103,17 @@ def test_a_ref_that_somebody_else_moved_is_a_conflict_and_nothing_is_written(des
         second.publish()
     assert caught.value.refusal.code == "REF_MOVED"
     assert desk.refs() == before
+    session.repository.close()
+
+
+def test_the_same_operation_in_the_same_second_is_another_commit(desk: Desk) -> None:
+    """Two clones of one agent may use a quota at once; were both the same bytes, both pushes would succeed."""
+    desk.ok("quota", "set", "q", "--limit", "1", "--period", "daily")
+    session = desk.session()
+    now = time.time()
+    session.clock = lambda: now
+    use = Request("quota.use", "dev", "q", {"amount": 1})
+    assert session.transaction().perform(use).id != session.transaction().perform(use).id
     session.repository.close()
 
 

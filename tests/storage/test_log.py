@@ -25,7 +25,7 @@ def said(subject: str, op: str = "task.start", note: str = "", path: str | None 
 
 
 def text(subject: str, op: str = "task.start", path: str = PATH) -> str:
-    return f"{subject}\n\nOpsgit-Op: {op}\nOpsgit-Repo: r refs/heads/main\nOpsgit-File: {path} sha256:-\n"
+    return f"{subject}\n\nOpsgit-Op: {op}\nOpsgit-Repo: r refs/heads/main\nOpsgit-Id: x\nOpsgit-File: {path} sha256:-\n"
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_the_log_of_a_real_ledger_tells_a_task_s_life(deployed: Desk, output: Pa
 def test_a_deploy_commit_is_found_by_its_operation_and_not_by_words_in_a_note(deployed: Desk) -> None:
     repository = Git(deployed.path / ".git")
     deploy = git(deployed.path, "rev-parse", "main").strip()
-    words = "x\n\nOpsgit-Op: task.deploy-finish\nOpsgit-Repo: r refs/heads/main"
+    words = "x\n\nOpsgit-Op: task.deploy-finish\nOpsgit-Repo: r refs/heads/main\nOpsgit-Id: x"
     for as_note in (words, f"y\n\n{words}\n"):
         deployed.ok("task", "comment", "T-1", "--text", "see", "--as", "dev", "--note", as_note)
     tip = git(deployed.path, "rev-parse", "main").strip()
