@@ -158,15 +158,17 @@ def compromise(session: Session, as_json: bool, name: str, since: str) -> None:
 
 
 @command.command("ratify", epilog="\b\nExample:\n  opsgit agent ratify 3f2a91c --reason 'dev says it was dev'")
-@subject("commit", "--commit")
+@click.argument("commits", metavar="COMMIT...", nargs=-1, required=True)
+@click.option("--undone", is_flag=True, help="Do not accept them: their effect was undone by other operations.")
 @writing
 @common
-def ratify(session: Session, as_json: bool, name: str) -> None:
-    """Accept a commit that a compromised key signed.
+def ratify(session: Session, as_json: bool, commits: tuple[str, ...], undone: bool) -> None:
+    """Accept commits that a compromised key signed, one by one or as a range A..B.
 
-    The commit is then no finding of opsgit verify.
+    They are then no findings of opsgit verify, and approvals among them count again. With --undone they are no findings
+    any more either, but nothing can rest on them.
     """
-    wrote(session, agents.ratify(session, name), as_json)
+    wrote(session, agents.ratify(session, commits, undone), as_json)
 
 
 @command.command("checkout", epilog="\b\nExample:\n  opsgit agent checkout dev ../dev-state")

@@ -136,28 +136,50 @@ def retire_key(context: Context, agent: Agent) -> Agent:
 def compromise(context: Context, agent: Agent) -> Agent:
     """Mark all keys of an agent as compromised since a commit, the cut-off.
 
-    Commits with these keys that are not in the cut-off's history become findings until they are ratified. A new cut-off
-    is added to the earlier ones, so that no finding disappears.
+    Commits with these keys that are not in the cut-off's history become findings until they are ratified. An earlier
+    cut-off stays, so that no finding disappears; a later one than a key has already changes nothing for it.
 
-    :raises Refused: `BAD_VALUE` when `since` is not a commit id.
+    :raises Refused: `BAD_VALUE` when `since` is not a commit id; `NOT_FOUND` when it is not in the ledger's history.
     """
-    since = _commit(context, "since")
-    spoiled = (replace(k, state="compromised", since=tuple(dict.fromkeys((*k.since, since)))) for k in agent.keys)
-    return replace(agent, keys=tuple(spoiled))
+    since, reaches = _commit(context, "since"), context.snapshot.reader.reaches
+    if not reaches(since):
+        refuse("NOT_FOUND", f"{since[:10]} is no commit of the ledger", "git log --oneline main", "since")
+
+    def cut(key: Key) -> Key:
+        if any(reaches(one, since) for one in key.since):
+            return replace(key, state="compromised")
+        return replace(key, state="compromised", since=(*(c for c in key.since if not reaches(since, c)), since))
+
+    return replace(agent, keys=tuple(map(cut, agent.keys)))
 
 
 def ratify(context: Context, agent: Agent) -> Agent:
-    """Accept one commit that a compromised key signed.
+    """Accept commits that a compromised key signed, or record that their effect was undone.
 
-    :raises Refused: `BAD_VALUE` when `commit` is not a commit id; `NOTHING_CHANGES` when no key is compromised or the
-        commit is ratified for all of them.
+    :raises Refused: `BAD_VALUE` when one of `commits` is neither a commit id nor a range `A..B`; `NOTHING_CHANGES` when
+        no key is compromised or all of them have these commits.
     """
-    commit = _commit(context, "commit")
-    new = [k.state == "compromised" and commit not in k.ratified for k in agent.keys]
-    taken = (replace(k, ratified=(*k.ratified, commit)) if n else k for k, n in zip(agent.keys, new, strict=True))
-    if not any(new):
-        refuse("NOTHING_CHANGES", f"{agent.name} has no compromised key, or the commit is ratified", "opsgit verify")
-    return replace(agent, keys=tuple(taken))
+    commits = sorted({_commit_or_range(one) for one in context.request.get("commits")})
+    undone = bool(context.request.get("undone"))
+
+    def with_commits(key: Key) -> Key:
+        known = key.undone if undone else key.ratified
+        new = [one for one in commits if one not in known]
+        if key.state != "compromised" or not new:
+            return key
+        return replace(key, undone=(*known, *new)) if undone else replace(key, ratified=(*known, *new))
+
+    keys = tuple(map(with_commits, agent.keys))
+    if keys == agent.keys:
+        refuse("NOTHING_CHANGES", f"{agent.name} has no compromised key, or that is recorded already", "opsgit verify")
+    return replace(agent, keys=keys)
+
+
+def _commit_or_range(text: str) -> str:
+    after, _, until = text.rpartition("..")
+    if not COMMIT.match(until) or (after and not COMMIT.match(after)) or text.startswith(".."):
+        refuse("BAD_VALUE", f"{text!r} is neither a commit id nor a range A..B", "git log --format=%H", "commits")
+    return text
 
 
 def _commit(context: Context, name: str) -> str:

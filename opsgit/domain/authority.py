@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opsgit.domain import policy, times
+from opsgit.domain import names, policy, standing, times
 from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Quota, Task
 from opsgit.domain.operation import Who
@@ -156,9 +156,10 @@ def alerted(context: Context, who: Who, task: Task) -> None:
     alert = context.snapshot.alert(str(alert_id))
     deployed = times.seconds((task.deployment and task.deployment.finished) or context.at)
     fits = alert.status == "open" and alert.task == task.id and alert.raised_by != context.me
-    if not fits or times.seconds(alert.raised) < deployed:
+    stolen = standing.voided_by(context.snapshot, names.path_of("alert", alert.id), "alert.raise", [alert.raised_by])
+    if not fits or stolen or times.seconds(alert.raised) < deployed:
         refuse("ALERT_UNFIT", f"alert {alert.id} is no ground for {context.me} to roll back {task.id}: it must be "
-               f"open, on this task, raised since the deployment, by somebody else; {others}",
+               f"open, on this task, raised since the deployment, by somebody else with a good key; {others}",
                f'another observer: opsgit alert raise --task {task.id} --message "..."')  # fmt: skip
 
 

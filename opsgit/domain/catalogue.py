@@ -216,8 +216,8 @@ CATALOGUE = (
         gates=(
             "every earlier stage signed off",
             "the open stage is the actor's",
-            "the sign-offs stand",
-            "what was said on the branch stands",
+            "the sign-offs fit their stages",
+            "sign-offs and revisions stand",
             "the round that was seen",
             "the deliverable has the submitted digest",
         ),
@@ -251,6 +251,7 @@ CATALOGUE = (
         gates=(
             "no deployment runs",
             "a review here approved it",
+            "the approval stands",
             "the deliverable has the approved digest",
             "the command that was seen",
         ),
@@ -270,7 +271,12 @@ CATALOGUE = (
         sources=(DONE,),
         targets=(DEPLOYED, DONE),
         reaches=deployments.finished_as,
-        gates=("the deployment that was started", "when it succeeded, the approved digest"),
+        gates=(
+            "the start of the deployment stands",
+            "the deployment that was started",
+            "when it succeeded, the approved digest",
+            "when it succeeded, the approval stands",
+        ),
         arguments={"evidence": TEXT.needed(), "digest": TEXT, "started": TEXT},
         actor="last stage",
         word="deploy failed",
@@ -487,7 +493,7 @@ CATALOGUE = (
         agents.rotate,
         rebuild.new_key,
         "opsgit agent rotate {id}",
-        gates=("the agent is active", "the key is proved and unused"),
+        gates=("the agent is active", "there is room for a key", "the key is proved and unused"),
         arguments=KEY,
         word="key rotated",
     ),
@@ -512,6 +518,7 @@ CATALOGUE = (
         gates=("another orchestrator can sign",),
         arguments={"since": TEXT.needed()},
         word="keys compromised",
+        ends=True,
     ),
     Operation(
         "agent.ratify",
@@ -520,8 +527,8 @@ CATALOGUE = (
         agents.ratify,
         rebuild.ratified,
         "opsgit agent ratify COMMIT",
-        arguments={"commit": TEXT.needed()},
-        word="commit ratified",
+        arguments={"commits": TEXTS.needed(), "undone": FLAG},
+        word="commits ratified",
     ),
     # --- the rest -------------------------------------------------------------------------------------------------
     Operation(

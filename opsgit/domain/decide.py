@@ -146,9 +146,10 @@ def _edit(kind: str, target: str, record: Record) -> Edit:
 def _fitting(context: Context, change: Change) -> Change:
     """Refuse a record that its schema would not accept, and a file that is too large.
 
-    Operations on a task leave some bytes free, so that the operations that end a review or a task still fit.
+    Operations on a task or an agent leave some bytes free, so that the operations that end a review or a task, or that
+    declare keys compromised, still fit.
     """
-    room = canonical.ROOM if context.operation.kind == "task" and not context.operation.ends else 0
+    room = canonical.ROOM if context.operation.kind in ("task", "agent") and not context.operation.ends else 0
     for edit in change.edits:
         if edit.record is not None:
             schemas.check(names.place(edit.path).kind, edit.record, edit.path, context.snapshot.reader.schema)

@@ -7,19 +7,19 @@ neither, so it checks only the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from opsgit.domain import authority, names, policy
+from opsgit.domain import authority, names, policy, standing
 from opsgit.domain.context import Context
 from opsgit.domain.dependencies import open_dependencies
 from opsgit.domain.model import Agent, Review, Submission, Task
-from opsgit.domain.operation import Operation, Who
+from opsgit.domain.operation import Who
 from opsgit.domain.refusals import refuse
-from opsgit.domain.request import BranchAction, Snapshot
-from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHESTRATE, REVIEW, WORK
+from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHESTRATE, WORK
 
 COMMENTS_MAX = 200
+KEYS_MAX = 100
 CREATOR_EDITS = frozenset({"title", "description", "tags", "priority"})
 UNTIL_START = frozenset({"pipeline", "depends_on"})
 ATTESTED = "attested"  # no command is set: the agent's signature is the only evidence
@@ -107,6 +107,11 @@ def dependencies_met(context: Context, task: Task) -> None:
     if unmet:
         named = ", ".join(f"{other}, which is {context.snapshot.task(other).status}" for other in unmet)
         refuse("DEPENDENCY_OPEN", f"{task.id} depends on {named}", f"opsgit task show {unmet[0]}")
+    for other in map(context.snapshot.task, task.depends_on):
+        why = standing.void_approval(context.snapshot, other)
+        if why:
+            refuse("DEPENDENCY_OPEN", f"{task.id} depends on {other.id}, whose approval does not count: {why}",
+                   _review_again(other))  # fmt: skip
 
 
 def deliverable_named(context: Context, _: Task) -> None:
@@ -267,17 +272,15 @@ def digest_as_submitted(context: Context, task: Task) -> None:
                f'opsgit review reject {task.id} --as {context.me} --reason "changed after submission"')  # fmt: skip
 
 
-def sign_offs_stand(context: Context, task: Task) -> None:
-    """Require that each sign-off is for this digest, and that its author may still give it.
+def sign_offs_fit(context: Context, task: Task) -> None:
+    """Require that each sign-off is for this digest, and that its author still fits the stage.
 
     Its author is no contributor: a revision, which makes contributors during a review, voids every sign-off.
 
     :raises Refused: `STAGE_OPEN`, `DELIVERABLE_REQUIRED`.
     """
     for mark in review_of(task).sign_offs:
-        agent = context.snapshot.agent(mark.by)
-        held = REVIEW in policy.rights(context.project, agent)
-        if not held or not policy.matches(task.pipeline[mark.stage], agent):
+        if not policy.matches(task.pipeline[mark.stage], context.snapshot.agent(mark.by)):
             refuse("STAGE_OPEN", f"the sign-off of {mark.by} on {task.id} no longer counts",
                    f'opsgit review reject {task.id} --as {context.me} --reason "sign-off void"')  # fmt: skip
         if mark.digest != submission_of(task).digest:  # doubled: revising voids every sign-off
@@ -285,34 +288,23 @@ def sign_offs_stand(context: Context, task: Task) -> None:
 
 
 def branch_stands(context: Context, task: Task) -> None:
-    """Require that the author of each operation on the review branch still has the right and the key for it.
+    """Require that the authors of the sign-offs and of the latest revision may still give them.
 
     Those operations were decided by an earlier state, but the approval takes effect now. A verdict that approves
     nothing (rejected, withdrawn) and cancelling do not have this gate.
 
-    :raises Refused: `WORDS_VOID`.
+    :raises Refused: `APPROVAL_VOID`.
     """
-    for action in context.snapshot.branch_actions():
-        lost = lost_by(context.snapshot, action, context.rules.operations)
+    snapshot, hint = context.snapshot, f"opsgit review withdraw {task.id}, or review reject, then a new round"
+    basis = list(standing.counted(snapshot.branch_actions()))
+    for signed in basis:
+        lost = standing.lost_by(snapshot, signed, context.rules.operations)
         if lost:
-            refuse("WORDS_VOID", f"{action.by} {lost} since its {action.op} in the review of {task.id}",
-                   f"opsgit review withdraw {task.id}, or review reject, then a new round")  # fmt: skip
-
-
-def lost_by(snapshot: Snapshot, action: BranchAction, operations: Mapping[str, Operation]) -> str:
-    """Return what the author of an operation on a review branch has lost since; empty when nothing is lost.
-
-    :param snapshot: the state by which the author is checked.
-    :param operations: the operations of the rule book, by name.
-    :returns: the end of a message: `was removed`, `lost the right to it` or `changed keys`.
-    """
-    agent, operation = snapshot.agent(action.by), operations.get(action.op)
-    needed = {one.right for one in operation.who} if operation else set()
-    if agent.status != "active":
-        return "was removed"
-    if None not in needed and not needed & policy.rights(snapshot.project, agent):
-        return "lost the right to it"
-    return "" if action.key in agent.active_keys else "changed keys"
+            refuse("APPROVAL_VOID", f"{signed.by} {lost} since its {signed.op} in the review of {task.id}", hint)
+    if not any(signed.op == standing.REVISE for signed in basis):
+        why = standing.voided_by(snapshot, names.task_path(task.id), "task.submit", task.contributors)
+        if why:
+            refuse("APPROVAL_VOID", f"the submission of {task.id} does not count: {why}", hint)
 
 
 # --- deployments ---------------------------------------------------------------------------------------------------
@@ -327,6 +319,33 @@ def approved_here(_: Context, task: Task) -> None:
     if not approved:
         command = f"opsgit task assign {task.id} --to {task.assigned or 'AGENT'}"
         refuse("NOT_APPROVED", f"{task.id} was not approved here", f'{command} --reason "to be reviewed here"')
+
+
+def approval_stands(context: Context, task: Task) -> None:
+    """Require that no compromised key signed the approval, or a sign-off or revision that it rests on.
+
+    :raises Refused: `APPROVAL_VOID`.
+    """
+    why = standing.void_approval(context.snapshot, task)
+    if why:
+        refuse("APPROVAL_VOID", f"the approval of {task.id} does not count: {why}", _review_again(task))
+
+
+def _review_again(task: Task) -> str:
+    again = f'opsgit task assign {task.id} --to {task.assigned} --reason "to be reviewed again"'
+    return f"{again}; if the commit is genuine: opsgit agent ratify COMMIT"
+
+
+def start_stands(context: Context, task: Task) -> None:
+    """Require that no compromised key signed the start of the running deployment.
+
+    :raises Refused: `APPROVAL_VOID`, `NO_DEPLOYMENT`.
+    """
+    by, path = running(task).by, names.task_path(task.id)
+    why = standing.voided_by(context.snapshot, path, "task.deploy-start", [by])
+    if why:
+        refuse("APPROVAL_VOID", f"the start of the deployment of {task.id} does not count: {why}",
+               f"opsgit deploy abandon {task.id}")  # fmt: skip
 
 
 def digest_as_approved(context: Context, task: Task) -> None:
@@ -346,6 +365,15 @@ def deployed_as_approved(context: Context, task: Task) -> None:
     """
     if context.request.get("evidence") == success(running(task).command):
         digest_as_approved(context, task)
+
+
+def deployed_as_it_stands(context: Context, task: Task) -> None:
+    """Require that the approval still stood at the end of a successful deployment; a failure is recorded in any case.
+
+    :raises Refused: `APPROVAL_VOID`, `NO_DEPLOYMENT`.
+    """
+    if context.request.get("evidence") == success(running(task).command):
+        approval_stands(context, task)
 
 
 def command_as_seen(context: Context, _: Task) -> None:
@@ -470,6 +498,15 @@ def last_signer_stays(context: Context, agent: Agent) -> None:
         others_orchestrate(context, agent)
 
 
+def room_for_a_key(_: Context, agent: Agent) -> None:
+    """Require fewer than `KEYS_MAX` keys, so that declaring them compromised still fits into the agent's file.
+
+    :raises Refused: `FILE_FULL`.
+    """
+    if len(agent.keys) >= KEYS_MAX:
+        refuse("FILE_FULL", f"{agent.name} has had {KEYS_MAX} keys", "opsgit agent add a new agent")
+
+
 def key_proved(context: Context, _: Agent | None) -> None:
     """Require that the proof of possession of the new key is valid, and the key never belonged to an agent.
 
@@ -535,12 +572,15 @@ STATE: dict[str, Check] = {
     "a stage before the last is open": stage_before_the_last,
     "every earlier stage signed off": earlier_stages_signed,
     "the open stage is the actor's": stage_is_the_actors,
-    "the sign-offs stand": sign_offs_stand,
-    "what was said on the branch stands": branch_stands,
+    "the sign-offs fit their stages": sign_offs_fit,
+    "sign-offs and revisions stand": branch_stands,
     "a review here approved it": approved_here,
+    "the approval stands": approval_stands,
+    "the start of the deployment stands": start_stands,
     "a deployment runs": deployment_runs,
     "it was deployed here": deployed_here,
     "the agent is active": agent_is_active,
+    "there is room for a key": room_for_a_key,
     "another orchestrator is left": others_orchestrate,
     "another orchestrator can sign": last_signer_stays,
 }
@@ -559,6 +599,7 @@ EVIDENCE: dict[str, Check] = {
     "the deliverable has the submitted digest": digest_as_submitted,
     "the deliverable has the approved digest": digest_as_approved,
     "when it succeeded, the approved digest": deployed_as_approved,
+    "when it succeeded, the approval stands": deployed_as_it_stands,
     "the command that was seen": command_as_seen,
     "the deployment that was started": start_as_seen,
     "the rollback command succeeded": rollback_succeeded,

@@ -208,7 +208,8 @@ class Key(Value):
     `key` is an OpenSSH line (`ssh-ed25519 AAAA...`); `state` is active, retired or compromised; `added` is RFC 3339
     text; `proof` is the proof of possession (an SSH signature, base64). `since` lists all cut-off commits of a
     compromised key: a commit with this key that is not in the history of each of them is a finding. `ratified` lists
-    the commits that an orchestrator accepted nevertheless.
+    the commits that an orchestrator accepted nevertheless, `undone` those whose effect was undone: hex ids, or ranges
+    `A..B` of them.
     """
 
     key: str
@@ -217,6 +218,7 @@ class Key(Value):
     proof: str
     since: tuple[str, ...] = ()
     ratified: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
 
 
 @value

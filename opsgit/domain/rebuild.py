@@ -148,9 +148,15 @@ def retired(old: Record | None, new: Record) -> Fields:
     return {"key": next(b["key"] for a, b in pairs if a["state"] != b["state"])}
 
 
-def ratified(_: Record | None, new: Record) -> Fields:
-    """Return the commit that was ratified last."""
-    return {"commit": next(k["ratified"][-1] for k in new["keys"] if k.get("ratified"))}
+def ratified(old: Record | None, new: Record) -> Fields:
+    """Return the commits that some key has now and had not before, and whether they were undone."""
+    undone, taken = _added(old, new, "undone"), _added(old, new, "ratified")
+    return {"commits": undone or taken, "undone": bool(undone)}
+
+
+def _added(old: Record | None, new: Record, field: str) -> list[str]:
+    keys = zip((old or new)["keys"], new["keys"], strict=False)
+    return sorted({commit for k, now in keys for commit in now.get(field, ()) if commit not in k.get(field, ())})
 
 
 def quota(old: Record | None, new: Record) -> Fields:

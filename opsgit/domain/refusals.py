@@ -62,7 +62,8 @@ CODES: dict[str, Code] = {
     "SELF_REVIEW": Code(5, "a contributor may not judge the task"),
     "ALREADY_SIGNED_OFF": Code(5, "one agent signs off one stage of a round"),
     "STAGE_OPEN": Code(5, "an earlier review stage has not signed off this round"),
-    "WORDS_VOID": Code(5, "an approval over words of somebody who was removed, or lost the right or the key since"),
+    "APPROVAL_VOID": Code(5, "an approval, or what it rests on, is by a stolen key or somebody without the right"),
+    "WORDS_VOID": Code(5, "a push of new words in a review by somebody removed, without the right, or an old key"),
     "STAGES_DONE": Code(5, "no review stage is open: the last one gives the verdict, not a sign-off"),
     "REASON_REQUIRED": Code(5, "rejecting and reopening need a reason"),
     "DELIVERABLE_REQUIRED": Code(5, "a review needs a deliverable"),
@@ -106,7 +107,9 @@ CODES: dict[str, Code] = {
     "REWOUND": Code(6, "the ledger no longer holds a commit that was verified here: it was rewound or forked"),
     "NOT_FAST_FORWARD": Code(6, "a push that does not go on from the ledger's tip"),
     "PIN_MISMATCH": Code(6, "the ledger does not begin with the genesis that is pinned for it"),
-    "COMPROMISED_KEY": Code(6, "a commit by a key after it was compromised, that no orchestrator has ratified"),
+    "COMPROMISED_KEY": Code(
+        6, "a commit by a compromised key that an orchestrator has neither ratified nor marked as undone"
+    ),
     "WRONG_PUSHER": Code(6, "what is new on the ledger was not signed by who pushes it"),
     "HAND_MADE": Code(5, "a commit that only opsgit makes: a submission, a verdict, an amendment, a time in a record"),
     "TOO_LARGE": Code(5, "a push with more or larger objects than the server takes"),

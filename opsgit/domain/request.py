@@ -21,6 +21,18 @@ class ManagedFile(NamedTuple):
     executable: bool = False
 
 
+class Signed(NamedTuple):
+    """An operation in the history: its name, its author, the author's key that signed it, and its commit (hex id).
+
+    `key` is empty when no key of the author signed it.
+    """
+
+    op: str
+    by: str
+    key: str
+    commit: str
+
+
 class Reader(Protocol):
     """Access to the state at one commit. The storage layer implements it."""
 
@@ -36,19 +48,20 @@ class Reader(Protocol):
     def schema(self, name: str) -> Mapping[str, Any]:
         """Return the JSON Schema of a name."""
 
+    def reaches(self, commit: str, tip: str = "") -> bool:
+        """Return whether a commit is `tip` or in its history; False when one of the two is not there.
+
+        :param tip: hex id of a commit; empty for the one that this state belongs to.
+        """
+
+    def basis(self, path: str, op: str) -> Sequence[Signed]:
+        """Return the latest ledger commit that performed an operation on a file; empty when there is none.
+
+        When it merged a review branch, the operations on that branch follow, newest first.
+        """
+
     def deploy_commit(self, task_id: str) -> str | None:
         """Return the id of the latest ledger commit that deployed a task (hex, 40 or 64 digits), or None."""
-
-
-class BranchAction(NamedTuple):
-    """An operation on a review branch: its name, its author, and the author's key that signed it.
-
-    `key` is empty when no key of the author signed it.
-    """
-
-    op: str
-    by: str
-    key: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +74,7 @@ class Snapshot:
 
     reader: Reader
     over: Mapping[str, Record] = field(default_factory=dict)
-    branch_actions: Callable[[], Sequence[BranchAction]] = tuple
+    branch_actions: Callable[[], Sequence[Signed]] = tuple
 
     def record(self, path: str) -> Record | None:
         """Return the mapping at a path, or None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -98,16 +99,41 @@ def compromise(session: Session, name: str, since: str) -> list[Written]:
     return act(session, "agent.compromise", name, since=_commit(session, since))
 
 
-def ratify(session: Session, commit: str) -> list[Written]:
-    """Accept a commit that a compromised key signed.
+def ratify(session: Session, commits: Sequence[str], undone: bool = False) -> list[Written]:
+    """Accept commits that compromised keys signed, or record that their effect was undone.
 
-    :param commit: an id or another revision.
-    :raises Refused: `NOT_FOUND` if there is no such commit; if the rule book refuses the operation.
+    :param commits: ids or other revisions, or ranges `A..B`: what is in the history of B and not in that of A.
+    :param undone: whether the commits are not accepted, but need no more attention.
+    :raises Refused: `NOT_FOUND` if there is no such commit, or none in a range is by an agent with a compromised key;
+        if the rule book refuses an operation.
     """
-    commit_id = _commit(session, commit)
-    found = session.repository.git.get(commit_id)
-    assert found  # _commit has just found it
-    return act(session, "agent.ratify", parse_commit(found.content).name, commit=commit_id)
+    by: dict[str, list[str]] = {}
+    for text in commits:
+        entry, authors = _entry(session, text)
+        for name in authors:
+            by.setdefault(name, []).append(entry)
+    asked = [session.request("agent.ratify", name, commits=those, undone=undone or None) for name, those in by.items()]
+    return write(session, *asked)
+
+
+def _entry(session: Session, text: str) -> tuple[str, list[str]]:
+    """Return a commit or a range with full ids, and the agents that it is about."""
+    ends = [_commit(session, name) for name in text.split("..", 1)]
+    if len(ends) == 1:
+        return ends[0], [_author(session, ends[0])]
+    entry, snapshot = "..".join(ends), session.look()
+    listed = session.repository.git.run("rev-list", "--reverse", entry).decode().split()
+    agents = map(snapshot.find_agent, dict.fromkeys(_author(session, commit) for commit in listed))
+    named = [one.name for one in agents if one and any(key.state == "compromised" for key in one.keys)]
+    if not named:
+        refuse("NOT_FOUND", f"no commit in {text} is by an agent with a compromised key", "opsgit verify")
+    return entry, named
+
+
+def _author(session: Session, commit: str) -> str:
+    found = session.repository.git.get(commit)
+    assert found  # the caller has found it
+    return parse_commit(found.content).name
 
 
 def _commit(session: Session, name: str) -> str:

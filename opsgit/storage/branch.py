@@ -1,15 +1,13 @@
-"""Review branches: find the newest commit of a review, here and at the remotes, and list the operations on a branch."""
+"""Review branches: find the newest commit of a review, here and at the remotes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from opsgit.domain import message, names
+from opsgit.domain import names
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.domain.request import BranchAction, Snapshot
-from opsgit.storage import sshsig
+from opsgit.domain.request import Snapshot
+from opsgit.storage import signed
 from opsgit.storage.git import Git
-from opsgit.storage.objects import Commit, Objects, parse_commit
+from opsgit.storage.objects import Objects
 from opsgit.storage.reader import TreeReader
 
 
@@ -27,7 +25,7 @@ def newest(git: Git, objects: Objects, task_id: str, ledger: str) -> str | None:
     far = f"{ref.replace('refs/heads/', 'refs/remotes/*/')}"
     listed = git.run("for-each-ref", "--format=%(objectname)", far).decode().split() if _has_remotes(git) else []
     tips = dict.fromkeys(tip for tip in (local, *listed) if tip and _of_round(objects, tip, path, ledger))
-    chains = {tip: [tip, *(commit.parents[0] for _, commit in _commits(objects, tip))] for tip in tips}
+    chains = {tip: [tip, *(commit.parents[0] for *_, commit in signed.commits(objects, tip))] for tip in tips}
     ends = [tip for tip in tips if all(other in chains[tip] for other in tips)]
     if tips and not ends:
         refuse("STALE", f"the review of {task_id} went on here and at a remote, apart from each other",
@@ -42,7 +40,7 @@ def _has_remotes(git: Git) -> bool:
 def _of_round(objects: Objects, tip: str, path: str, ledger: str) -> bool:
     """Return whether a branch starts at the submission that the ledger holds."""
     try:
-        parents = [commit.parents for _, commit in _commits(objects, tip)]
+        parents = [commit.parents for *_, commit in signed.commits(objects, tip)]
         if not all(parents):
             return False  # every commit of a review branch has a parent
         fork = parents[-1][0] if parents else tip
@@ -61,32 +59,6 @@ def overlaid(reader: TreeReader, branch: TreeReader, task_id: str) -> Snapshot:
     """
     path, plain = names.task_path(task_id), Snapshot(reader)
     over = branch.record(path)
-    return Snapshot(reader, {path: over}, lambda: actions(reader.objects, branch.commit, plain)) if over else plain
-
-
-def actions(objects: Objects, tip: str, snapshot: Snapshot) -> list[BranchAction]:
-    """Return the operations on a review branch, newest first; the submission on the ledger is not one of them.
-
-    :param tip: hex id of the newest commit of the branch.
-    :param snapshot: the state that holds the agents and all their keys, used to find the key that signed each commit.
-    :raises Refused: `REPOSITORY_BROKEN`, `BAD_COMMIT`, `BAD_SIGNATURE` or `MESSAGE_MISMATCH` for a commit that opsgit
-        cannot read, `BAD_NAME` or `NOT_FOUND` if its author is not an agent.
-    """
-    return [BranchAction(op, commit.name, _key(commit, snapshot)) for op, commit in _commits(objects, tip)]
-
-
-def _commits(objects: Objects, tip: str) -> Iterator[tuple[str, Commit]]:
-    here: tuple[str, ...] = (tip,)
-    while here:
-        commit = parse_commit(objects.need(here[0], "commit").content)
-        words = message.parse(commit.message)
-        if words.ledger is None:
-            return
-        yield words.op, commit
-        here = commit.parents[:1]
-
-
-def _key(commit: Commit, snapshot: Snapshot) -> str:
-    agent = snapshot.agent(commit.name)
-    signed = (k.key for k in agent.keys if sshsig.verify(k.key, commit.signature, commit.signed, sshsig.GIT))
-    return next(signed, "")
+    return (
+        Snapshot(reader, {path: over}, lambda: signed.actions(reader.objects, branch.commit, plain)) if over else plain
+    )

@@ -9,11 +9,11 @@ from typing import Any
 from opsgit.domain import names
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import refuse
-from opsgit.domain.request import ManagedFile
+from opsgit.domain.request import ManagedFile, Signed, Snapshot
 from opsgit.domain.vocabulary import DEPLOYED
-from opsgit.storage import log, schema, yaml_codec
+from opsgit.storage import log, schema, signed, yaml_codec
 from opsgit.storage.index import Index
-from opsgit.storage.objects import EXECUTABLE, FILE, FOLDER, Objects
+from opsgit.storage.objects import EXECUTABLE, FILE, FOLDER, Objects, parse_commit
 
 
 def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
@@ -89,6 +89,23 @@ class TreeReader:
     def schema(self, name: str) -> Mapping[str, Any]:
         """Return the JSON Schema of a name."""
         return schema.load(name)
+
+    def reaches(self, commit: str, tip: str = "") -> bool:
+        """Return whether a commit is `tip` (by default the commit of this state) or in its history."""
+        words = ("merge-base", "--is-ancestor", "--end-of-options", commit, tip or self.commit)
+        return self.objects.git.attempt(*words).returncode == 0
+
+    def basis(self, path: str, op: str) -> Sequence[Signed]:
+        """Return the latest ledger commit that performed an operation on a file, then those of the branch it merged.
+
+        :raises Refused: as `signed.actions`.
+        """
+        agents = Snapshot(self)
+        for commit in log.operations(self.objects.git, self.commit, path, op):
+            parents = parse_commit(self.objects.need(commit, "commit").content).parents
+            merged = signed.actions(self.objects, parents[1], agents) if len(parents) > 1 else []
+            return [signed.read(self.objects, commit, agents), *merged]
+        return []
 
     def deploy_commit(self, task_id: str) -> str | None:
         """Return the hex id of the last ledger commit that deployed a task, or None."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from opsgit.domain import message, names, rules
 from opsgit.domain.findings import Finding
-from opsgit.domain.gates import lost_by
 from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.standing import lost_by
 from opsgit.domain.times import AHEAD_MAX
 from opsgit.domain.vocabulary import IN_REVIEW
-from opsgit.storage.branch import actions
 from opsgit.storage.objects import Commit
 from opsgit.storage.repository import Repository
+from opsgit.storage.signed import actions
 from opsgit.verification.verifier import Verifier
 
 REVIEW = names.review_ref("")
@@ -166,7 +166,8 @@ class _Push:
         words, chain = actions(self.verifier.objects, after, state), self.verifier.first_parents(after, before)
         new = len(chain) - 1 if chain[0] == before else len(words)
         for one in words[:new]:
-            lost = lost_by(state, one, book.operations)
+            rotated = "" if one.key in state.agent(one.by).active_keys else "changed keys"
+            lost = lost_by(state, one, book.operations) or rotated
             if lost:
                 self.chain.wrong("WORDS_VOID", after, f"{one.by} {lost} since its {one.op}; others may speak")
 

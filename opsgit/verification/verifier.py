@@ -276,12 +276,19 @@ class Verifier:
         if self.repository.git.get(cut) is None:
             return  # the cut-off is not in this repository, so it does not separate any commits
         listed = self.repository.git.run("rev-list", "--reverse", f"^{cut}", *span).decode().split()
+        settled = set(self._listed(*key.ratified, *key.undone)) if listed else ()
         for commit_id in listed:
             head = self.objects.need(commit_id, "commit").content.partition(b"\n\n")[0]
-            mine = f"\nauthor {agent.name} <".encode() in head and commit_id not in key.ratified
+            mine = f"\nauthor {agent.name} <".encode() in head and commit_id not in settled
             if mine and self._signed_by(commit_id, key.key):
                 why = f"signed by a key of {agent.name} that was compromised after {cut[:10]}"
                 self.chain.wrong("COMPROMISED_KEY", commit_id, why)
+
+    def _listed(self, *entries: str) -> Iterator[str]:
+        """Yield the ids of commits that entries name: an id itself, and all commits of a range `A..B` that is here."""
+        for entry in entries:
+            done = self.repository.git.attempt("rev-list", entry) if ".." in entry else None
+            yield from done.stdout.decode().split() if done else (entry,)
 
     def _signed_by(self, commit_id: str, key: str) -> bool:
         """Return whether a commit has a valid signature by a key; False if it is not in the accepted form."""

@@ -834,29 +834,24 @@ def a_deployment_on_the_review_branch(forge: Forge) -> object:
     return forge.branch("task.deploy-start", "ship", "T-1", change)
 
 
-@attack("WORDS_VOID")
-def a_verdict_over_the_words_of_a_removed_agent(forge: Forge) -> object:
-    """eye is removed before the verdict: what it said on the branch no longer stands."""
+@attack("APPROVAL_VOID")
+def an_approval_over_the_sign_off_of_a_removed_agent(forge: Forge) -> object:
     forge.branch("review.sign-off", "qa", "M-1", signed(forge, "qa", 1))
-    remove(forge, "eye")
+    remove(forge, "qa")
     return forge.merge("review.approve", "qa2", "M-1", approved(forge, "qa2", stage=2), "done")
 
 
-@attack("WORDS_VOID")
-def an_approval_of_what_somebody_requested_who_lost_the_right(forge: Forge) -> object:
+@attack("APPROVAL_VOID")
+def an_approval_of_a_revision_by_somebody_who_lost_the_right(forge: Forge) -> object:
+    def revise(task: Doc) -> None:
+        task["submission"] = {**task["submission"], "digest": OTHER, "at": forge.at()}
+
+    forge.branch("review.revise", "dev", "T-1", revise)
     role(forge, "dev", "observer")
     return forge.merge("review.approve", "qa", "T-1", approved(forge, "qa"), "done")
 
 
-@attack("WORDS_VOID")
-def an_approval_over_words_under_a_retired_key(forge: Forge) -> object:
-    words = {"by": "dev2", "at": forge.at(), "text": "x"}
-    forge.branch("review.comment", "dev2", "T-1", lambda t: t["review"].update(comments=[words]))
-    retired(forge)
-    return forge.merge("review.approve", "qa", "T-1", approved(forge, "qa"), "done")
-
-
-@attack("STAGE_OPEN")
+@attack("APPROVAL_VOID")
 def a_sign_off_of_somebody_who_lost_the_right(forge: Forge) -> object:
     forge.branch("review.sign-off", "qa", "M-1", signed(forge, "qa", 1))
     role(forge, "qa", "developer")

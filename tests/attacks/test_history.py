@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from opsgit.storage.repository import Repository
 from opsgit.verification import push, verifier
 from tests.attacks.corpus import managed, title
 from tests.attacks.forge import Forge
+from tests.attacks.test_attacks import judged
 from tests.conftest import git
 
 
@@ -29,8 +31,6 @@ def verify(path: Path, *words: str) -> int:
 
 
 def codes(path: Path, capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
-    import json
-
     capsys.readouterr()
     assert verify(path, "--json", *words) == 10
     return [one["code"] for one in json.loads(capsys.readouterr().out)["findings"]]
@@ -257,7 +257,7 @@ def test_a_cut_off_stays_when_another_is_named(forge: Forge, capsys: pytest.Capt
     assert main([*at, "task", "comment", "T-6", "--text", "x", "--as", "dev2"]) == 0
     for since in (cut, forge.tip(), cut):
         code = main([*at, "agent", "compromise", "dev2", "--since", since, "--as", "orchestrator"])
-        assert code == 0 or (since == cut and "NOTHING_CHANGES" in capsys.readouterr().err)
+        assert code == 0 or "NOTHING_CHANGES" in capsys.readouterr().err
         assert codes(forge.path, capsys) == ["COMPROMISED_KEY"]
 
 
@@ -404,6 +404,10 @@ def test_a_ratified_commit_of_a_compromised_key_is_no_finding(forge: Forge, caps
     assert verify(forge.path) == 0
 
 
+def genesis(forge: Forge) -> str:
+    return git(forge.path, "rev-list", "--max-parents=0", "main").strip()
+
+
 Words = list[str]
 HONEST: dict[str, list[Words]] = {
     "comment": [["task", "comment", "T-4", "--text", "x\nOpsgit-Op: y", "--as", "eye"]],
@@ -438,6 +442,13 @@ HONEST: dict[str, list[Words]] = {
         ["review", "reject", "T-1", "--as", "qa", "--reason", "void"], ["task", "start", "T-1"]],
     "withdrawn after a rotation": [["agent", "rotate", "dev"], ["review", "withdraw", "T-1"]],
     "cancelled after the author lost the right": [["agent", "edit", "dev", "--role", "observer", "--as", "boss2"], ["task", "cancel", "T-1", "--as", "boss2"]],
+    "approved after a commenter was removed": [["review", "comment", "T-1", "--text", "x", "--as", "dev2"], ["agent", "remove", "dev2", "--as", "boss2"],
+        ["review", "approve", "T-1", "--as", "qa"]],
+    "approved after a commenter's rotation": [["review", "comment", "T-1", "--text", "x", "--as", "dev2"], ["agent", "rotate", "dev2"],
+        ["review", "approve", "T-1", "--as", "qa"]],
+    "approved after the author lost the right": [["agent", "edit", "dev", "--role", "observer", "--as", "boss2"], ["review", "approve", "T-1", "--as", "qa"]],
+    "approved after a sign-off and a rotation": [["review", "sign-off", "M-1", "--as", "qa"], ["agent", "rotate", "qa"],
+        ["review", "approve", "M-1", "--as", "qa2"]],
     "trim": [["task", "trim", "T-4", "--keep", "0", "--as", "boss2"]],
 }  # fmt: skip
 
@@ -458,23 +469,50 @@ def test_an_honest_history_passes_and_a_server_takes_it(
 
 
 @pytest.mark.parametrize(
-    "loss",
-    [
-        ["agent", "rotate", "dev"],
-        ["agent", "edit", "dev", "--role", "observer", "--as", "boss2"],
-        ["agent", "remove", "dev", "--as", "boss2"],
-    ],
-    ids=lambda words: words[1],
+    "loss", [["agent", "edit", "qa", "--role", "observer"], ["agent", "remove", "qa"]], ids=lambda words: words[1]
 )
 def test_the_command_line_refuses_the_approval_that_verify_would(
     forge: Forge, loss: Words, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["-C", str(forge.path), *loss]) == 0
+    at = ["-C", str(forge.path)]
+    assert main([*at, "review", "sign-off", "M-1", "--as", "qa"]) == 0
+    assert main([*at, *loss, "--as", "boss2"]) == 0
     before = forge.tip()
-    assert main(["-C", str(forge.path), "review", "approve", "T-1", "--as", "qa"]) == 5
-    assert "WORDS_VOID" in capsys.readouterr().err
+    assert main([*at, "review", "approve", "M-1", "--as", "qa2"]) == 5
+    assert "APPROVAL_VOID" in capsys.readouterr().err
     assert forge.tip() == before
     assert verify(forge.path) == 0
+
+
+def test_a_compromised_approval_deploys_nothing_at_any_door(
+    forge: Forge, honest: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """T-2 was approved by qa; its key was stolen before that."""
+    from tests.attacks.corpus import T2, deployment, sets
+
+    at = ["-C", str(forge.path)]
+    assert main([*at, "agent", "compromise", "qa", "--since", genesis(forge), "--as", "orchestrator"]) == 0
+    capsys.readouterr()
+    assert main([*at, "task", "move", "T-2", "--to", "deployed", "--as", "ship", "--json"]) == 5
+    assert json.loads(capsys.readouterr().err)["error"]["code"] == "APPROVAL_VOID"
+    forge.act("task.deploy-start", "ship", T2, sets(deployment=deployment(forge)), "T-2: deploying")
+    assert "APPROVAL_VOID" in codes(forge.path, capsys)
+    assert judged(forge, honest[0], tmp_path) == ["APPROVAL_VOID"]
+
+
+def test_a_range_ratifies_all_that_a_stolen_key_signed(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    at, cut = ["-C", str(forge.path)], forge.tip()
+    for number in range(3):
+        assert main([*at, "task", "comment", "T-6", "--text", f"{number}", "--as", "dev2"]) == 0
+    assert main([*at, "review", "comment", "T-1", "--text", "too", "--as", "dev2"]) == 0
+    assert main([*at, "agent", "compromise", "dev2", "--since", cut, "--as", "orchestrator"]) == 0
+    assert codes(forge.path, capsys) == ["COMPROMISED_KEY"] * 4
+    assert main([*at, "agent", "ratify", f"{cut}..main", "--undone", "--as", "orchestrator"]) == 0
+    assert codes(forge.path, capsys) == ["COMPROMISED_KEY"], "the branch is not part of main"
+    assert main([*at, "agent", "ratify", "review/T-1", "--as", "orchestrator"]) == 0
+    assert verify(forge.path) == 0
+    assert main([*at, "agent", "ratify", f"{cut}..main", "--as", "orchestrator"]) == 0, "accepted after all"
+    assert main([*at, "agent", "ratify", f"{genesis(forge)}..{cut}", "--as", "orchestrator"]) == 3
 
 
 def refounded(forge: Forge, changes: Mapping[str, Any], op: str = "project.init") -> str:

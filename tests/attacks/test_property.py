@@ -174,7 +174,7 @@ def forged(record: Record, spot: tuple[Any, ...]) -> Record | None:
 
 OWN: dict[str, tuple[str, ...]] = {
     "task.add": ("title", "priority"), "task.edit": ("title", "priority"), "task.submit": ("deliverable", "digest"), "metric.set": ("value",),
-    "alert.raise": ("message", "severity"), "quota.use": ("used",), "quota.set": ("limit", "period"), "task.progress": ("note",),
+    "alert.raise": ("message", "severity"), "quota.use": ("used",), "quota.set": ("limit", "period", "used"), "task.progress": ("note",),
     "agent.edit": ("role",), "task.deploy-start": ("ref",), "task.deploy-finish": ("evidence",),
 }  # fmt: skip
 

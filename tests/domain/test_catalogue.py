@@ -47,7 +47,7 @@ def test_each_name_stands_once() -> None:
 def test_what_ends_a_review_or_a_task_may_use_the_whole_file() -> None:
     assert {one.name for one in CATALOGUE if one.ends} == {
         "review.sign-off", "review.approve", "review.reject", "review.withdraw", "task.cancel", "task.trim",
-        "task.deploy-start", "task.deploy-finish", "task.deploy-abandon", "task.rollback",
+        "task.deploy-start", "task.deploy-finish", "task.deploy-abandon", "task.rollback", "agent.compromise",
     }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opsgit.domain.refusals import CODES, Refusal
-from opsgit.domain.request import BranchAction, Change, ManagedFile
+from opsgit.domain.request import Change, ManagedFile
 from tests.domain.world import AT, DIGEST, OTHER_DIGEST, World, agent_record, key_of
 
 
@@ -97,50 +97,6 @@ def test_one_reviewer_does_not_sign_two_stages() -> None:
     world = in_review(["developer", "reviewer", "reviewer", "deployer"])
     world.do("review.sign-off", "qa", round=1, digest=DIGEST)
     assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == "ALREADY_SIGNED_OFF"
-
-
-@pytest.mark.parametrize("role", ["developer", "observer"])
-def test_a_sign_off_counts_only_while_its_reviewer_may_review(role: str) -> None:
-    world = in_review(["dev", "qa", "qa2", "ship"])
-    world.do("review.sign-off", "qa", round=1, digest=DIGEST)
-    world.files["agents/qa.yaml"] = agent_record("qa", role)
-    assert code(world.ask("review.approve", "qa2", round=1, digest=DIGEST)) == "STAGE_OPEN"
-
-
-def test_a_sign_off_of_a_removed_reviewer_does_not_count() -> None:
-    world = in_review(["dev", "qa", "qa2", "ship"])
-    world.do("review.sign-off", "qa", round=1, digest=DIGEST)
-    world.do("agent.remove", "boss", "qa")
-    assert code(world.ask("review.approve", "qa2", round=1, digest=DIGEST)) == "STAGE_OPEN"
-
-
-LOSSES = {
-    "removed": lambda world: world.do("agent.remove", "boss", "qa2"),
-    "without its right": lambda world: world.files.update({"agents/dev.yaml": agent_record("dev", "observer")}),
-    "with another key": lambda world: world.actions.update(
-        {path: tuple(one._replace(key="ssh-ed25519 OLD") for one in said) for path, said in world.actions.items()}
-    ),
-}
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_an_approval_stands_on_words_that_still_stand_and_other_ends_take_them_as_they_are(loss: str) -> None:
-    world = in_review()
-    world.do("review.comment", "qa2", text="hm")
-    LOSSES[loss](world)
-    assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == "WORDS_VOID"
-    assert isinstance(world.ask("review.reject", "qa", note="words void", round=1), Change)
-    assert isinstance(world.ask("task.cancel", "boss"), Change)
-    if loss != "without its right":
-        assert isinstance(world.ask("review.withdraw", "dev"), Change)
-
-
-def test_what_no_review_branch_has_never_stands() -> None:
-    world = in_review()
-    world.actions = {
-        path: (*said, BranchAction("task.levitate", "dev", said[0].key)) for path, said in world.actions.items()
-    }
-    assert code(world.ask("review.approve", "qa", round=1, digest=DIGEST)) == "WORDS_VOID"
 
 
 def test_revising_voids_the_sign_offs_and_keeps_the_round() -> None:
@@ -417,8 +373,8 @@ def test_trimming_to_more_than_there_is_and_ratifying_twice_change_nothing() -> 
         world.do("task.comment", "dev", text=f"{number}")
     assert [code(world.ask("task.trim", "boss", keep=keep)) for keep in (3, 4, 5)] == ["NOTHING_CHANGES"] * 3
     world = compromised()
-    world.do("agent.ratify", "boss", "dev", commit="b" * 40)
-    assert code(world.ask("agent.ratify", "boss", "dev", commit="b" * 40)) == "NOTHING_CHANGES"
+    world.do("agent.ratify", "boss", "dev", commits=["b" * 40])
+    assert code(world.ask("agent.ratify", "boss", "dev", commits=["b" * 40])) == "NOTHING_CHANGES"
 
 
 def test_only_gates_are_executable_and_what_is_there_already_is_not_written() -> None:
@@ -440,7 +396,7 @@ def test_only_gates_are_executable_and_what_is_there_already_is_not_written() ->
         ("task.progress", "dev", "T-1", {"text": "half"}),
         ("quota.set", "boss", "q", {"limit": 3}),
         ("agent.edit", "boss", "dev", {"description": "x"}),
-        ("agent.compromise", "boss", "dev", {"since": "1" * 40}),
+        ("agent.compromise", "boss", "dev", {"since": "0" * 40}),
         ("task.edit", "boss", "T-1", {"title": "other"}),
     ],
 )
@@ -464,7 +420,7 @@ def review_world() -> World:
 
 def compromised() -> World:
     world = World.peopled()
-    world.do("agent.compromise", "boss", "dev", since="a" * 40)
+    world.do("agent.compromise", "boss", "dev", since="0" * 40)
     return world
 
 
@@ -515,10 +471,10 @@ SMALL: list[tuple[Any, str, str, str, dict[str, Any], str, str]] = [
     (World.peopled, "agent.edit", "boss", "dev", {"role": "wizard"}, "", "UNKNOWN_ROLE"),
     (World.peopled, "agent.retire-key", "dev", "dev", {"key": key_of("other")}, "", "NOT_FOUND"),
     (World.peopled, "agent.compromise", "boss", "dev", {"since": "x"}, "", "BAD_VALUE"),
-    (World.peopled, "agent.ratify", "boss", "dev", {"commit": "a" * 40}, "", "NOTHING_CHANGES"),
-    (World.peopled, "agent.compromise", "boss", "boss", {"since": "a" * 40}, "", "LAST_ORCHESTRATOR"),
-    (compromised, "agent.compromise", "boss", "dev", {"since": "a" * 40}, "", "NOTHING_CHANGES"),
-    (compromised, "agent.ratify", "boss", "dev", {"commit": "x"}, "", "BAD_VALUE"),
+    (World.peopled, "agent.ratify", "boss", "dev", {"commits": ["a" * 40]}, "", "NOTHING_CHANGES"),
+    (World.peopled, "agent.compromise", "boss", "boss", {"since": "0" * 40}, "", "LAST_ORCHESTRATOR"),
+    (compromised, "agent.compromise", "boss", "dev", {"since": "0" * 40}, "", "NOTHING_CHANGES"),
+    (compromised, "agent.ratify", "boss", "dev", {"commits": ["x"]}, "", "BAD_VALUE"),
     (quota, "quota.set", "boss", "q", {"limit": 3, "period": "hourly"}, "", "NOTHING_CHANGES"),
     (quota, "quota.set", "boss", "q", {"limit": 3, "period": "yearly"}, "", "BAD_VALUE"),
     (quota, "quota.use", "dev", "none", {"amount": 1}, "", "NOT_FOUND"),
@@ -630,7 +586,7 @@ def test_a_revision_and_a_sign_off_say_what_they_are_about() -> None:
 def test_a_sign_off_counts_while_its_author_fits_the_stage() -> None:
     world = in_review(["developer", "reviewer", "reviewer", "deployer"])
     world.do("review.sign-off", "qa", round=1, digest=DIGEST)
-    world.files["ops.yaml"] = {**world.files["ops.yaml"], "roles": {"auditor": {"rights": ["review"]}}}
+    world.files["ops.yaml"] = {**world.files["ops.yaml"], "roles": {"auditor": ["review"]}}
     world.files["agents/qa.yaml"] = agent_record("qa", "auditor")
     assert code(world.ask("review.approve", "qa2", round=1, digest=DIGEST)) == "STAGE_OPEN"
 

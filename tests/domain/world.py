@@ -11,7 +11,7 @@ from opsgit.domain.decide import decide
 from opsgit.domain.model import Agent, Key, Task
 from opsgit.domain.records import Record, from_record, to_record
 from opsgit.domain.refusals import Refusal
-from opsgit.domain.request import BranchAction, Change, ManagedFile, Request, Snapshot
+from opsgit.domain.request import Change, ManagedFile, Request, Signed, Snapshot
 from opsgit.domain.rules import VERSIONS
 from opsgit.storage import schema
 
@@ -42,7 +42,8 @@ class World:
     files: dict[str, Record] = field(default_factory=dict)
     branch: dict[str, Record] = field(default_factory=dict)
     gates: dict[str, ManagedFile] = field(default_factory=dict)
-    actions: dict[str, tuple[BranchAction, ...]] = field(default_factory=dict)
+    actions: dict[str, tuple[Signed, ...]] = field(default_factory=dict)
+    made: list[tuple[str, tuple[Signed, ...]]] = field(default_factory=list)  # on the ledger, each with its branch
     deployed: dict[str, str] = field(default_factory=dict)
     now: int = START
     count: int = 0
@@ -64,6 +65,13 @@ class World:
 
     def schema(self, name: str) -> Mapping[str, Any]:
         return schema.load(name)
+
+    def reaches(self, commit: str, tip: str = "") -> bool:
+        """Commits are numbers here, in the order in which they were made."""
+        return int(commit, 16) <= (int(tip, 16) if tip else self.count)
+
+    def basis(self, path: str, op: str) -> Sequence[Signed]:
+        return next((made for where, made in reversed(self.made) if where == path and made[0].op == op), ())
 
     def deploy_commit(self, task_id: str) -> str | None:
         return self.deployed.get(task_id)
@@ -92,22 +100,24 @@ class World:
     def apply(self, change: Change) -> None:
         self.now += 1
         self.count += 1
+        signed = self._signed(change.request)
         for edit in change.edits:
             assert edit.record is not None
             if change.on == "branch":
                 self.branch[edit.path] = edit.record
-                self.actions[edit.path] = (*self.actions.get(edit.path, ()), self._action(change.request))
+                self.actions[edit.path] = (signed, *self.actions.get(edit.path, ()))
             else:
-                self.actions.pop(edit.path, None)
+                self.made.append((edit.path, (signed, *self.actions.pop(edit.path, ()))))
                 self.files[edit.path] = edit.record
                 self.branch.pop(edit.path, None)
                 if change.after == "review":
                     self.branch[edit.path] = edit.record
         if change.after == "deployed" and change.before == "done":
-            self.deployed[change.request.target] = f"{self.count:040x}"
+            self.deployed[change.request.target] = signed.commit
 
-    def _action(self, request: Request) -> BranchAction:
-        return BranchAction(request.op, request.actor, self.snapshot().agent(request.actor).active_keys[0])
+    def _signed(self, request: Request) -> Signed:
+        agent = self.snapshot().agent(request.actor)
+        return Signed(request.op, request.actor, next(iter(agent.active_keys), ""), f"{self.count:040x}")
 
     def task(self, task_id: str = "T-1") -> Task:
         return self.snapshot(task_id).task(task_id)

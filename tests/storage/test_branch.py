@@ -10,8 +10,8 @@ import pytest
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused
-from opsgit.domain.request import BranchAction
-from opsgit.storage import branch
+from opsgit.domain.request import Signed
+from opsgit.storage import branch, signed
 from opsgit.storage.objects import Commit, Objects, signed_commit, unsigned_commit
 from opsgit.storage.repository import Repository
 from tests.conftest import Desk, git
@@ -68,9 +68,9 @@ class Bench:
         objects.write()
         return made
 
-    def actions(self, tip: str) -> list[BranchAction]:
+    def actions(self, tip: str) -> list[Signed]:
         snapshot = self.desk.session().look()
-        return branch.actions(self.objects, tip, snapshot)
+        return signed.actions(self.objects, tip, snapshot)
 
     def key(self, name: str) -> str:
         return self.desk.session().look().agent(name).active_keys[0]
@@ -191,9 +191,9 @@ def test_actions_are_newest_first_each_with_its_author_s_key(bench: Bench) -> No
     bench.comment("one")
     tip = bench.comment("two", "dev")
     assert bench.actions(tip) == [
-        BranchAction("review.comment", "dev", bench.key("dev")),
-        BranchAction("review.comment", "qa", bench.key("qa")),
-        BranchAction("review.request", "dev", bench.key("dev")),
+        Signed("review.comment", "dev", bench.key("dev"), tip),
+        Signed("review.comment", "qa", bench.key("qa"), bench.tip(f"{tip}~1")),
+        Signed("review.request", "dev", bench.key("dev"), bench.tip(f"{tip}~2")),
     ]
     assert bench.actions(bench.tip(f"{tip}~1")) == bench.actions(tip)[1:]
 
@@ -202,7 +202,7 @@ def test_a_former_key_is_still_named(bench: Bench) -> None:
     before, tip = bench.key("qa"), bench.comment("one")
     bench.desk.ok("agent", "rotate", "qa", "--as", "qa")
     assert bench.key("qa") != before
-    assert bench.actions(tip)[0] == BranchAction("review.comment", "qa", before)
+    assert bench.actions(tip)[0] == Signed("review.comment", "qa", before, tip)
     again = bench.comment("two")
     assert [action.key for action in bench.actions(again)][:2] == [bench.key("qa"), before]
 

@@ -1,0 +1,94 @@
+"""Whether what an agent signed still counts: a gate never rests on what a removed agent or a stolen key signed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from opsgit.domain import names, policy
+from opsgit.domain.model import Task
+from opsgit.domain.operation import Operation
+from opsgit.domain.request import Signed, Snapshot
+
+REVISE = "review.revise"
+APPROVE = "review.approve"
+COMPROMISED = "signed it with a key that was declared compromised"
+
+
+def disowned(snapshot: Snapshot, signed: Signed) -> bool:
+    """Return whether a compromised key signed an operation, outside the cut-off's history and not ratified.
+
+    :param snapshot: the state that says which keys are compromised.
+    """
+    key = next((key for key in snapshot.agent(signed.by).keys if key.key == signed.key), None)
+    if key is None or key.state != "compromised":
+        return key is None
+    if all(snapshot.reader.reaches(signed.commit, cut) for cut in key.since):
+        return False
+    return not any(_covers(snapshot, entry, signed.commit) for entry in key.ratified)
+
+
+def _covers(snapshot: Snapshot, entry: str, commit: str) -> bool:
+    """Return whether an entry of `ratified`, a commit or a range `A..B`, covers a commit."""
+    after, _, until = entry.rpartition("..")
+    if not after:
+        return entry == commit
+    return snapshot.reader.reaches(commit, until) and not snapshot.reader.reaches(commit, after)
+
+
+def lost_by(snapshot: Snapshot, signed: Signed, operations: Mapping[str, Operation]) -> str:
+    """Return what the author of an operation has lost since, so that it no longer counts; empty when it counts.
+
+    An ordinary rotation of the author's key takes nothing away.
+
+    :param snapshot: the state by which the author is checked.
+    :param operations: the operations of the rule book, by name.
+    :returns: the end of a message, such as `was removed`.
+    """
+    agent, operation = snapshot.agent(signed.by), operations.get(signed.op)
+    needed = {one.right for one in operation.who} if operation else set()
+    if agent.status != "active":
+        return "was removed"
+    if None not in needed and not needed & policy.rights(snapshot.project, agent):
+        return "lost the right to it"
+    return COMPROMISED if disowned(snapshot, signed) else ""
+
+
+def counted(actions: Iterable[Signed]) -> Iterator[Signed]:
+    """Yield the operations on a review branch that an approval rests on, newest first.
+
+    They are the latest revision and the sign-offs after it. Comments are not among them, and an earlier revision or
+    sign-off has no effect any more.
+
+    :param actions: the operations on the branch, newest first.
+    """
+    for action in actions:
+        if action.op in (REVISE, "review.sign-off"):
+            yield action
+        if action.op == REVISE:
+            return
+
+
+def voided_by(snapshot: Snapshot, path: str, op: str, suspects: Iterable[str]) -> str:
+    """Return who signed the latest operation of a name on a file, or what it merged, with a compromised key.
+
+    History is read only if one of the suspects has a compromised key, because it costs much more than the rest.
+
+    :param path: the path of the file.
+    :param op: the operation's name, such as `review.approve`.
+    :param suspects: the names of the agents that can have signed it.
+    :returns: the beginning of a message, such as `qa signed it with a key that was declared compromised`; empty when
+        nobody did.
+    """
+    keys = (key for name in suspects for key in snapshot.agent(name).keys)
+    if not any(key.state == "compromised" for key in keys):
+        return ""
+    basis = list(snapshot.reader.basis(path, op))
+    named = (one for one in (*basis[:1], *counted(basis[1:])) if disowned(snapshot, one))
+    first = next(named, None)
+    return f"{first.by} {COMPROMISED}" if first else ""
+
+
+def void_approval(snapshot: Snapshot, task: Task) -> str:
+    """Return why the approval of a task no longer counts; empty when it counts or when there is none."""
+    marks = task.review.sign_offs if task.review else ()
+    return voided_by(snapshot, names.task_path(task.id), APPROVE, {*task.contributors, *(mark.by for mark in marks)})
