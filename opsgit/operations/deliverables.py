@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from opsgit.domain.model import Submission
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
 from opsgit.storage import deliverable
+from opsgit.storage.git import copy_history
 
 
 def measured(snapshot: Snapshot, output: str | None, repository: str | None) -> dict[str, str]:
@@ -47,3 +51,40 @@ def digest_now(snapshot: Snapshot, submission: Submission, local: str | None) ->
             raise
         hint = "name a copy that is on this machine: --deliverable PATH"
         raise Refused(replace(refused.refusal, hint=hint)) from refused
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A private copy of a deliverable: what a command is told of it, and where it lies.
+
+    `deliverable` is a path, or `commit: <id>` with the path of the `repository` that holds it.
+    """
+
+    deliverable: str
+    repository: str = ""
+
+    def digest(self) -> str:
+        """Return the digest that the copy has now.
+
+        :raises Refused: as `deliverable.digest`.
+        """
+        if self.repository:
+            return deliverable.commit_digest(self.deliverable.removeprefix(deliverable.COMMIT).strip(), self.repository)
+        return deliverable.digest(Path(self.deliverable))
+
+
+@contextmanager
+def private_copy(snapshot: Snapshot, submission: Submission, local: str | None) -> Iterator[Copy]:
+    """Yield a copy of a deliverable that its author cannot change, in a temporary folder.
+
+    :param local: the path of a copy on this machine; None: the recorded path.
+    :raises Refused: as `digest_now`; `DISK` if the copy cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
+        if submission.digest.startswith("git:"):
+            commit, to = submission.digest[4:], Path(folder) / "repository.git"
+            copy_history(deliverable.git_folder(local or submission.repository or "."), commit, to)
+            yield Copy(f"{deliverable.COMMIT} {commit}", str(to))
+        else:
+            where = Path(local) if local else deliverable.locate(submission.deliverable, snapshot.project.workspace)
+            yield Copy(str(deliverable.copied(where, Path(folder))))

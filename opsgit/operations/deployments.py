@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from opsgit.domain.model import Run, Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import deliverables
+from opsgit.operations.deliverables import Copy
 from opsgit.operations.publication import act, write
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
@@ -21,9 +24,13 @@ from opsgit.storage import deliverable, runner
 from opsgit.storage.objects import EXECUTABLE, Objects
 from opsgit.storage.repository import Repository
 
+CHANGED = "changed"
+
 
 def deploy(session: Session, task_id: str, ref: str | None, local: str | None = None) -> list[Written]:
     """Deploy a task that is done. The result is recorded as deployed or failed.
+
+    The command gets a private copy of the deliverable, so that what is deployed is what was approved.
 
     :param ref: what is deployed, such as a tag; recorded, and given to the command.
     :param local: the path of a copy of the deliverable on this machine.
@@ -34,40 +41,34 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
     task = snapshot.task(task_id)
     if task.status != vocabulary.DONE or task.submission is None:
         return act(session, "task.deploy-start", task_id)  # the rule book refuses it and says why
-    digest = deliverables.digest_now(snapshot, task.submission, local)
     command = snapshot.project.deploy
-    asked = session.request("task.deploy-start", task_id, ref=ref, digest=digest, command=command.command)
-    if session.dry_run:
-        return write(session, asked)
-    gates = check_trust(session.repository, command)
-    started = write(session, asked)
-    ended = _run(session, command, gates, task_id, "deploy", local)
-    found = _after(session, task_id, ended.evidence, local)
-    finish = Request(
-        "task.deploy-finish",
-        asked.actor,
-        task_id,
-        {"evidence": found, "digest": digest, "started": started[0].change.at},
-    )
-    written = started + write(session, finish)
+    if session.dry_run or not command.command:
+        digest = deliverables.digest_now(snapshot, task.submission, local)
+        return _attested(session, task_id, ref, digest, command)
+    with deliverables.private_copy(snapshot, task.submission, local) as copy:
+        asked = session.request("task.deploy-start", task_id, ref=ref, digest=copy.digest(), command=command.command)
+        gates = check_trust(session.repository, command)
+        started = write(session, asked)
+        ended = _run(session, command, gates, task_id, "deploy", copy)
+        digest = copy.digest() if ended.evidence != CHANGED else ""
+    written = started + write(session, _finish(asked, started, ended.evidence, digest))
     if written[-1].change.after != vocabulary.DEPLOYED:
-        refuse("DEPLOY_FAILED", f"the deploy command of {task_id} ended with: {found}"
+        refuse("DEPLOY_FAILED", f"the deploy command of {task_id} ended with: {ended.evidence}"
                + (f"; its last words: {ended.output.strip()[-300:]}" if ended.output.strip() else ""),
                f"mend it, then opsgit task move {task_id} --to deployed")  # fmt: skip
     return written
 
 
-def _after(session: Session, task_id: str, found: str, local: str | None) -> str:
-    """Return the evidence, or `changed` if the deliverable changed while it was deployed."""
-    snapshot = session.look()
-    submission = snapshot.task(task_id).submission
-    assert submission
-    try:
-        same = deliverables.digest_now(snapshot, submission, local) == submission.digest
-    except Refused as refused:
-        session.notices.append(f"after the deploy command: {refused.refusal.message}")
-        same = False
-    return found if same else "changed"
+def _attested(session: Session, task_id: str, ref: str | None, digest: str, command: Run) -> list[Written]:
+    """Start and finish a deployment without a command; in a dry run only decide the start."""
+    asked = session.request("task.deploy-start", task_id, ref=ref, digest=digest, command=command.command)
+    started = write(session, asked)
+    return started if session.dry_run else started + write(session, _finish(asked, started, ATTESTED, digest))
+
+
+def _finish(asked: Request, started: list[Written], evidence: str, digest: str) -> Request:
+    fields = {"evidence": evidence, "digest": digest, "started": started[0].change.at}
+    return Request("task.deploy-finish", asked.actor, asked.target, fields)
 
 
 def rollback(session: Session, task_id: str, alert: str | None = None) -> list[Written]:
@@ -93,11 +94,28 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
 
 
 def _roll(session: Session, asked: Request, command: Run, gates: str | None, expected: str) -> list[Written]:
-    task_id = asked.target
-    ended = _run(session, command, gates, task_id, "rollback", None)
-    if ended.output.strip() and ended.evidence != expected:
+    with _copy_for_rollback(session, asked.target) as copy:
+        ended = _run(session, command, gates, asked.target, "rollback", copy) if command.command else None
+    if ended and ended.output.strip() and ended.evidence != expected:
         session.notices.append(f"the rollback command's last words: {ended.output.strip()[-300:]}")
-    return write(session, replace(asked, fields={**asked.fields, "evidence": ended.evidence}))
+    return write(session, replace(asked, fields={**asked.fields, "evidence": ended.evidence if ended else ATTESTED}))
+
+
+@contextmanager
+def _copy_for_rollback(session: Session, task_id: str) -> Iterator[Copy]:
+    """Yield a private copy of what was deployed; an empty one if it is not here any more, which stops no rollback."""
+    snapshot = session.look()
+    submission = snapshot.task(task_id).submission
+    assert submission
+    with ExitStack() as stack:
+        copy = Copy("")
+        try:
+            copy = stack.enter_context(deliverables.private_copy(snapshot, submission, None))
+            if copy.digest() != submission.digest:
+                copy = Copy("")
+        except Refused as refused:
+            session.notices.append(f"the rollback command gets no deliverable: {refused.refusal.message}")
+        yield copy
 
 
 def abandon(session: Session, task_id: str) -> list[Written]:
@@ -108,34 +126,42 @@ def abandon(session: Session, task_id: str) -> list[Written]:
     return act(session, "task.deploy-abandon", task_id)
 
 
-def _run(session: Session, command: Run, gates: str | None, task_id: str, what: str, local: str | None) -> runner.Ended:
-    """Run a command in a new folder that holds the given version of gates/, with the task in OPSGIT_* variables."""
-    if not command.command:
-        return runner.Ended(ATTESTED)
-    import tempfile
+def _run(session: Session, command: Run, gates: str | None, task_id: str, what: str, copy: Copy) -> runner.Ended:
+    """Run a command in a new folder that holds the given version of gates/, with the task in OPSGIT_* variables.
 
+    The evidence is `changed` if the deliverable or gates/ is not as it was before.
+    """
     with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
         transaction = session.transaction()
         _extract_gates(transaction.objects, gates, Path(folder))
+        before = _digests(copy, Path(folder))
         snapshot = transaction.snapshot()
-        return runner.run(command, Path(folder), _variables(snapshot, snapshot.task(task_id), what, local))
+        variables = _variables(snapshot, snapshot.task(task_id), what, copy)
+        ended = runner.run(command, Path(folder), variables)
+        return ended if _digests(copy, Path(folder)) == before else replace(ended, evidence=CHANGED)
 
 
-def _variables(snapshot: Snapshot, task: Task, what: str, local: str | None) -> dict[str, str]:
+def _digests(copy: Copy, folder: Path) -> list[str]:
+    """Return what must not change while a command runs: the digests of the deliverable and of gates/."""
+    gates = folder / "gates"
+    try:
+        return [copy.digest() if copy.deliverable else "", deliverable.digest(gates) if gates.exists() else ""]
+    except Refused as refused:
+        return [refused.refusal.message]
+
+
+def _variables(snapshot: Snapshot, task: Task, what: str, copy: Copy) -> dict[str, str]:
     submission, deployment = task.submission, task.deployment
     assert submission
-    where = os.path.abspath(local) if local else submission.deliverable
-    if not submission.digest.startswith("git:"):
-        where = str(deliverable.locate(where, snapshot.project.workspace))
     return {
         "OPSGIT_ACTION": what,
         "OPSGIT_PROJECT": snapshot.project.name,
         "OPSGIT_TASK": task.id,
         "OPSGIT_TITLE": task.title,
         "OPSGIT_ROUND": str(submission.round),
-        "OPSGIT_DELIVERABLE": where,
+        "OPSGIT_DELIVERABLE": copy.deliverable,
         "OPSGIT_DIGEST": submission.digest,
-        "OPSGIT_REPOSITORY": submission.repository or "",
+        "OPSGIT_REPOSITORY": copy.repository,
         "OPSGIT_REF": (deployment and deployment.ref) or "",
     }
 

@@ -76,12 +76,14 @@ def _files(path: Path) -> Iterator[tuple[str, Path, Mark]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path))
-            else:
-                yield Path(entry.path)
+    left = [folder]
+    while left:
+        with os.scandir(left.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(Path(entry.path))
+                else:
+                    yield Path(entry.path)
 
 
 def _mark(name: str, full: Path) -> Mark:
@@ -96,13 +98,43 @@ def _mark(name: str, full: Path) -> Mark:
 
 def _sha256(path: Path) -> str:
     hasher = hashlib.sha256()
+    for chunk in _chunks(path):
+        hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Yield the content of a plain file in pieces; nothing else is read, whatever has replaced it meanwhile."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                refuse("DELIVERABLE_UNSTABLE", f"{path} was replaced while it was read", "wait until it is finished")
             while chunk := file.read(CHUNK):
-                hasher.update(chunk)
+                yield chunk
     except OSError as error:
         refuse("DELIVERABLE_MISSING", f"{path}: {error.strerror}", "look at the path and its rights")
-    return hasher.hexdigest()
+
+
+def copied(path: Path, folder: Path) -> Path:
+    """Copy a deliverable into a folder, and return the path of the copy.
+
+    What was copied is known by the digest of the copy: the original may change at any time.
+
+    :param path: a file, or a folder of plain files.
+    :param folder: an existing folder that only the caller can write to.
+    :raises Refused: as `digest`; `DISK` if the copy cannot be written.
+    """
+    made = folder / Path(os.path.abspath(path)).name
+    for name, full, _ in list(_files(path)):
+        where = made / name if path.is_dir() else made
+        try:
+            where.parent.mkdir(parents=True, exist_ok=True)
+            with where.open("xb") as file:
+                file.writelines(_chunks(full))
+            where.chmod(0o755 if os.access(full, os.X_OK) else 0o644)
+        except OSError as error:
+            refuse("DISK", f"{where} cannot be written: {error.strerror}", "make room in the temporary folder (TMPDIR)")
+    return made
 
 
 def commit_digest(commit: str, repository: str) -> str:
@@ -112,9 +144,15 @@ def commit_digest(commit: str, repository: str) -> str:
     :param repository: path of the repository or of its git folder.
     :raises Refused: `DELIVERABLE_MISSING` if the commit is not there; `TOOL_FAILED` if git is not installed.
     """
-    folder = Path(repository)
-    git = Git(folder / ".git" if (folder / ".git").exists() else folder)
-    done = git.attempt("rev-parse", "--verify", "-q", "--end-of-options", f"{commit}^{{commit}}")
+    done = Git(git_folder(repository)).attempt(
+        "rev-parse", "--verify", "-q", "--end-of-options", f"{commit}^{{commit}}"
+    )
     if done.returncode:
         refuse("DELIVERABLE_MISSING", f"there is no commit {commit} in {repository}", "name a commit that is there")
     return f"git:{done.stdout.decode().strip()}"
+
+
+def git_folder(repository: str) -> Path:
+    """Return the git folder of a repository that is named by its folder or by its git folder."""
+    inner = Path(repository) / ".git"
+    return inner if inner.exists() else Path(repository)

@@ -259,3 +259,30 @@ def clone(url: str, folder: Path) -> None:
     except GitCommandError as error:
         said = " ".join(str(error.stderr).split())[-300:]
         refuse("TOOL_FAILED", f"git could not clone {url}: {said}", "look at the URL and at your rights there")
+
+
+def copy_history(source: Path, commit: str, to: Path) -> None:
+    """Copy a commit with its history into a new bare repository, as its branch main.
+
+    git computes the id of every object anew, so that the copy holds what the id names whatever the source holds.
+
+    :param source: the git folder to copy from.
+    :param commit: the full hex id.
+    :param to: the folder of the new repository.
+    :raises Refused: `DELIVERABLE_MISSING` if the source does not hold all of it; also as `make_repository`.
+    """
+    import subprocess
+
+    make_repository(to, bare=True)
+    pipe, env = subprocess.PIPE, environment()
+    command = ["git", f"--git-dir={source}", *FIXED, "pack-objects", "--revs", "--stdout", "-q"]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=env) as pack:
+        assert pack.stdin and pack.stdout
+        pack.stdin.write(f"{commit}\n".encode())
+        pack.stdin.close()
+        take = ["git", f"--git-dir={to}", "index-pack", "--stdin"]
+        subprocess.run(take, stdin=pack.stdout, capture_output=True, check=False, env=env)
+    copy = Git(to)
+    whole = copy.attempt("rev-list", "--objects", commit).returncode == 0
+    if not whole or copy.attempt("update-ref", "refs/heads/main", commit).returncode:
+        refuse("DELIVERABLE_MISSING", f"{source} does not hold all of commit {commit[:10]}", f"git -C {source} fsck")

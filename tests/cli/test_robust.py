@@ -155,12 +155,12 @@ def test_a_relative_copy_is_the_one_that_is_deployed(
     done: Desk, output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output.rename(tmp_path / "copy")
-    (tmp_path / "s.sh").write_text(f'#!/bin/sh\necho "$OPSGIT_DELIVERABLE" > {tmp_path}/seen\n')
+    (tmp_path / "s.sh").write_text(f'#!/bin/sh\ncat "$OPSGIT_DELIVERABLE/result.txt" > {tmp_path}/seen\n')
     (tmp_path / "s.sh").chmod(0o755)
     done.ok("project", "set", "deploy.command", json.dumps([str(tmp_path / "s.sh")]))
     monkeypatch.chdir(tmp_path)
     done.ok("task", "move", "T-1", "--to", "deployed", "--deliverable", "copy")
-    assert (tmp_path / "seen").read_text().strip() == str(tmp_path / "copy")
+    assert (tmp_path / "seen").read_text() == "done\n"
 
 
 def test_ending_opsgit_ends_the_command_and_is_recorded(done: Desk, tmp_path: Path) -> None:

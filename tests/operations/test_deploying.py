@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
@@ -60,14 +61,53 @@ def test_a_deliverable_that_the_command_changes_is_not_deployed(done: Desk, tmp_
     assert deployment(done)["evidence"] == "changed"
 
 
-def test_the_command_sees_the_task_and_runs_outside_the_repository(done: Desk, tmp_path: Path, output: Path) -> None:
-    body = (
-        f'pwd > {tmp_path}/where; echo "$OPSGIT_ACTION $OPSGIT_TASK $OPSGIT_REF $OPSGIT_DELIVERABLE" > {tmp_path}/seen'
-    )
+def test_the_command_sees_the_task_and_runs_outside_the_repository(done: Desk, tmp_path: Path) -> None:
+    body = f'pwd > {tmp_path}/where; echo "$OPSGIT_ACTION $OPSGIT_TASK $OPSGIT_REF" > {tmp_path}/seen'
     done.ok("project", "set", "deploy.command", json.dumps([script(tmp_path, body)]))
     done.ok("task", "move", "T-1", "--to", "deployed", "--deploy-ref", "$(id)")
-    assert (tmp_path / "seen").read_text() == f"deploy T-1 $(id) {output}\n"
+    assert (tmp_path / "seen").read_text() == "deploy T-1 $(id)\n"
     assert not Path((tmp_path / "where").read_text().strip()).exists()
+
+
+def test_what_is_deployed_is_what_was_approved_whatever_the_author_does_meanwhile(
+    done: Desk, tmp_path: Path, output: Path
+) -> None:
+    """The author swaps the deliverable while the command runs, and swaps it back before it ends."""
+    body = (
+        f'echo swapped > {output}/result.txt; cp -r "$OPSGIT_DELIVERABLE" {tmp_path}/live; echo done > {output}/result.txt;'
+        f' echo "$OPSGIT_DELIVERABLE" > {tmp_path}/seen'
+    )
+    done.ok("project", "set", "deploy.command", json.dumps([script(tmp_path, body)]))
+    done.ok("task", "move", "T-1", "--to", "deployed")
+    assert (tmp_path / "live/result.txt").read_text() == "done\n"
+    private = Path((tmp_path / "seen").read_text().strip())
+    assert private.name == output.name and output.parent not in private.parents
+    assert not private.exists()
+
+
+def test_a_gate_script_that_changes_while_it_runs_has_failed(done: Desk) -> None:
+    gates = done.path / "gates"
+    gates.mkdir()
+    (gates / "deploy.sh").write_text("#!/bin/sh\necho 'exit 0' >> gates/deploy.sh\n")
+    (gates / "deploy.sh").chmod(0o755)
+    git(done.path, "add", "gates")
+    git(done.path, "-c", "core.hooksPath=.git/hooks", "commit", "-qm", "a gate")
+    done.ok("project", "set", "deploy.command", '["gates/deploy.sh"]')
+    assert done.run("task", "move", "T-1", "--to", "deployed", "--json").code == "DEPLOY_FAILED"
+    assert deployment(done)["evidence"] == "changed"
+
+
+def test_a_rollback_gets_what_was_deployed_and_needs_no_deliverable(done: Desk, tmp_path: Path, output: Path) -> None:
+    body = f'cat "$OPSGIT_DELIVERABLE/result.txt" >> {tmp_path}/seen 2>&1; exit $(cat {tmp_path}/exit)'
+    (tmp_path / "exit").write_text("1")
+    done.ok("project", "set", "rollback.command", json.dumps([script(tmp_path, body)]))
+    done.ok("task", "move", "T-1", "--to", "deployed")
+    assert done.refused("rollback", "T-1") == "ROLLBACK_FAILED"
+    assert (tmp_path / "seen").read_text() == "done\n"
+    (output / "result.txt").write_text("other\n")
+    (tmp_path / "exit").write_text("0")
+    done.ok("rollback", "T-1")
+    assert "other" not in (tmp_path / "seen").read_text()
 
 
 def test_a_rollback_reverts_the_commit_and_a_failing_command_stops_it(done: Desk) -> None:
@@ -144,7 +184,32 @@ def test_a_commit_as_deliverable(desk: Desk, tmp_path: Path) -> None:
     assert desk.refused("task", "submit", "T-1", "--output", "commit: HEAD") == "DELIVERABLE_REQUIRED"
     desk.ok("task", "submit", "T-1", "--output", "commit: HEAD", "--repository", str(tmp_path / "code"))
     desk.ok("review", "approve", "T-1", "--as", "qa")
+    body = f'git clone -q "$OPSGIT_REPOSITORY" {tmp_path}/live && echo "$OPSGIT_DELIVERABLE" > {tmp_path}/seen'
+    desk.ok("project", "set", "deploy.command", json.dumps([script(tmp_path, body)]))
     desk.ok("task", "move", "T-1", "--to", "deployed")
+    commit = git(tmp_path / "code", "rev-parse", "HEAD").strip()
+    assert (tmp_path / "seen").read_text() == f"commit: {commit}\n"
+    assert git(tmp_path / "live", "rev-parse", "HEAD").strip() == commit
+
+
+def test_a_commit_of_which_a_file_was_swapped_is_not_deployed(desk: Desk, tmp_path: Path) -> None:
+    """The author overwrites an object in place: its id stays, its content does not."""
+    code = tmp_path / "code"
+    git(tmp_path, "init", "-q", "code")
+    (code / "a").write_text("good\n")
+    git(code, "add", "a")
+    git(code, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "x")
+    desk.ok("task", "add", "--title", "t", "--assign", "dev")
+    desk.ok("task", "start", "T-1")
+    desk.ok("task", "submit", "T-1", "--output", "commit: HEAD", "--repository", str(code))
+    desk.ok("review", "approve", "T-1", "--as", "qa")
+    desk.ok("project", "set", "deploy.command", json.dumps([script(tmp_path, f"touch {tmp_path}/ran")]))
+    blob = git(code, "rev-parse", "HEAD:a").strip()
+    loose = code / ".git/objects" / blob[:2] / blob[2:]
+    loose.chmod(0o644)
+    loose.write_bytes(zlib.compress(b"blob 4\0bad\n"))
+    assert desk.refused("task", "move", "T-1", "--to", "deployed") == "DELIVERABLE_MISSING"
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_workspace_records_relative_paths(desk: Desk, output: Path, tmp_path: Path) -> None:
