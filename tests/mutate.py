@@ -125,12 +125,12 @@ def _entries(relative: str, source: str) -> Iterator[Mutant]:
             held = given.get(field)
             if isinstance(held, ast.Tuple):
                 yield from _shorter(relative, source, held, f"{op} {field}")
-        for field in ("ends", "by_hand", "reaches", "on"):
+        for field in ("room", "by_hand", "reaches", "on"):
             if field in given:
                 yield Mutant(relative, _replaced(source, given[field], DEFAULTS[field]), f"{op} without {field}")
 
 
-DEFAULTS = {"ends": "False", "by_hand": "None", "reaches": "None", "on": "'ledger'"}
+DEFAULTS = {"room": "'steps'", "by_hand": "None", "reaches": "None", "on": "'ledger'"}
 
 
 def _shorter(relative: str, source: str, held: ast.Tuple, what: str) -> Iterator[Mutant]:

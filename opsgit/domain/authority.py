@@ -13,7 +13,8 @@ from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Quota, Task
 from opsgit.domain.operation import Who
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.domain.vocabulary import BACKLOG
+from opsgit.domain.request import Snapshot
+from opsgit.domain.vocabulary import BACKLOG, ORCHESTRATE
 
 
 def check(context: Context, ways: tuple[Who, ...], value: Any, evidence: bool = True) -> None:
@@ -38,6 +39,19 @@ def check(context: Context, ways: tuple[Who, ...], value: Any, evidence: bool = 
                 return None  # a request that only asks names no alert
             refusals.append(refused)
     raise refusals[0]
+
+
+def is_party(snapshot: Snapshot, task: Task, name: str) -> bool:
+    """Return whether an agent is party to a task: it made it, worked on it, may work on it, or orchestrates.
+
+    :param name: the name of an agent; False if there is none.
+    """
+    agent = snapshot.find_agent(name)
+    if agent is None:
+        return False
+    rights = policy.rights(snapshot.project, agent)
+    named = bool(rights) and any(policy.matches(stage, agent) for stage in task.pipeline)
+    return named or ORCHESTRATE in rights or name in (task.created_by, task.assigned, *task.contributors)
 
 
 def anyone(context: Context, who: Who, task: Task) -> None:

@@ -10,7 +10,9 @@ from opsgit.domain import names
 from opsgit.domain.records import Record, from_record, model_of, to_record
 
 SIZE_MAX = 262_144  # bytes in one file
-ROOM = 16 * 1024  # bytes of a task's file that are reserved for operations that end a review or a task
+# Bytes up to which an operation may fill the file of a task or an agent, so that nobody fills what others need: texts
+# leave room for the steps of the lifecycle, and these leave room for what ends a review or a task.
+ROOM = {"texts": 192 * 1024, "steps": 240 * 1024, "ends": SIZE_MAX}
 
 # A string is plain only when YAML 1.1 and YAML 1.2 parsers read the same string.
 _PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@+()→;=-]|[ ](?=[^ ]))*\Z")

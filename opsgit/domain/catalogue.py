@@ -107,10 +107,11 @@ CATALOGUE = (
         'opsgit task add --title "..."',
         targets=(BACKLOG, ASSIGNED),
         reaches=tasks.added_as,
-        gates=("the id is unused", "an assignee, a pipeline or dependencies: orchestrate"),
+        gates=("the id is unused", "a number is the next", "an assignee, a pipeline or dependencies: orchestrate"),
         arguments=TASK,
         finds=NEW,
         by_hand=_is_new,
+        room="texts",
     ),
     Operation(
         "task.import",
@@ -121,9 +122,10 @@ CATALOGUE = (
         "opsgit import FILE",
         targets=STATUSES,
         reaches=imports.imported_as,
-        gates=("the id is unused",),
+        gates=("the id is unused", "a number is the next"),
         arguments={**TASK, "imported": MAPPING.needed()},
         finds=NEW,
+        room="texts",
     ),
     Operation(
         "task.assign",
@@ -201,7 +203,7 @@ CATALOGUE = (
         sources=(IN_REVIEW,),
         targets=(IN_PROGRESS,),
         actor="assignee",
-        ends=True,
+        room="ends",
         advice=Advice("withdraw it: the reviewer is gone", advice.assignee_withdraws),
     ),
     Operation(
@@ -223,7 +225,7 @@ CATALOGUE = (
         ),
         arguments={"round": COUNT, "digest": TEXT},
         actor="nobody",
-        ends=True,
+        room="ends",
         advice=Advice("review", advice.last_stage_reviews),
     ),
     Operation(
@@ -238,7 +240,7 @@ CATALOGUE = (
         gates=("a reason", "the round that was seen"),
         arguments={"round": COUNT},
         actor="nobody",
-        ends=True,
+        room="ends",
     ),
     Operation(
         "task.deploy-start",
@@ -258,7 +260,7 @@ CATALOGUE = (
         arguments={"ref": TEXT, "digest": TEXT, "command": TEXTS},
         actor="last stage",
         word="deploying",
-        ends=True,
+        room="ends",
         advice=Advice("deploy", advice.last_stage_deploys),
     ),
     Operation(
@@ -280,7 +282,7 @@ CATALOGUE = (
         arguments={"evidence": TEXT.needed(), "digest": TEXT, "started": TEXT},
         actor="last stage",
         word="deploy failed",
-        ends=True,
+        room="ends",
         advice=Advice(
             "finish the deployment",
             advice.starter_finishes,
@@ -304,7 +306,7 @@ CATALOGUE = (
         ),
         arguments={"evidence": TEXT.needed(), "reverts": TEXT, "alert": TEXT},
         actor="last stage",
-        ends=True,
+        room="ends",
     ),
     Operation(
         "task.cancel",
@@ -317,7 +319,7 @@ CATALOGUE = (
         targets=(CANCELLED,),
         gates=("no deployment runs",),
         by_hand=_step,
-        ends=True,
+        room="ends",
         advice=Advice("cancel it: author and reviewer are gone", advice.orchestrators_cancel),
     ),
     # --- tasks: without a transition ------------------------------------------------------------------------------
@@ -333,6 +335,7 @@ CATALOGUE = (
         arguments={"text": TEXT.needed()},
         word="comment",
         by_hand=_comments(more=True),
+        room="texts",
     ),
     Operation(
         "task.trim",
@@ -346,7 +349,7 @@ CATALOGUE = (
         arguments={"keep": COUNT.needed()},
         word="trim",
         by_hand=_comments(more=False),
-        ends=True,
+        room="ends",
     ),
     Operation(
         "task.progress",
@@ -371,7 +374,7 @@ CATALOGUE = (
         sources=(DONE,),
         gates=("a deployment runs",),
         word="deploy abandoned",
-        ends=True,
+        room="ends",
         advice=Advice("give up the deployment of an agent that is gone", advice.orchestrators_abandon),
     ),
     Operation(
@@ -386,6 +389,7 @@ CATALOGUE = (
         arguments={name: argument._replace(required=False) for name, argument in TASK.items() if name != "assigned"},
         word="edit",
         by_hand=_is_old,
+        room="texts",
     ),
     # --- reviews: on the branch -----------------------------------------------------------------------------------
     Operation(
@@ -414,6 +418,7 @@ CATALOGUE = (
         arguments={"text": TEXT.needed()},
         on=BRANCH,
         word="comment",
+        room="texts",
     ),
     Operation(
         "review.revise",
@@ -447,7 +452,7 @@ CATALOGUE = (
         on=BRANCH,
         actor="nobody",
         word="sign-off",
-        ends=True,
+        room="ends",
         advice=Advice("review and sign off", advice.open_stage_signs_off),
     ),
     # --- agents and their keys ------------------------------------------------------------------------------------
@@ -518,7 +523,7 @@ CATALOGUE = (
         gates=("another orchestrator can sign",),
         arguments={"since": TEXT.needed()},
         word="keys compromised",
-        ends=True,
+        room="ends",
     ),
     Operation(
         "agent.ratify",
@@ -574,7 +579,7 @@ CATALOGUE = (
         observations.raise_alert,
         rebuild.pick("message", "severity", "task"),
         'opsgit alert raise --message "..."',
-        gates=("the id is unused",),
+        gates=("the id is unused", "a number is the next"),
         arguments={"message": TEXT.needed(), "severity": TEXT, "task": TEXT},
         finds=NEW,
         actor="observer",

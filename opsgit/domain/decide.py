@@ -146,14 +146,14 @@ def _edit(kind: str, target: str, record: Record) -> Edit:
 def _fitting(context: Context, change: Change) -> Change:
     """Refuse a record that its schema would not accept, and a file that is too large.
 
-    Operations on a task or an agent leave some bytes free, so that the operations that end a review or a task, or that
-    declare keys compromised, still fit.
+    `canonical.ROOM` says how far each operation may fill the file of a task or an agent.
     """
-    room = canonical.ROOM if context.operation.kind in ("task", "agent") and not context.operation.ends else 0
+    operation = context.operation
+    most = canonical.ROOM[operation.room] if operation.kind in ("task", "agent") else canonical.SIZE_MAX
     for edit in change.edits:
         if edit.record is not None:
             schemas.check(names.place(edit.path).kind, edit.record, edit.path, context.snapshot.reader.schema)
-        if len(edit.content or b"") > canonical.SIZE_MAX - room:
-            refuse("FILE_FULL", f"{edit.path} would be larger than {(canonical.SIZE_MAX - room) // 1024} KiB",
+        if len(edit.content or b"") > most:
+            refuse("FILE_FULL", f"{edit.path} would be larger than {most // 1024} KiB",
                    "an orchestrator may trim comments: opsgit task trim ID --keep 20", edit.path)  # fmt: skip
     return change

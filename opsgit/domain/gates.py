@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from opsgit.domain import authority, names, policy, standing
+from opsgit.domain import authority, canonical, names, policy, standing
 from opsgit.domain.context import Context
 from opsgit.domain.dependencies import open_dependencies
 from opsgit.domain.model import Agent, Review, Submission, Task
 from opsgit.domain.operation import Who
+from opsgit.domain.records import to_record
 from opsgit.domain.refusals import refuse
 from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHESTRATE, WORK
 
 COMMENTS_MAX = 200
+OTHERS_MAX, OTHERS_SIZE = 40, 32 * 1024  # comments, and bytes in the file, of all who are not party to a task
+REACH = 99_999_999  # the highest automatic number that an orchestrator may choose
 KEYS_MAX = 100
 CREATOR_EDITS = frozenset({"title", "description", "tags", "priority"})
 UNTIL_START = frozenset({"pipeline", "depends_on"})
@@ -143,26 +146,34 @@ def another_digest(context: Context, task: Task) -> None:
 
 
 def room_for_a_comment(context: Context, task: Task) -> None:
-    """Require fewer than `COMMENTS_MAX` comments; the ledger and the review are counted separately.
+    """Require room for a comment; the ledger and the review are counted separately.
+
+    There are `COMMENTS_MAX` comments at most. Of them, agents that are not party to the task have a small share.
 
     :raises Refused: `COMMENTS_FULL`, `DELIVERABLE_REQUIRED`.
     """
     comments = review_of(task).comments if context.request.op.startswith("review.") else task.comments
+    hint = f"an orchestrator, when it is not in review: opsgit task trim {task.id} --keep 20"
     if len(comments) >= COMMENTS_MAX:
+        refuse("COMMENTS_FULL", f"there are {COMMENTS_MAX} comments already", hint)
+    if authority.is_party(context.snapshot, task, context.me):
+        return
+    others = [one for one in comments if not authority.is_party(context.snapshot, task, one.by)]
+    written = canonical.emit("task", {"comments": [to_record(one) for one in others]})
+    if len(others) >= OTHERS_MAX or len(written) >= OTHERS_SIZE:
         refuse(
-            "COMMENTS_FULL",
-            f"there are {COMMENTS_MAX} comments already",
-            f"an orchestrator, when it is not in review: opsgit task trim {task.id} --keep 50",
+            "COMMENTS_FULL", f"agents that are not party to {task.id} have used up their share of the comments", hint
         )
 
 
 def comments_to_drop(context: Context, task: Task) -> None:
-    """Require that the task has more comments than the request keeps.
+    """Require that the task, or the review of its latest round, has more comments than the request keeps.
 
     :raises Refused: `NOTHING_CHANGES`.
     """
-    if int(context.request.get("keep") or 0) >= len(task.comments):
-        refuse("NOTHING_CHANGES", f"{task.id} has {len(task.comments)} comments", f"opsgit task show {task.id}")
+    most = max(len(task.comments), len(task.review.comments) if task.review else 0)
+    if int(context.request.get("keep") or 0) >= most:
+        refuse("NOTHING_CHANGES", f"{task.id} has {most} comments", f"opsgit task show {task.id}")
 
 
 def creator_describes(context: Context, _: Task) -> None:
@@ -550,6 +561,23 @@ def id_is_unused(context: Context, _: None) -> None:
         refuse("ID_TAKEN", f"{operation.kind} {known} exists{more}", f"opsgit {operation.kind} list")
 
 
+def number_is_next(context: Context, _: None) -> None:
+    """Require that an id with an automatic number (`T-7`) has the number after one that exists.
+
+    Otherwise somebody could take the last number there is. An orchestrator may choose any number within `REACH`.
+
+    :raises Refused: `BAD_ID`.
+    """
+    kind, target = context.operation.kind, context.request.target
+    form = names.AUTOMATIC[kind].match(target)
+    if not form:
+        return
+    number = int(form[2])
+    before = number == 1 or context.snapshot.taken(names.path_of(kind, f"{form[1]}-{number - 1}"))
+    if not before and not (ORCHESTRATE in context.rights and number <= REACH):
+        refuse("BAD_ID", f"numbers like {target[:40]} are given out in order", "leave out --id, or choose a word", "id")
+
+
 Check = Callable[[Context, Any], None]
 
 
@@ -563,6 +591,7 @@ class Gate(NamedTuple):
 # The names of the gates: in the catalogue, in `opsgit help lifecycle`, and for `RuleBook.with_changes`.
 STATE: dict[str, Check] = {
     "the id is unused": id_is_unused,
+    "a number is the next": number_is_next,
     "the name is no role": name_is_no_role,
     "no deployment runs": no_deployment_runs,
     "somebody fits the first stage": somebody_fits,

@@ -11,6 +11,11 @@ from opsgit.domain.refusals import Refused, refuse
 ID = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*\Z")
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/~^-]{0,200}\Z")
+# Ids with the numbers that opsgit gives out: T-7; A-7, and for an alert of the monitor the check, a hash and a number.
+AUTOMATIC = {
+    "task": re.compile(r"(T)-([1-9][0-9]*)\Z", re.IGNORECASE),
+    "alert": re.compile(r"(A|[a-z-]+\.[0-9a-f]{10})-([1-9][0-9]*)\Z", re.IGNORECASE),
+}
 MAIN = "refs/heads/main"
 PROJECT = "ops.yaml"
 COMMIT_ID = "[0-9a-f]{40}|[0-9a-f]{64}"

@@ -106,8 +106,7 @@ class Operation(NamedTuple):
     - `word`: the word in the message's subject when the status does not change. `command`: the command for a person.
     - `by_hand`: a function from the record before and the record after that returns whether a hand edit is this
       operation; None when no edit of a record is. (A hand edit of managed files is always `file.set`.)
-    - `ends`: whether it may use the part of the file's maximum size that is reserved for ending a review or a task,
-      and for declaring keys compromised.
+    - `room`: how far it may fill the file of a task or an agent (a key of `canonical.ROOM`).
     - `advice`: the text for this operation as the next step of a task; None when it is never suggested.
     """
 
@@ -127,7 +126,7 @@ class Operation(NamedTuple):
     actor: str = "orchestrator"
     word: str = ""
     by_hand: Callable[[Record | None, Record], bool] | None = None
-    ends: bool = False
+    room: str = "steps"
     advice: Advice | None = None
 
 

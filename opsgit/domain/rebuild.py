@@ -187,8 +187,8 @@ def progress(_: Record | None, new: Record) -> Fields:
 
 
 def kept(_: Record | None, new: Record) -> Fields:
-    """Return the number of comments that are left."""
-    return {"keep": len(new.get("comments", ()))}
+    """Return the number of comments that are left, of the task or of its review, whichever has more."""
+    return {"keep": max(len(new.get("comments", ())), len(new.get("review", {}).get("comments", ())))}
 
 
 def deployment(_: Record | None, new: Record) -> Fields:

@@ -194,8 +194,14 @@ def remark(context: Context) -> Comment:
 
 
 def trim(context: Context, task: Task) -> Task:
-    """Keep only the newest comments in the file; the git history still has all of them."""
-    return replace(task, comments=task.comments[len(task.comments) - int(context.request.get("keep")) :])
+    """Keep only the newest comments of the task and of its latest review; the git history still has all of them."""
+    keep = int(context.request.get("keep") or 0)
+    review = task.review and replace(task.review, comments=_newest(task.review.comments, keep))
+    return replace(task, comments=_newest(task.comments, keep), review=review)
+
+
+def _newest(comments: tuple[Comment, ...], keep: int) -> tuple[Comment, ...]:
+    return comments[max(0, len(comments) - keep) :]
 
 
 def edit(context: Context, task: Task) -> Task:

@@ -75,7 +75,7 @@ def test_tags_and_dependencies_are_cleared_and_notes_are_tidied(desk: Desk) -> N
 
 def test_numbering_survives_jokes(desk: Desk) -> None:
     desk.ok("task", "add", "--id", "t-1", "--title", "x")
-    desk.ok("task", "add", "--id", "T-" + "9" * 60, "--title", "x")
+    assert desk.refused("task", "add", "--id", "T-" + "9" * 60, "--title", "x") == "BAD_ID"
     desk.ok("task", "add", "--title", "x")
     assert desk.status("T-2") == "backlog"
 

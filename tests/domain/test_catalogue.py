@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsgit.domain.authority import RELATIONS
+from opsgit.domain.canonical import ROOM
 from opsgit.domain.catalogue import CATALOGUE, OPERATIONS
 from opsgit.domain.gates import EVIDENCE, GATES, STATE, Gate
 from opsgit.domain.model import Task
@@ -44,11 +45,15 @@ def test_each_name_stands_once() -> None:
     assert {gate for one in CATALOGUE for gate in one.gates} == set(GATES)
 
 
-def test_what_ends_a_review_or_a_task_may_use_the_whole_file() -> None:
-    assert {one.name for one in CATALOGUE if one.ends} == {
+def test_how_far_each_operation_may_fill_a_file() -> None:
+    assert {one.name for one in CATALOGUE if one.room == "ends"} == {
         "review.sign-off", "review.approve", "review.reject", "review.withdraw", "task.cancel", "task.trim",
         "task.deploy-start", "task.deploy-finish", "task.deploy-abandon", "task.rollback", "agent.compromise",
     }  # fmt: skip
+    assert {one.name for one in CATALOGUE if one.room == "texts"} == {
+        "task.add", "task.import", "task.edit", "task.comment", "review.comment",
+    }  # fmt: skip
+    assert {one.room for one in CATALOGUE} == set(ROOM)
 
 
 def test_each_relation_has_its_words_in_the_help() -> None:

@@ -603,3 +603,87 @@ def test_a_deployment_that_failed_is_not_finished_again() -> None:
     world.do("task.deploy-finish", "ship", digest=DIGEST, evidence="exit 1")
     assert code(world.ask("task.deploy-finish", "ship", digest=DIGEST, evidence="attested")) == "NO_DEPLOYMENT"
     assert code(world.ask("task.deploy-abandon", "boss")) == "NO_DEPLOYMENT"
+
+
+@pytest.mark.parametrize("text", ["x", "x" * 3900, "a\n" * 1900 + "a"])
+def test_who_is_not_party_to_a_task_cannot_fill_it(text: str) -> None:
+    world = World.peopled()
+    world.do("task.add", "boss", title="t", assigned="dev", pipeline=["dev", "qa", "ship"])
+    answers = []
+    for number in range(70):
+        answer = world.ask("task.comment", ("eye", "eye2", "ship2")[number % 3], text=f"{number} {text}")
+        answers.append(code(answer))
+        if isinstance(answer, Change):
+            world.apply(answer)
+    assert answers[-1] == "COMMENTS_FULL"
+    assert 2 <= answers.count(None) <= 40
+    for name in ("boss", "dev", "qa", "ship"):
+        world.do("task.comment", name, text="we go on")
+    world.do("task.start", "dev")
+    world.do("task.submit", "dev", deliverable="/d", digest=DIGEST)
+    world.do("review.request", "dev", text=text)
+    world.do("review.comment", "eye", text="the review has a share of its own")
+    assert isinstance(world.ask("task.cancel", "boss"), Change)
+
+
+def test_a_text_leaves_room_for_the_steps_and_these_for_the_end() -> None:
+    world = World.peopled()
+    world.do("task.add", "boss", title="t", assigned="dev", description="y\n" * 30_000 + "y")
+    full = ""
+    while full != "FILE_FULL":
+        answer = world.ask("task.comment", "dev", text="z" * 3900)
+        full = code(answer) or ""
+        if isinstance(answer, Change):
+            world.apply(answer)
+    assert code(world.ask("task.edit", "boss", title="u" * 200)) in (None, "FILE_FULL")
+    world.do("task.start", "dev")
+    world.do("task.progress", "dev", text="a\n" * 1999 + "a")
+    world.do("task.submit", "dev", deliverable="/" + "d" * 3000, digest=DIGEST)
+    world.do("review.request", "dev", text="z" * 3900)
+    world.do("review.approve", "qa", round=1, digest=DIGEST)
+
+
+def test_trimming_reaches_the_comments_of_a_review_that_has_ended() -> None:
+    world = in_review()
+    for number in range(3):
+        world.do("review.comment", "qa", text=f"{number}")
+    world.do("review.reject", "qa", note="no", round=1)
+    world.do("task.comment", "boss", text="alone")
+    world.do("task.trim", "boss", keep=2)
+    task = world.task()
+    assert task.review and [one.text for one in task.review.comments] == ["1", "2"]
+    assert [one.text for one in task.comments] == ["alone"]
+    assert code(world.ask("task.trim", "boss", keep=2)) == "NOTHING_CHANGES"
+
+
+@pytest.mark.parametrize(
+    ("target", "actor", "expected"),
+    [
+        ("T-1", "dev", None), ("T-2", "dev", "BAD_ID"), ("t-9", "eye", "BAD_ID"), ("T-999999999", "dev", "BAD_ID"),
+        ("T-99999999", "boss", None), ("T-100000000", "boss", "BAD_ID"), (f"T-{'9' * 60}", "boss", "BAD_ID"),
+        ("SKILL-7", "dev", None), ("T-07", "dev", None), ("TT-7", "dev", None),
+    ],
+)  # fmt: skip
+def test_automatic_numbers_are_given_out_in_order(target: str, actor: str, expected: str | None) -> None:
+    assert code(World.peopled().ask("task.add", actor, target, title="t")) == expected
+    if actor == "boss":
+        imported = World.peopled().ask("task.import", actor, target, title="t", imported={"status": "done"})
+        assert code(imported) == expected
+
+
+def test_the_number_after_one_that_exists_is_the_next() -> None:
+    world = World.peopled()
+    world.do("task.add", "boss", "t-41", title="t")
+    assert code(world.ask("task.add", "dev", "T-43", title="t")) == "BAD_ID"
+    world.do("task.add", "dev", "T-42", title="t")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("A-1", None), ("A-2", "BAD_ID"), (f"A-{'9' * 62}", "BAD_ID"), ("stale.0123456789-1", None),
+        ("stale.0123456789-3", "BAD_ID"), ("fire", None),
+    ],
+)  # fmt: skip
+def test_numbers_of_alerts_are_given_out_in_order(target: str, expected: str | None) -> None:
+    assert code(World.peopled().ask("alert.raise", "eye", target, message="m")) == expected

@@ -28,8 +28,8 @@ CASES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
     "agent.remove": ("boss", "dev", {}, {}),
     "quota.set": ("boss", "q", {"limit": 3}, {}),
     "metric.set": ("eye", "m", {"value": 3}, {}),
-    "alert.raise": ("eye", "A-1", {"message": "slow"}, {}),
-    "alert.resolve": ("eye", "A-2", {}, {}),
+    "alert.raise": ("eye", "A-2", {"message": "slow"}, {}),
+    "alert.resolve": ("eye", "A-1", {}, {}),
 }
 
 
@@ -42,7 +42,7 @@ def test_an_edit_by_hand_is_the_operation_that_writes_it(op: str) -> None:
     actor, target, fields, task = CASES[op]
     world = World.peopled()
     world.set_task(**task)
-    world.do("alert.raise", "eye", "A-2", message="here already")
+    world.do("alert.raise", "eye", "A-1", message="here already")
     path = path_of(op.partition(".")[0], target)
     before = world.record(path)
     world.do(op, actor, target, note="because", **fields)
