@@ -39,6 +39,18 @@ def upgrade_rules(session: Session, as_json: bool) -> None:
     wrote(session, project.upgrade_rules(session), as_json)
 
 
+@command.command("reset-clock", epilog="\b\nExample:\n  opsgit project reset-clock --note 'the clock of dev was wrong'")
+@writing
+@common
+def reset_clock(session: Session, as_json: bool) -> None:
+    """Let the time go on from now, after a commit from a clock that was ahead.
+
+    No commit may be dated before its parent, so that one from the year 2099 stops all writing until then. This commit
+    alone may be, and those after it go on from its time. opsgit verify names a commit that is ahead, until the reset.
+    """
+    wrote(session, project.reset_clock(session), as_json)
+
+
 @command.command("set", epilog="\b\nExample:\n  opsgit project set deploy.command '[\"false\"]'")
 @click.argument("key")
 @click.argument("value", required=False)

@@ -617,6 +617,15 @@ CATALOGUE = (
         arguments=POLICY,
     ),
     Operation(
+        "project.reset-clock",
+        "project",
+        (ORCHESTRATOR,),
+        project.reset_clock,
+        rebuild.policy,
+        "opsgit project reset-clock",
+        arguments=POLICY,
+    ),
+    Operation(
         "file.set",
         "managed",
         (ORCHESTRATOR,),

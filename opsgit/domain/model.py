@@ -309,13 +309,14 @@ class Project(Value):
     """The content of ops.yaml: the project's identity and policy.
 
     `rules` is the version of the rule book. `roles` maps the name of a role to its rights. `stale` maps a status to a
-    duration; `idle` is a duration.
+    duration; `idle` is a duration. `clock` is the time of the latest `project.reset-clock`, RFC 3339 text.
     """
 
     name: str
     repository: str
     rules: int
     created: str
+    clock: str | None = None
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     pipeline: tuple[str, ...] = ()
     workspace: str | None = None

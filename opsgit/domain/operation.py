@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from opsgit.domain.model import Task
     from opsgit.domain.records import Record
 
+RESET_CLOCK = "project.reset-clock"  # the only operation whose commit may be dated before its parent
 LEDGER, BRANCH, MERGE = "ledger", "branch", "merge"
 # Whether the file that an operation writes exists before the operation.
 EXISTS, NEW, EITHER = "exists", "new", "either"

@@ -13,7 +13,7 @@ from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Edit, ManagedFile, Outcome
 from opsgit.domain.vocabulary import ORCHESTRATE
 
-FIXED = ("name", "repository", "rules", "created")
+FIXED = {"name": "show", "repository": "show", "created": "show", "rules": "upgrade-rules", "clock": "reset-clock"}
 
 
 def set_policy(context: Context, _: Project) -> Outcome:
@@ -24,10 +24,11 @@ def set_policy(context: Context, _: Project) -> Outcome:
     """
     record: Record = context.request.get("record")
     changed = differences(context.snapshot.record(names.PROJECT) or {}, record)
-    for key in FIXED:
+    for key, command in FIXED.items():
         if key in changed:
-            hint = "opsgit project upgrade-rules" if key == "rules" else "opsgit project show"
-            refuse("IDENTITY_FIXED", f"{key} of a project cannot be set", hint, f"ops.yaml: {key}")
+            refuse(
+                "IDENTITY_FIXED", f"{key} of a project cannot be set", f"opsgit project {command}", f"ops.yaml: {key}"
+            )
     _check(context, checked(Project, record, "record"))
     edit = Edit(names.PROJECT, context.request.get("content"), record)
     return Outcome((edit,), f"project: set {', '.join(changed)}")
@@ -48,6 +49,21 @@ def upgrade_rules(context: Context, before: Project) -> Outcome:
     context.rules.next()
     edit = Edit(names.PROJECT, context.request.get("content"), record)
     return Outcome((edit,), f"project: rules {before.rules} → {record['rules']}")
+
+
+def reset_clock(context: Context, _: Project) -> Outcome:
+    """Set `clock` in ops.yaml to the time of this commit; nothing else may change.
+
+    After commits from a clock that was ahead, the time goes on from this commit, which may be dated before its parent.
+
+    :raises Refused: `BAD_VALUE`.
+    """
+    record: Record = context.request.get("record")
+    old = context.snapshot.record(names.PROJECT) or {}
+    if differences(old, record) != ["clock"] or record["clock"] != context.at:
+        why = f"clock becomes {context.at}, the time of this commit, and nothing else changes with it"
+        refuse("BAD_VALUE", why, "opsgit project reset-clock")
+    return Outcome((Edit(names.PROJECT, context.request.get("content"), record),), f"project: clock {context.at}")
 
 
 def _check(context: Context, after: Project) -> None:

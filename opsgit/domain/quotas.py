@@ -37,13 +37,21 @@ def next_reset(period: str, at: str) -> str | None:
 
 
 def current(quota: Quota, at: str) -> Quota:
-    """Return the quota as it counts at a time: from `reset_at` on, use is 0 and a new window applies.
+    """Return the quota as it counts at a time: outside the window that ends at `reset_at`, use is 0 in a new window.
 
     :param at: RFC 3339 text.
     """
-    if quota.reset_at and at >= quota.reset_at:
+    if quota.reset_at and (at >= quota.reset_at or hopped(quota, at)):
         return replace(quota, used=0, reset_at=next_reset(quota.period, at))
     return quota
+
+
+def hopped(quota: Quota, at: str) -> bool:
+    """Return whether a quota's window begins only after a time: it was used under a clock that was ahead.
+
+    :param at: RFC 3339 text.
+    """
+    return quota.reset_at is not None and quota.reset_at > (next_reset(quota.period, at) or quota.reset_at)
 
 
 def define(context: Context, old: Quota | None) -> Quota:

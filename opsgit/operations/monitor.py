@@ -96,10 +96,13 @@ def reviews(scene: Situation) -> Iterator[Problem]:
 
 
 def quota(scene: Situation) -> Iterator[Problem]:
-    """Yield quotas that are exhausted, or of which 80 % is used."""
+    """Yield quotas that are exhausted, of which 80 % is used, or that were used under a clock that was ahead."""
     for stored in scene.quotas:
         one = quotas.current(stored, times.text(scene.now))
         until = f", resets at {one.reset_at}" if one.reset_at else ""
+        if quotas.hopped(stored, times.text(scene.now)):
+            why = f"was used under a clock that was ahead: {stored.used} in the window until {stored.reset_at}"
+            yield Problem("quota-clock", one.name, "warning", f"quota {one.name} {why}")
         if one.used >= one.limit:
             yield Problem(
                 "quota", one.name, "critical", f"quota {one.name} is exhausted: {one.used} of {one.limit}{until}"
@@ -170,7 +173,7 @@ def covers(chosen: Iterable[str]) -> tuple[str, ...]:
     :param chosen: keys of `CHECKS`; none means all checks.
     """
     names_ = list(chosen) or list(CHECKS)
-    return tuple(f"{name}:" for name in [*names_, *(["quota-low"] if "quota" in names_ else [])])
+    return tuple(f"{name}:" for name in [*names_, *(["quota-low", "quota-clock"] if "quota" in names_ else [])])
 
 
 def tell(file: Path, troubles: Iterable[Problem], chosen: Iterable[str], now: int) -> list[dict[str, Any]]:

@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from opsgit.domain import canonical, names
+from opsgit.domain import canonical, names, times
 from opsgit.domain.model import Project, Run
+from opsgit.domain.operation import RESET_CLOCK
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request, Snapshot
@@ -56,6 +57,23 @@ def upgrade_rules(session: Session) -> list[Written]:
         content = yaml_codec.edit_policy(_content(transaction), "rules", following)
         fields = {"record": reader.checked_record(content, names.PROJECT), "content": content}
         return [transaction.perform(Request("project.upgrade-rules", actor, "", fields, session.note))]
+
+
+def reset_clock(session: Session) -> list[Written]:
+    """Let the time go on from now, after commits from a clock that was ahead.
+
+    :raises Refused: `NOTHING_CHANGES` if the last commit is not ahead of the clock; if the rule book refuses the
+        operation.
+    """
+    actor = session.actor(session.look(), orchestrator)
+    with batch(session) as transaction:
+        now, last = transaction.now(op=RESET_CLOCK), transaction.time()
+        if last <= now:
+            refuse("NOTHING_CHANGES", "the last commit is not ahead of this machine's clock", "date -u")
+        content = yaml_codec.edit_policy(_content(transaction), "clock", times.text(now))
+        fields = {"record": reader.checked_record(content, names.PROJECT), "content": content}
+        transaction.clock = lambda: now
+        return [transaction.perform(Request(RESET_CLOCK, actor, "", fields, session.note))]
 
 
 # The keys that set a command. Setting one of them is consent to that command alone.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opsgit.domain import agents, message, names, times
 from opsgit.domain.decide import decide
 from opsgit.domain.message import Message
-from opsgit.domain.operation import BRANCH, LEDGER
+from opsgit.domain.operation import BRANCH, LEDGER, RESET_CLOCK
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
@@ -21,6 +21,7 @@ from opsgit.storage.branch import newest, overlaid
 from opsgit.storage.disk import Damaged
 from opsgit.storage.ledger import move_refs, new_id, seal
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, parse_commit
+from opsgit.storage.reader import clock_of
 from opsgit.storage.repository import Repository
 
 Clock = Callable[[], float]
@@ -91,23 +92,42 @@ class Transaction:
         :raises Refused: if the rule book refuses the request; as `now`.
         """
         task_id = request.target if request.op.startswith(("task.", "review.")) else None
-        answer = decide(self.snapshot(task_id), request, self.now(task_id))
+        answer = decide(self.snapshot(task_id), request, self.now(task_id, request.op))
         if not isinstance(answer, Change):
             raise Refused(answer)
         return answer
 
-    def now(self, task_id: str | None = None) -> int:
+    def now(self, task_id: str | None = None, op: str = "") -> int:
         """Return the time of the next commit in seconds after the epoch: the clock's, but not before a parent's time.
 
+        A parent from before the latest reset of the clock does not count, and the reset itself has the clock's time.
+
+        :param op: the operation's name.
         :raises Refused: `CLOCK` if a parent is more than 5 minutes ahead of the clock.
         """
-        tips = [self.tip, self.reviewed(task_id) if task_id else None]
-        parents = [parse_commit(self.objects.need(tip, "commit").content).time for tip in tips if tip]
         clock = int(self.clock())
-        if max(parents) > clock + AHEAD_MAX:
-            refuse("CLOCK", f"the last commit is {max(parents) - clock} seconds ahead of this machine's clock",
-                   "set the clock (NTP), or wait")  # fmt: skip
-        return max(clock, *parents)
+        if op == RESET_CLOCK:
+            return clock
+        ahead = max(self._parent_times(task_id), default=0) - clock
+        if ahead > AHEAD_MAX:
+            refuse("CLOCK", f"the last commit is {ahead} seconds ahead of this machine's clock",
+                   "set the clock (NTP); if that commit's clock was wrong: opsgit project reset-clock")  # fmt: skip
+        return clock + max(0, ahead)
+
+    def _parent_times(self, task_id: str | None) -> Iterator[int]:
+        yield self._time(self.tip)
+        branch = self.reviewed(task_id) if task_id else None
+        if branch:
+            here, there = (clock_of(self.objects, self.repository.index, one) for one in (self.tip, branch))
+            if here == there:
+                yield self._time(branch)
+
+    def time(self) -> int:
+        """Return the time of the ledger's newest commit in seconds after the epoch."""
+        return self._time(self.tip)
+
+    def _time(self, commit: str) -> int:
+        return parse_commit(self.objects.need(commit, "commit").content).time
 
     def perform(self, request: Request) -> Written:
         """Decide a request and make its commit: on the ledger, on the review branch, or as a merge of that branch.

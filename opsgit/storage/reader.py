@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opsgit.domain import names
+from opsgit.domain import message, names
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import ManagedFile, Signed, Snapshot
@@ -115,6 +115,19 @@ class TreeReader:
             if entry and read_record(self.objects, self.index, path, entry.id)["status"] == DEPLOYED:
                 return commit
         return None
+
+
+def clock_of(objects: Objects, index: Index, commit_id: str) -> str | None:
+    """Return the latest reset of the clock that a commit knows of: the `clock` of the state by which it is decided.
+
+    Two commits that know different resets are not in order by their times.
+
+    :param commit_id: hex id of a commit on the ledger or on a review branch.
+    :raises Refused: as `read_record`; `MESSAGE_MISMATCH` for a message that is not opsgit's.
+    """
+    commit = parse_commit(objects.need(commit_id, "commit").content)
+    ledger = message.parse(commit.message).ledger or commit_id
+    return (TreeReader(objects, index, ledger).record(names.PROJECT) or {}).get("clock")
 
 
 def sync_index(objects: Objects, index: Index, tip: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from opsgit.domain import message, names, policy
+from opsgit.domain import message, names, policy, times
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Agent, Task
-from opsgit.domain.operation import BRANCH, LEDGER, MERGE
+from opsgit.domain.operation import BRANCH, LEDGER, MERGE, RESET_CLOCK
 from opsgit.domain.project import check_policy
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
@@ -67,7 +67,9 @@ class Positions:
 class Chain:
     """The verification of a ledger and its review branches: positions of commits, findings, number of judged commits.
 
-    `seen` holds the ids of the ledger commits that were judged, because several ledgers can share them.
+    `seen` holds the ids of the ledger commits that were judged, because several ledgers can share them. A commit
+    later than `latest`, in seconds after the epoch, is ahead of the verifier's clock; None when that does not matter.
+    `ahead` holds these commits; a reset of the clock empties it.
     """
 
     judge: Judge
@@ -75,6 +77,8 @@ class Chain:
     findings: list[Finding] = field(default_factory=list)
     judged: int = 0
     seen: set[str] = field(default_factory=set)
+    latest: int | None = None
+    ahead: list[tuple[str, Commit]] = field(default_factory=list)
 
     def find(self, refused: Refused, commit_id: str) -> None:
         """Add the refusals as findings.
@@ -114,10 +118,26 @@ class Chain:
             if not commit.parents:
                 self._genesis(commit)
             else:
-                self._with_branch(commit, self.judge.judge(commit_id))
+                change = self.judge.judge(commit_id)
+                self._with_branch(commit, change)
+                if change.request.op == RESET_CLOCK:
+                    self.ahead.clear()
+            self._timely(commit_id, commit)
         except Refused as refused:
             self.find(refused, commit_id)
         self.position.add(commit_id)
+
+    def _timely(self, commit_id: str, commit: Commit) -> None:
+        if self.latest is not None and commit.time > self.latest:
+            self.ahead.append((commit_id, commit))
+
+    def find_ahead(self) -> None:
+        """Add a finding for each commit that is ahead of the verifier's clock and was not followed by a reset of it."""
+        for commit_id, commit in self.ahead:
+            self.wrong(
+                "AHEAD_OF_TIME", commit_id, f"{commit.name} dated it {times.text(commit.time)}, which is to come"
+            )
+        self.ahead.clear()
 
     def _with_branch(self, commit: Commit, change: Change) -> None:
         if change.on == BRANCH:
@@ -247,7 +267,12 @@ class Chain:
             )
             if task is None or task.status != IN_REVIEW or tip in self.position:
                 return
-            self.judged += len(self.branch(tip, ledger_tip, task_id))
+            commits = self.branch(tip, ledger_tip, task_id)
+            self.judged += len(commits)
+            clock = self.judge.state(ledger_tip).project.clock
+            for commit, _ in commits:
+                if self.judge.state(message.parse(commit.message).ledger or ledger_tip).project.clock == clock:
+                    self._timely(tip, commit)
         except Refused as refused:
             if not self.merged(tip, ledger_tip):  # the branch of an earlier round may still exist
                 self.find(refused, tip)

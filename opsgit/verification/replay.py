@@ -14,7 +14,7 @@ from opsgit.domain import agents, canonical, message, names, rebuild, rules
 from opsgit.domain.decide import decide
 from opsgit.domain.message import Message
 from opsgit.domain.model import Agent
-from opsgit.domain.operation import BRANCH, LEDGER, MERGE
+from opsgit.domain.operation import BRANCH, LEDGER, MERGE, RESET_CLOCK
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, ManagedFile, Request, Snapshot
@@ -23,7 +23,7 @@ from opsgit.storage import reader, sshsig
 from opsgit.storage.branch import overlaid
 from opsgit.storage.index import Index
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
-from opsgit.storage.reader import TreeReader
+from opsgit.storage.reader import TreeReader, clock_of
 
 HINT = "opsgit help lifecycle"
 MOST = 10_000  # tree entries that one operation may change; no operation comes close to it
@@ -68,7 +68,7 @@ class Judge:
         said = message.parse(commit.message)
         plain = self.state(said.ledger or commit.parents[0])
         agent = signer(commit, plain)
-        self._in_order(commit)
+        self._in_order(commit, said, plain)
         before = self.objects.root(commit.parents[0])
         pairs = dict(self.objects.differences(before, commit.tree, most=MOST))
         snapshot = self._as_seen(commit, said, plain)
@@ -81,9 +81,12 @@ class Judge:
         same_message(commit, said, answer, plain)
         return answer
 
-    def _in_order(self, commit: Commit) -> None:
-        if any(self.commit(parent).time > commit.time for parent in commit.parents):
-            refuse("BAD_COMMIT", "the commit is older than its parent", "set the clock")
+    def _in_order(self, commit: Commit, said: Message, plain: Snapshot) -> None:
+        """Refuse a commit that is older than a parent, unless the clock was reset between them."""
+        for parent in commit.parents if said.op != RESET_CLOCK else ():
+            older = self.commit(parent).time > commit.time
+            if older and clock_of(self.objects, self.index, parent) == plain.project.clock:
+                refuse("BAD_COMMIT", "the commit is older than its parent", "set the clock")
 
     def _as_seen(self, commit: Commit, said: Message, plain: Snapshot) -> Snapshot:
         """Return the state; for review branch commits and verdicts it has the review branch's version of the task."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from opsgit.domain import names
 from opsgit.domain.findings import Finding, Verification
 from opsgit.domain.model import Agent, Key
 from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.times import AHEAD_MAX
 from opsgit.storage import sshsig
 from opsgit.storage.index import Index
 from opsgit.storage.objects import Objects
@@ -32,6 +34,7 @@ class Verifier:
     repository: Repository
     say: Say = lambda _: None
     env: dict[str, str] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         self.repository.git.extra.update(self.env)
@@ -63,6 +66,7 @@ class Verifier:
             with exit code 1 or 9 when a commit could not be judged.
         """
         self._complete()
+        self.chain.latest = int(self.clock()) + AHEAD_MAX
         seen = fingerprint(self.repository.folder)  # before any ref is read, so that the next run sees later changes
         ledgers, reviews = self._refs(until)
         self._pins(pinned, required, ledgers)
@@ -73,6 +77,7 @@ class Verifier:
             if not (longer[f"{place}main"] and self.pin.refs.get(ref) == tip):  # otherwise it was judged before
                 self.chain.position = self.positions[f"{place}main"]
                 self.chain.open_branch(task_id, tip, ledgers[f"{place}main"])
+        self.chain.find_ahead()
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
         self.verdict.findings, self.verdict.judged = self.chain.findings, self.chain.judged
@@ -130,6 +135,7 @@ class Verifier:
             self.chain.ledger(commit)
             if number % 1000 == 999:
                 self.say(f"{number + 1} of {len(fresh)} commits of {ref} judged")
+        self.chain.find_ahead()
         return start in chain
 
     def _published_tips(self, ledgers: dict[str, str]) -> None:

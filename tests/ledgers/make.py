@@ -13,9 +13,14 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from opsgit.cli.main import main
+from opsgit.domain.request import Request
+from opsgit.operations.publication import write
+from opsgit.operations.session import Session
+from opsgit.storage.repository import Repository
 
 HERE = Path(__file__).parent
 VERSION = 1
@@ -144,10 +149,6 @@ def deployments(m: Maker) -> None:
 
 def abandoned(m: Maker) -> None:
     """A deployment whose agent is gone."""
-    from opsgit.domain.request import Request
-    from opsgit.operations.publication import write
-    from opsgit.operations.session import Session
-    from opsgit.storage.repository import Repository
 
     repository = Repository((m.state / ".git").resolve(), m.state)
     session = Session(repository)
@@ -166,6 +167,15 @@ def observations(m: Maker) -> None:
     m.do("monitor", "--check-quota", "--raise", "--as", "eye")
     (m.box / "old.json").write_text(json.dumps(OLD))
     m.do("import", str(m.box / "old.json"))
+
+
+def clock(m: Maker) -> None:
+    """A commit from a clock that was ahead, and the reset."""
+    repository = Repository((m.state / ".git").resolve(), m.state)
+    session = Session(repository, (("here", "eye"),), clock=lambda: time.time() + 86_400)
+    write(session, Request("metric.set", "eye", "tomorrow", {"value": 1}))
+    repository.close()
+    m.do("project", "reset-clock", "--note", "the clock of eye was wrong")
 
 
 def keys(m: Maker) -> None:
@@ -193,7 +203,7 @@ def build(box: Path) -> Maker:
     os.environ.update({"HOME": str(box), "XDG_DATA_HOME": str(box / "data"), "XDG_STATE_HOME": str(box / "pins")})
     os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
     m = Maker(box)
-    for part in (people, lifecycle, reviews, deployments, observations, keys):
+    for part in (people, lifecycle, reviews, deployments, observations, clock, keys):
         part(m)
     return m
 
