@@ -222,7 +222,8 @@ def parse_tree(content: bytes, raw: int) -> Tree:
 
     :param content: the bytes of the tree.
     :param raw: the length of an id in bytes: 20 or 32.
-    :raises Refused: `BAD_TREE` for what git does not write: unknown modes, entries out of order or more than once.
+    :raises Refused: `BAD_TREE` for what git does not write (unknown modes, entries out of order or more than once)
+        and for names that are not UTF-8.
     """
     entries: Tree = {}
     at, last = 0, ""
@@ -230,7 +231,7 @@ def parse_tree(content: bytes, raw: int) -> Tree:
         while at < len(content):
             space = content.index(b" ", at)
             end = content.index(b"\0", space)
-            name, mode = content[space + 1 : end].decode("utf-8", "surrogateescape"), content[at:space].decode("ascii")
+            name, mode = content[space + 1 : end].decode("utf-8"), content[at:space].decode("ascii")
             entry = Entry(mode, content[end + 1 : end + 1 + raw].hex())
             place = name + "/" if mode == FOLDER else name
             if (

@@ -21,14 +21,26 @@ def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
 
     :param path: the file's path, which determines its schema.
     :param blob: hex id of the blob.
-    :raises Refused: as `checked_record`; `REPOSITORY_BROKEN` if the blob is missing.
+    :raises Refused: as `checked_record`; `REPOSITORY_BROKEN` if the blob is missing; `UNKNOWN_RULES` if an ops.yaml names
+        a version of the rule book that this program does not have.
     """
     found = index.record(blob)
     if found is None:
         content = objects.need(blob, "blob").content
+        if path == names.PROJECT:
+            _known_rules(content)
         found = checked_record(content, path)
         index.keep([(blob, found)])
     return found
+
+
+def _known_rules(content: bytes) -> None:
+    """Refuse an unknown version before the schema is asked: another version may have another schema."""
+    from opsgit.domain import rules
+
+    named = yaml_codec.parse(content, names.PROJECT).get("rules")
+    if isinstance(named, int):
+        rules.version(named)
 
 
 def checked_record(content: bytes, path: str) -> Record:
@@ -36,15 +48,9 @@ def checked_record(content: bytes, path: str) -> Record:
 
     :param content: the bytes of the file.
     :param path: its path, which determines the schema.
-    :raises Refused: `BAD_YAML`, `SCHEMA` or `WRONG_FILE`; `UNKNOWN_RULES` if ops.yaml names a version of the rule book
-        that this program does not have.
+    :raises Refused: `BAD_YAML`, `SCHEMA` or `WRONG_FILE`.
     """
-    record, kind = yaml_codec.parse(content, path), names.place(path).kind
-    if kind == "project" and isinstance(record.get("rules"), int):
-        from opsgit.domain import rules
-
-        rules.version(record["rules"])
-    return schema.check(kind, record, path)
+    return schema.check(names.place(path).kind, yaml_codec.parse(content, path), path)
 
 
 @dataclass(eq=False, repr=False)

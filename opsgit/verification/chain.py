@@ -86,7 +86,8 @@ class Chain:
         :raises Refused: the same refusal when the commit could not be judged at all (exit code 1 or 9).
         """
         for one in refused.refusals:
-            if one.exit == 9 or one.exit == 1:
+            unlawful = one.code == "UNKNOWN_RULES" and self.findings  # an illegal commit may have named the version
+            if one.exit in (1, 9) and not unlawful:
                 raise refused
             self.wrong(one.code, commit_id, one.message, one.where)
 

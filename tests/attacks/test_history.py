@@ -724,3 +724,27 @@ def test_the_merged_branch_of_a_round_before_is_nobodys_concern(forge: Forge, tm
     git(forge.path, "push", "-q", str(hub), "main")  # and the old branch stays
     clone.clone(str(hub), tmp_path / "reader", None, None)[0].close()
     assert verify(tmp_path / "reader") == 0
+
+
+@pytest.mark.parametrize(
+    ("by", "code"), [("dev", "RIGHT_MISSING"), ("orchestrator", "IDENTITY_FIXED")], ids=lambda one: str(one)
+)
+def test_verify_is_not_blinded_by_a_version_that_nobody_may_name(
+    by: str, code: str, forge: Forge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unknown version after a lawful upgrade is exit 9; in an illegal commit it is a finding, and judging goes on."""
+    from tests.attacks.corpus import policy
+
+    policy(forge, b"", "rules", by=by, edit=lambda c: c.replace(b"rules: 1", b"rules: 7"))
+    title(forge)
+    found = codes(forge.path, capsys)
+    assert (found[0], set(found[1:])) == (code, {"UNKNOWN_RULES"})
+
+
+def test_verify_is_not_blinded_by_a_name_that_is_not_utf_8(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    tip = forge.parsed(forge.tip())
+    blob = forge.objects.add("blob", b"x")
+    entry = b"100644 \xff\xfe\0" + bytes.fromhex(blob)
+    tree = forge.objects.add("tree", forge.objects.need(tip.tree, "tree").content + entry)
+    forge.commit(tree, (forge.tip(),), tip.message, "orchestrator", at=forge.time(forge.tip()))
+    assert set(codes(forge.path, capsys)) == {"BAD_TREE"}
