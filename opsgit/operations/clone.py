@@ -15,7 +15,9 @@ from opsgit.verification import verify
 
 
 def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[Repository, Verification]:
-    """Clone a state repository, verify it, and configure the clone.
+    """Clone a state repository, verify it, check it out, and configure the clone.
+
+    Nothing is checked out before it is verified: a small repository can hold a tree of any number of files.
 
     :param url: a URL or a path.
     :param agent: the agent that the clone acts as, or None.
@@ -23,7 +25,7 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
         anything.
     :returns: the open clone and the result of the verification.
     :raises Refused: `ALREADY_A_REPOSITORY` if the folder is not empty; `TOOL_FAILED` if git cannot clone; the code of
-        the first finding if verification finds something. The clone then stays, to be examined.
+        the first finding if verification finds something. The clone then stays without files, to be examined.
     """
     need_empty(folder, "choose a new folder")
     git.clone(url, folder)
@@ -36,6 +38,7 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
             f"what was cloned does not hold: {first.commit[:10]}: {first.message}",
             f"opsgit -C {folder} verify",
         )
+    git.check_out(folder)
     if agent:
         clone_config.configure_clone(repository, agent)
         git.configure(repository.folder, {"opsgit.agent": agent})

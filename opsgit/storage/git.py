@@ -245,20 +245,41 @@ def configure(folder: Path, settings: Mapping[str, str]) -> None:
 
 
 def clone(url: str, folder: Path) -> None:
-    """Clone a repository with all its branches (through GitPython), over any transport that git supports.
+    """Clone a repository with all its branches (through GitPython), over any transport that is not a command.
+
+    Nothing is checked out: what was cloned is not verified yet.
 
     :param url: a URL or a path.
     :param folder: the new folder.
-    :raises Refused: `TOOL_FAILED` if git cannot clone it.
+    :raises Refused: `TOOL_FAILED` if git cannot clone it; `BAD_VALUE` for a URL that is a command (`ext::`).
+    """
+    from git import Repo
+    from git.exc import GitCommandError, UnsafeProtocolError
+
+    try:
+        Repo.clone_from(url, folder, multi_options=["--template=", "--no-checkout"], allow_unsafe_options=True).close()
+    except UnsafeProtocolError:
+        refuse("BAD_VALUE", f"{url} would run a command", "give a path, or a URL of ssh, https or git", "url")
+    except GitCommandError as error:
+        said = " ".join(str(error.stderr).split())[-300:]
+        refuse("TOOL_FAILED", f"git could not clone {url}: {said}", "look at the URL and at your rights there")
+
+
+def check_out(folder: Path) -> None:
+    """Check out main in a clone, through GitPython.
+
+    :param folder: the working folder.
+    :raises Refused: `TOOL_FAILED` if git cannot write the files.
     """
     from git import Repo
     from git.exc import GitCommandError
 
     try:
-        Repo.clone_from(url, folder, multi_options=["--template="], allow_unsafe_options=True).close()
+        with Repo(folder) as repo:
+            repo.git.checkout("-q", "main", "--")
     except GitCommandError as error:
         said = " ".join(str(error.stderr).split())[-300:]
-        refuse("TOOL_FAILED", f"git could not clone {url}: {said}", "look at the URL and at your rights there")
+        refuse("TOOL_FAILED", f"git could not check out main in {folder}: {said}", f"git -C {folder} status")
 
 
 def copy_history(source: Path, commit: str, to: Path) -> None:

@@ -21,8 +21,8 @@ def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
 
     :param path: the file's path, which determines its schema.
     :param blob: hex id of the blob.
-    :raises Refused: as `checked_record`; `REPOSITORY_BROKEN` if the blob is missing; `UNKNOWN_RULES` if an ops.yaml names
-        a version of the rule book that this program does not have.
+    :raises Refused: as `checked_record`; `REPOSITORY_BROKEN` if the blob is missing; `UNKNOWN_RULES` if an ops.yaml
+        names a version of the rule book that this program does not have.
     """
     found = index.record(blob)
     if found is None:

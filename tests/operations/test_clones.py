@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,27 @@ def test_plain_git_commits_as_the_agent_that_the_clone_acts_as(in_review: Desk, 
     git(plain.path, "commit", "-qam", "words")
     assert git(plain.path, "log", "-1", "--format=%an").strip() == "orchestrator"
     plain.ok("verify")
+
+
+def test_a_tree_bomb_is_cloned_and_not_checked_out(desk: Desk, tmp_path: Path) -> None:
+    """A tree of 10^9 files in a few objects: only what is verified is written to the checkout."""
+    blob = git(desk.path, "hash-object", "-w", "ops.yaml").strip()
+    tree = git(desk.path, "mktree", input=f"100644 blob {blob}\tf\n").strip()
+    for _ in range(9):
+        lines = "".join(f"040000 tree {tree}\td{number}\n" for number in range(10))
+        tree = git(desk.path, "mktree", input=lines).strip()
+    who = ("-c", "user.name=x", "-c", "user.email=x@x")
+    bomb = git(desk.path, *who, "commit-tree", tree, "-p", "main", "-m", "x").strip()
+    git(desk.path, "update-ref", "refs/heads/main", bomb)
+    start = time.monotonic()
+    assert main(["clone", str(desk.path), str(tmp_path / "clone"), "--json"]) == 6
+    assert json.loads(desk.capsys.readouterr().err)["error"]["code"] == "BAD_SIGNATURE"
+    assert time.monotonic() - start < 10
+    assert [one.name for one in (tmp_path / "clone").iterdir()] == [".git"]
+
+
+@pytest.mark.parametrize("url", ["ext::sh -c id", "ext::true", "--upload-pack=id"])
+def test_a_url_that_is_a_command_is_refused(desk: Desk, tmp_path: Path, url: str) -> None:
+    desk.capsys.readouterr()
+    assert main(["clone", url, str(tmp_path / "clone"), "--json"]) in (2, 4, 9)
+    assert not (tmp_path / "clone").exists() or not any((tmp_path / "clone").iterdir())
