@@ -34,7 +34,7 @@ def command(session: Session, as_json: bool, span: str | None, pin: str | None, 
     session.notices += found.notices
     if as_json:
         output.data("verify", findings=[vars(one) for one in found.findings], judged=found.judged, refs=found.refs,
-                   genesis=found.genesis)  # fmt: skip
+                   genesis=found.genesis, notices=found.notices)  # fmt: skip
         return FOUND if found.findings else 0
     for one in found.findings:
         output.line(f"{one.code}  {one.commit[:10]}  {one.path + ': ' if one.path else ''}{one.message}")

@@ -187,7 +187,8 @@ class Chain:
         :param tip: the id of the newest commit of the branch.
         :param ledger_tip: the latest ledger commit that a commit of the branch may name.
         :returns: each commit with its change, newest first.
-        :raises Refused: `BAD_MERGE`, and the codes of `Judge.judge`.
+        :raises Refused: `BAD_MERGE`; `REVIEW_AHEAD` when a ledger commit that they name is not here yet; the codes of
+            `Judge.judge`.
         """
         commits, submitted = self._walk(tip)
         found, latest = [], self.position[ledger_tip]
@@ -195,6 +196,11 @@ class Chain:
             refuse("BAD_MERGE", f"{submitted[:10]} is not the submission under review of {task_id}", HINT)
         for here, commit, ledger in commits:
             at = self.position.get(ledger)
+            if at is None and self._to_come(ledger):
+                why = (
+                    f"the review of {task_id} goes on from {ledger[:10]} of the ledger, which is not part of main here"
+                )
+                refuse("REVIEW_AHEAD", why, "git pull --ff-only, or git fetch origin main too")
             if at is None or not self.position[submitted] <= at <= latest:
                 refuse("BAD_MERGE", f"{here[:10]} is not a commit of the review branch of {task_id}", HINT)
             change = self.judge.judge(here)
@@ -203,6 +209,12 @@ class Chain:
             found.append((commit, change))
             latest = at
         return found
+
+    def _to_come(self, ledger: str) -> bool:
+        """Return whether a ledger commit may still come: it is not here, or only another main here holds it."""
+        mains = ("refs/heads/main", "refs/remotes/*/main")
+        holds = ("for-each-ref", "--format=%(refname)", "--contains", ledger, *mains)
+        return self.judge.objects.get(ledger) is None or bool(self.judge.objects.git.run(*holds))
 
     def _submits(self, commit_id: str, ledger_tip: str, path: str) -> bool:
         """Return whether a ledger commit gave the task's file the content that it still has at the ledger's tip."""
@@ -260,7 +272,8 @@ class Chain:
 
         :param tip: the id of the newest commit of the branch.
         :param ledger_tip: the id of the ledger's newest commit.
-        :raises Refused: the codes with exit code 1 or 9, when the branch could not be judged.
+        :raises Refused: the codes with exit code 1 or 9, when the branch could not be judged (such as
+            `REVIEW_AHEAD`).
         """
         try:
             task = (

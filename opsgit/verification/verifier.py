@@ -72,11 +72,11 @@ class Verifier:
         self._pins(pinned, required, ledgers)
         self._published_tips(ledgers)
         longer = {ref: self._ledger(ref, tip, since) for ref, tip in ledgers.items()}
-        for ref, tip in reviews.items() if not since else ():
+        for ref, tip in list(reviews.items()) if not since else ():
             place, _, task_id = ref.rpartition("review/")
-            if not (longer[f"{place}main"] and self.pin.refs.get(ref) == tip):  # otherwise it was judged before
-                self.chain.position = self.positions[f"{place}main"]
-                self.chain.open_branch(task_id, tip, ledgers[f"{place}main"])
+            known = longer[f"{place}main"] and self.pin.refs.get(ref) == tip
+            if not known and not self._open_review(task_id, tip, f"{place}main", ledgers):
+                del reviews[ref]
         self.chain.find_ahead()
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
@@ -85,6 +85,18 @@ class Verifier:
         if not self.verdict.findings and until is None:
             self._remember(ledgers, seen)
         return self.verdict
+
+    def _open_review(self, task_id: str, tip: str, main: str, ledgers: dict[str, str]) -> bool:
+        """Judge an open review branch; return whether that was possible with what was fetched of its ledger."""
+        self.chain.position = self.positions[main]
+        try:
+            self.chain.open_branch(task_id, tip, ledgers[main])
+        except Refused as refused:
+            if refused.refusal.code != "REVIEW_AHEAD":
+                raise
+            self.verdict.notices.append(f"not judged: {refused.refusal.message}: {refused.refusal.hint}")
+            return False
+        return True
 
     def _complete(self) -> None:
         """Refuse a shallow clone, whose history cannot be verified."""

@@ -134,6 +134,25 @@ def test_plain_git_commits_as_the_agent_that_the_clone_acts_as(in_review: Desk, 
     plain.ok("verify")
 
 
+def test_a_review_that_is_ahead_of_main_is_no_attack(team: dict[str, Desk]) -> None:
+    """Only the review was fetched: its latest comment names a ledger commit that is not here yet."""
+    qa, dev = team["qa"], team["dev"]
+    dev.ok("task", "add", "--title", "another")
+    dev.ok("review", "comment", "T-1", "--text", "since then", "--as", "dev")
+    send(dev, "main", "review/T-1")
+    git(qa.path, "fetch", "-q", "origin", "+refs/heads/review/*:refs/remotes/origin/review/*")
+    told = qa.run("verify", "--json")
+    assert (told.exit, told.json["findings"]) == (0, [])
+    assert any("not judged" in one for one in told.json["notices"])
+    for words in (["task", "show", "T-1"], ["review", "approve", "T-1"]):
+        assert qa.refused(*words) == "REVIEW_AHEAD"
+    git(qa.path, "fetch", "-q")
+    assert qa.refused("review", "approve", "T-1") == "REVIEW_AHEAD", "main itself has not moved"
+    git(qa.path, "merge", "-q", "--ff-only", "origin/main")
+    qa.ok("review", "approve", "T-1")
+    qa.ok("verify")
+
+
 def test_a_tree_bomb_is_cloned_and_not_checked_out(desk: Desk, tmp_path: Path) -> None:
     """A tree of 10^9 files in a few objects: only what is verified is written to the checkout."""
     blob = git(desk.path, "hash-object", "-w", "ops.yaml").strip()
