@@ -53,6 +53,9 @@ BY_DOORS = (
 REST = (["tests/storage", "tests/ledgers"], ["tests/operations"], ["tests/cli"])
 
 
+HANGS = 900  # seconds; without a change no group of tests takes half of that
+
+
 class Mutant(NamedTuple):
     """A change of one file: its path below opsgit/, the changed source, and what was changed."""
 
@@ -173,7 +176,10 @@ def _failure(python: Path, copy: Path, tests: list[str]) -> str:
     """What failed; a run that ended otherwise than by a failed test (a crash, a usage error) is an error of ours."""
     command = [str(python), "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
     env = {**os.environ, "HYPOTHESIS_PROFILE": "quick"}
-    done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, check=False, timeout=HANGS)
+    except subprocess.TimeoutExpired:
+        return f"the tests did not end within {HANGS} seconds"
     if done.returncode not in (0, 1, 2, 4):  # 2 and 4: the changed copy cannot be imported
         raise RuntimeError(f"pytest ended with {done.returncode}: {done.stdout[-2000:]}{done.stderr[-1000:]}")
     return done.stdout[-3000:] + done.stderr[-1000:] if done.returncode else ""
