@@ -189,6 +189,14 @@ class Git:
             done = self.attempt("config", "--local", "--get", name)
         return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
 
+    def refuses(self, place: Path) -> bool:
+        """Return whether git does not open a repository because of its owner; `safe.directory` is asked too.
+
+        :param place: the top of the checkout, or the git folder of a bare repository.
+        """
+        done = _run(["git", "-C", str(place), "rev-parse", "--git-dir"], {**os.environ, "LC_ALL": "C"})
+        return bool(done.returncode) and b"dubious ownership" in done.stderr
+
     def ref(self, name: str) -> str | None:
         """Return the hex id of the commit that a ref points to, or None.
 

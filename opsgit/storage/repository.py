@@ -174,7 +174,8 @@ def find(start: Path | None = None) -> Repository:
     """Return the state repository at a folder or in the nearest folder above it.
 
     :param start: the folder that `-C` names; None: OPS_STATE_DIR, or else the current folder.
-    :raises Refused: `NO_REPOSITORY` if there is no git repository; `NOT_A_STATE_REPOSITORY` if it holds no ledger.
+    :raises Refused: `NO_REPOSITORY` if there is no git repository; `NOT_A_STATE_REPOSITORY` if it holds no ledger;
+        `FOREIGN_REPOSITORY` if it belongs to another user and git's `safe.directory` does not name it.
     """
     if start is None and os.environ.get("OPS_STATE_DIR"):
         start = Path(os.environ["OPS_STATE_DIR"])
@@ -189,10 +190,24 @@ def find(start: Path | None = None) -> Repository:
     if found is None:
         refuse("NO_REPOSITORY", f"no state repository at {place}",
                'opsgit init --project "my-project", or name one with -C DIR or OPS_STATE_DIR')  # fmt: skip
+    _refuse_foreign(found)
     if not found.own.exists() and found.git.get(f"{names.MAIN}:{names.PROJECT}") is None:
         refuse("NOT_A_STATE_REPOSITORY", f"the git repository {found.folder} holds no ledger on main",
                f"name the state repository with -C DIR or OPS_STATE_DIR, or {MAKE}")  # fmt: skip
     return found
+
+
+def _refuse_foreign(found: Repository) -> None:
+    """Refuse a repository that git itself would refuse because it belongs to another user.
+
+    git decides, with the user's own configuration; it is asked only where the owner differs.
+    """
+    places = [place for place in (found.folder, found.top) if place]
+    if all(place.stat().st_uid == os.geteuid() for place in places):
+        return
+    if found.git.refuses(places[-1]):
+        refuse("FOREIGN_REPOSITORY", f"{places[-1]} belongs to another user, and you did not say that you trust it",
+               f"git config --global --add safe.directory {places[-1]}")  # fmt: skip
 
 
 def from_git() -> Path:

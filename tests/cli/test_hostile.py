@@ -169,8 +169,11 @@ class TestRepositories:
         subprocess.run(["cp", "-a", str(desk.path), str(folder)], check=True)
         drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
         try:
+            config = folder / "trusting"
+            config.write_text(f"[safe]\n\tdirectory = {folder}\n")
             command = [*drop, sys.executable, "-m", "opsgit", "-C", str(folder), "task", "list"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            env = {**os.environ, "GIT_CONFIG_GLOBAL": str(config)}
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
         finally:
             subprocess.run(["rm", "-rf", str(folder)], check=True)
         assert "T-1" in done.stdout, done.stderr
@@ -227,3 +230,16 @@ def test_hostile_environments_change_nothing(desk: Desk, tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **hostile}, check=False)
     assert done.returncode == 0, done.stderr
     assert desk.status("T-1") == "backlog"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_a_repository_of_another_user_is_refused_and_its_hooks_are_not_run(desk: Desk, tmp_path: Path) -> None:
+    hook = desk.path / ".git/hooks/reference-transaction"
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    hook.chmod(0o755)
+    subprocess.run(["chown", "-R", "65534", str(desk.path)], check=True)
+    for words in (["task", "list"], ["task", "add", "--title", "t"], ["verify"], ["doctor"]):
+        assert desk.run(*words, "--json").code == "FOREIGN_REPOSITORY", words
+    assert not (tmp_path / "ran").exists()
+    git(tmp_path, "config", "--global", "--add", "safe.directory", str(desk.path))
+    desk.ok("task", "add", "--title", "t")
