@@ -13,10 +13,13 @@ from opsgit.storage.repository import Repository
 from opsgit.verification.hand_edit import HandEdit
 
 NAMES = ("pre-commit", "prepare-commit-msg", "commit-msg", "pre-merge-commit")
-MARK = "# opsgit:"
+MARK = (
+    "# opsgit: hand edits become signed operations. Installed by `opsgit hooks install`; `opsgit hooks uninstall` "
+    "removes it."
+)
 SHIM = """\
 #!/bin/sh
-# opsgit: hand edits become signed operations. Installed by `opsgit hooks install`; `opsgit hooks uninstall` removes it.
+{mark}
 if [ -x "$(dirname "$0")/{name}.chained" ]; then "$(dirname "$0")/{name}.chained" "$@" || exit 1; fi
 exec {python} -I -m opsgit hooks run {name} "$@"
 """
@@ -42,7 +45,7 @@ def install(repository: Repository) -> list[str]:
         hook = folder / name
         if hook.exists() and MARK not in hook.read_text(errors="replace"):
             hook.rename(folder / f"{name}.chained")
-        hook.write_text(SHIM.format(name=name, python=shlex.quote(sys.executable)))
+        hook.write_text(SHIM.format(mark=MARK, name=name, python=shlex.quote(sys.executable)))
         hook.chmod(0o755)
     return list(NAMES)
 

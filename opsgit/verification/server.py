@@ -49,24 +49,31 @@ def install(folder: Path) -> Path:
 
     :param folder: the git folder.
     :returns: the folder.
-    :raises Refused: `NO_REPOSITORY`.
+    :raises Refused: `NO_REPOSITORY`; `WRONG_FILE` when two hooks of other programs are there.
     """
     if not (folder / "objects").is_dir() or not (folder / "HEAD").is_file():
         refuse("NO_REPOSITORY", f"{folder} is no bare repository", "opsgit server init DIR.git")
+    if git.Git(folder).setting("core.bare") != "true":
+        refuse("NO_REPOSITORY", f"{folder} is not bare: it has a checkout that pushes would not change",
+               "opsgit server init DIR.git, then git push there")  # fmt: skip
     (folder / "hooks").mkdir(exist_ok=True)
     hook, chained = folder / "hooks" / "pre-receive", folder / "hooks" / "pre-receive.chained"
-    if hook.exists() and "opsgit" not in hook.read_text(errors="replace"):
+    if hook.exists() and MARK not in hook.read_text(errors="replace").split("\n"):
+        if chained.exists():
+            refuse("WRONG_FILE", f"{hook} and {chained.name} are both another program's", "make one of them",
+                   str(hook))  # fmt: skip
         hook.rename(chained)
-    hook.write_text(HOOK.format(python=shlex.quote(sys.executable)))
+    hook.write_text(HOOK.format(mark=MARK, python=shlex.quote(sys.executable)))
     hook.chmod(0o755)
     git.configure(folder, SETTINGS)
     return folder
 
 
 # -I: Python ignores the pusher's PYTHON* variables and the current folder.
+MARK = "# opsgit: every push is judged by the rule book before it is let in. Installed by `opsgit server install`."
 HOOK = """\
 #!/bin/sh
-# opsgit: every push is judged by the rule book before it is let in. Installed by `opsgit server install`.
+{mark}
 umask 077
 updates=$(cat)
 if [ -x hooks/pre-receive.chained ]; then printf '%s\\n' "$updates" | hooks/pre-receive.chained || exit 1; fi

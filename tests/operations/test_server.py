@@ -306,7 +306,7 @@ def test_an_existing_hook_goes_on_to_be_called(desk: Desk, tmp_path: Path) -> No
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "old.git")
     hook = tmp_path / "old.git/hooks/pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\ncat > {tmp_path}/seen\n")
+    hook.write_text(f"#!/bin/sh\n# called before opsgit server judge\ncat > {tmp_path}/seen\n")
     hook.chmod(0o755)
     for _ in range(2):
         assert main(["server", "install", str(tmp_path / "old.git")]) == 0
@@ -314,6 +314,21 @@ def test_an_existing_hook_goes_on_to_be_called(desk: Desk, tmp_path: Path) -> No
     assert "refs/heads/main" in (tmp_path / "seen").read_text()
     evil(desk)
     assert push(desk.path, str(tmp_path / "old.git")).returncode != 0
+
+
+def test_no_hook_is_overwritten_and_only_a_bare_repository_is_a_server(desk: Desk, tmp_path: Path) -> None:
+    assert main(["server", "install", str(desk.path / ".git"), "--json"]) == 3
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "old.git")
+    hooks = tmp_path / "old.git/hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in ("pre-receive", "pre-receive.chained"):
+        (hooks / name).write_text(f"#!/bin/sh\n# {name} of opsgit's users\n")
+    desk.capsys.readouterr()
+    assert main(["server", "install", str(tmp_path / "old.git"), "--json"]) == 5
+    assert "WRONG_FILE" in desk.capsys.readouterr().err
+    assert [(hooks / name).read_text().split()[2] for name in ("pre-receive", "pre-receive.chained")] == [
+        "pre-receive", "pre-receive.chained"
+    ]  # fmt: skip
 
 
 def free_port() -> int:
