@@ -70,8 +70,8 @@ def show(session: Session, as_json: bool, name: str) -> None:
         output.data("agent", agent=to_record(agent))
         return
     output.line(f"{agent.name}  {agent.role}  {agent.kind}  {agent.status}")
-    if agent.description:
-        output.line(agent.description)
+    for line in terminal.quoted(agent.description) if agent.description else ():
+        output.line(line)
     for key in agent.keys:
         output.line(f"{key.state}  {fingerprint(key.key)}  {key.key}  since {key.added}")
 

@@ -42,11 +42,13 @@ def _walk(folder: Path, as_json: bool) -> None:
     if as_json:
         output.data("demo", path=str(folder), steps=steps)
         return
-    output.line("\n$ git log --graph --oneline")
+    output.line("")
+    output.line("$ git log --graph --oneline")
     for line in demo.graph(folder):
         output.line(f"  {line}")
     refusals = sum(step["kind"] == "refused" for step in steps)
-    output.line(f"\n{refusals} refusals with their reasons, in {time.monotonic() - start:.1f} s. Where to look next:")
+    output.line("")
+    output.line(f"{refusals} refusals with their reasons, in {time.monotonic() - start:.1f} s. Where to look next:")
     for look in NEXT:
         output.line("  " + look.format(state=folder / "state", keys=folder / "keys"))
 

@@ -30,7 +30,8 @@ def command(ctx: click.Context, topic: str | None) -> None:
     if topic is None:
         for name, line in TOPICS.items():
             output.line(f"{name:12} {line}")
-        output.line("\nopsgit help COMMAND and opsgit COMMAND --help explain a command.")
+        output.line("")
+        output.line("opsgit help COMMAND and opsgit COMMAND --help explain a command.")
         return
     if topic in TOPICS:
         click.echo(text(topic))

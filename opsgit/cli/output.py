@@ -19,17 +19,23 @@ def data(kind: str, **payload: Any) -> None:
 
     :param kind: the document's `kind`, which names its schema.
     """
-    click.echo(json.dumps({"schema_version": 1, "kind": kind, **payload}, ensure_ascii=False, indent=2))
+    click.echo(_json({"kind": kind, **payload}, indent=2))
+
+
+def _json(payload: dict[str, Any], indent: int | None = None) -> str:
+    """Return a JSON document. A name in a repository may not be UTF-8: what cannot be written is escaped."""
+    text = json.dumps({"schema_version": 1, **payload}, ensure_ascii=False, indent=indent)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def line(text: str) -> None:
-    """Print one line of data on stdout, without characters that control a terminal."""
-    click.echo(terminal.safe(text))
+    """Print one line of data on stdout, without characters that control a terminal; further lines are marked."""
+    click.echo(terminal.marked(text))
 
 
 def say(text: str) -> None:
     """Print a message on stderr."""
-    click.echo(f"opsgit: {terminal.safe(text)}", err=True)
+    click.echo(f"opsgit: {terminal.marked(text)}", err=True)
 
 
 def refusal(refusals: Sequence[Refusal], as_json: bool) -> int:
@@ -40,12 +46,12 @@ def refusal(refusals: Sequence[Refusal], as_json: bool) -> int:
         error: dict[str, Any] = {**fields, "retryable": first.retryable}
         if len(refusals) > 1:
             error["faults"] = [{"code": r.code, "message": r.message, "where": r.where} for r in refusals]
-        click.echo(json.dumps({"schema_version": 1, "kind": "error", "error": error}, ensure_ascii=False), err=True)
+        click.echo(_json({"kind": "error", "error": error}), err=True)
         return first.exit
     for one in refusals:
-        click.echo(f"opsgit: {one.code}: {terminal.safe(one.message)}", err=True)
+        click.echo(f"opsgit: {one.code}: {terminal.marked(one.message)}", err=True)
     if first.hint:
-        click.echo(f"  try: {terminal.safe(first.hint)}", err=True)
+        click.echo(f"  try: {terminal.marked(first.hint)}", err=True)
     return first.exit
 
 

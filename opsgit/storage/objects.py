@@ -170,7 +170,8 @@ class Objects:
 
     def _add_tree(self, entries: Tree) -> str:
         order = sorted(entries, key=lambda name: name + "/" if entries[name].mode == FOLDER else name)
-        lines = (f"{entries[n].mode} {n}".encode() + b"\0" + bytes.fromhex(entries[n].id) for n in order)
+        heads = (f"{entries[n].mode} {n}".encode("utf-8", "surrogateescape") for n in order)
+        lines = (head + b"\0" + bytes.fromhex(entries[n].id) for head, n in zip(heads, order, strict=True))
         made = self.add("tree", b"".join(lines))
         self.trees[made] = entries
         return made
@@ -222,8 +223,7 @@ def parse_tree(content: bytes, raw: int) -> Tree:
 
     :param content: the bytes of the tree.
     :param raw: the length of an id in bytes: 20 or 32.
-    :raises Refused: `BAD_TREE` for what git does not write (unknown modes, entries out of order or more than once)
-        and for names that are not UTF-8.
+    :raises Refused: `BAD_TREE` for what git does not write: unknown modes, entries out of order or more than once.
     """
     entries: Tree = {}
     at, last = 0, ""
@@ -231,7 +231,7 @@ def parse_tree(content: bytes, raw: int) -> Tree:
         while at < len(content):
             space = content.index(b" ", at)
             end = content.index(b"\0", space)
-            name, mode = content[space + 1 : end].decode("utf-8"), content[at:space].decode("ascii")
+            name, mode = content[space + 1 : end].decode("utf-8", "surrogateescape"), content[at:space].decode("ascii")
             entry = Entry(mode, content[end + 1 : end + 1 + raw].hex())
             place = name + "/" if mode == FOLDER else name
             if (

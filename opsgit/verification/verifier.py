@@ -72,7 +72,8 @@ class Verifier:
         self._pins(pinned, required, ledgers)
         self._published_tips(ledgers)
         longer = {ref: self._ledger(ref, tip, since) for ref, tip in ledgers.items()}
-        for ref, tip in list(reviews.items()) if not since else ():
+        found = dict(reviews)
+        for ref, tip in found.items() if not since else ():
             place, _, task_id = ref.rpartition("review/")
             known = longer[f"{place}main"] and self.pin.refs.get(ref) == tip
             if not known and not self._open_review(task_id, tip, f"{place}main", ledgers):
@@ -83,7 +84,7 @@ class Verifier:
         self.verdict.findings, self.verdict.judged = self.chain.findings, self.chain.judged
         self.verdict.refs = {**ledgers, **reviews}
         if not self.verdict.findings and until is None:
-            self._remember(ledgers, seen)
+            self._remember(ledgers, seen if len(found) == len(reviews) else "")  # the next run looks again
         return self.verdict
 
     def _open_review(self, task_id: str, tip: str, main: str, ledgers: dict[str, str]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from opsgit.domain.model import Comment, Task
 from opsgit.domain.records import Record, from_record
+from opsgit.views import terminal
 
 
 def page(record: Record, blocked: Sequence[str] = ()) -> Iterator[str]:
@@ -28,7 +29,7 @@ def page(record: Record, blocked: Sequence[str] = ()) -> Iterator[str]:
         yield f"imported (unproven): was {task.imported.status}, with {len(task.imported.history)} entries of history"
     yield from _work(task)
     if task.description:
-        yield from ("", *task.description.rstrip("\n").split("\n"))
+        yield from ("", *terminal.quoted(task.description))
     yield from _talk(task)
 
 
@@ -59,4 +60,4 @@ def _talk(task: Task) -> Iterator[str]:
     for comment in sorted([*task.comments, *said], key=lambda c: c.at):
         yield ""
         yield f"{comment.by}, {comment.at}:"
-        yield from (f"  {line}" for line in comment.text.split("\n"))
+        yield from terminal.quoted(comment.text)

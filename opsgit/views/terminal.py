@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from opsgit.domain.text import FORBIDDEN
 
 Cell = str | tuple[str, str]  # a text, or a text and a style (a key of STYLES)
+MARK = "  | "  # before each line of other people's text, but for the first one after a label
 STYLES = {"bold": "1", "dim": "2", "bold red": "1;31", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 def safe(text: str) -> str:
     """Return a text with each forbidden character shown as an escape."""
     return FORBIDDEN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def marked(text: str) -> str:
+    """Return a safe text in which each further line is marked, so that it cannot pass for a line of the program."""
+    return safe(text).replace("\n", f"\n{MARK}")
+
+
+def quoted(text: str) -> Iterator[str]:
+    """Yield the lines of what somebody wrote, each with a mark before it."""
+    return (f"{MARK}{line}" for line in text.rstrip("\n").split("\n"))
 
 
 def width(text: str) -> int:

@@ -804,18 +804,21 @@ def many_comments_at_once(forge: Forge) -> object:
     return forge.branch("review.comment", "eye", "T-1", lambda t: wordy(t, forge))
 
 
-@attack("FILE_FULL")
-def a_review_talked_full(forge: Forge) -> object:
-    """One comment after the other, until no verdict would fit into the file."""
+def talked_full(forge: Forge, by: str) -> object:
+    """One comment after the other, until no step of the review would fit into the file."""
     made: object = None
     for number in range(62):
-        words = {"by": "eye", "at": forge.at(forge.tip("review/M-1")), "text": f"{number} " + "x" * 3900}
+        words = {"by": by, "at": forge.at(forge.tip("review/M-1")), "text": f"{number} " + "x" * 3900}
 
         def say(task: Doc, words: Doc = words) -> None:
-            task["review"]["comments"].append(words)
+            task["review"].setdefault("comments", []).append(words)
 
-        made = forge.branch("review.comment", "eye", "M-1", say)
+        made = forge.branch("review.comment", by, "M-1", say)
     return made
+
+
+many("COMMENTS_FULL", "a review talked full", {"by an observer": lambda f: talked_full(f, "eye")})
+many("FILE_FULL", "a review talked full", {"by its author": lambda f: talked_full(f, "dev")})
 
 
 @attack("CONTENT_MISMATCH")

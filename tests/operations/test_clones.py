@@ -141,9 +141,10 @@ def test_a_review_that_is_ahead_of_main_is_no_attack(team: dict[str, Desk]) -> N
     dev.ok("review", "comment", "T-1", "--text", "since then", "--as", "dev")
     send(dev, "main", "review/T-1")
     git(qa.path, "fetch", "-q", "origin", "+refs/heads/review/*:refs/remotes/origin/review/*")
-    told = qa.run("verify", "--json")
-    assert (told.exit, told.json["findings"]) == (0, [])
-    assert any("not judged" in one for one in told.json["notices"])
+    for _ in range(2):  # nothing is taken for verified in between
+        told = qa.run("verify", "--json")
+        assert (told.exit, told.json["findings"]) == (0, [])
+        assert any("not judged" in one for one in told.json["notices"])
     for words in (["task", "show", "T-1"], ["review", "approve", "T-1"]):
         assert qa.refused(*words) == "REVIEW_AHEAD"
     git(qa.path, "fetch", "-q")
