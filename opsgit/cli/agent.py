@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common, subject, writing, wrote
+from opsgit.cli.options import MANY, common, subject, writing, wrote
 from opsgit.domain.records import to_record
 from opsgit.operations import agents, clone
 from opsgit.operations.session import Session
@@ -44,7 +44,7 @@ def add(session: Session, as_json: bool, name: str, role: str, **fields: Any) ->
 
 
 @command.command("list", epilog="\b\nExample:\n  opsgit agent list")
-@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
+@click.option("--limit", type=MANY, default=200, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
     """List all agents, removed ones too."""

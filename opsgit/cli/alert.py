@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common, subject, writing, wrote
+from opsgit.cli.options import MANY, common, subject, writing, wrote
 from opsgit.domain.vocabulary import SEVERITIES
 from opsgit.operations import observations
 from opsgit.operations.session import Session
@@ -42,7 +42,7 @@ def resolve(session: Session, as_json: bool, name: str) -> None:
 
 @command.command("list", epilog="\b\nExample:\n  opsgit alert list --all")
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
-@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
+@click.option("--limit", type=MANY, default=200, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, everything: bool, limit: int) -> None:
     """List the open alerts."""

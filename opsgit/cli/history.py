@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common
+from opsgit.cli.options import MANY, common
 from opsgit.operations import queries
 from opsgit.operations.session import Session
 from opsgit.views import terminal
@@ -22,7 +22,7 @@ from opsgit.views import terminal
     is_flag=True,
     help="Every operation on the ledger, not only transitions (a review's talk: task show).",
 )
-@click.option("--limit", type=click.IntRange(1), help="Only the newest so many.")
+@click.option("--limit", type=MANY, help="Only the newest so many.")
 @common
 def command(
     session: Session, as_json: bool, task_id: str | None, named: str | None, everything: bool, limit: int | None

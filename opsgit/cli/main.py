@@ -109,6 +109,8 @@ def _again(words: Sequence[str]) -> int:
 
 def _main(words: Sequence[str]) -> int:
     as_json = "--json" in words
+    if any("\ud800" <= char <= "\udfff" or char == "\0" for char in "".join(words)):
+        return output.refusal([Refusal("BAD_TEXT", "an argument is not UTF-8", "set the terminal to UTF-8")], as_json)
     try:
         code = opsgit.main(args=list(words), prog_name="opsgit", standalone_mode=False)
         sys.stdout.flush()
@@ -122,8 +124,6 @@ def _main(words: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of the output is gone; flushing at exit must not fail again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except UnicodeError:
-        return output.refusal([Refusal("BAD_TEXT", "an argument is not UTF-8", "set the terminal to UTF-8")], as_json)
     except OSError as error:
         return output.refusal([_disk(error)], as_json)
     except Damaged:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common, writing, wrote
+from opsgit.cli.options import MANY, common, writing, wrote
 from opsgit.domain.vocabulary import COUNT_MAX
 from opsgit.operations import observations
 from opsgit.operations.session import Session
@@ -33,7 +33,7 @@ def set_(session: Session, as_json: bool, name: str, value: float) -> None:
 
 
 @command.command("list", epilog="\b\nExample:\n  opsgit metric list")
-@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
+@click.option("--limit", type=MANY, default=200, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
     """List all metrics."""

@@ -19,6 +19,8 @@ from opsgit.storage import repository
 if TYPE_CHECKING:
     from opsgit.operations.transactions import Written
 
+MANY = click.IntRange(1, 1_000_000)  # how many rows a list shows
+
 
 def as_status(ctx: click.Context, param: click.Parameter, given: Any) -> Any:
     """Return the status that an option names, in any case and with `-`, `_` or a space between its words.

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common, listed, subject, writing, wrote
+from opsgit.cli.options import MANY, common, listed, subject, writing, wrote
 from opsgit.domain.vocabulary import PERIODS
 from opsgit.operations import quotas
 from opsgit.operations.session import Session
@@ -92,7 +92,7 @@ def _tell(told: dict[str, Any], as_json: bool) -> None:
 
 
 @command.command("list", epilog="\b\nExample:\n  opsgit quota list")
-@click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="At most so many.")
+@click.option("--limit", type=MANY, default=200, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, limit: int) -> None:
     """List all quotas as they count now."""

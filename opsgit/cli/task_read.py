@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import as_status, common, subject
+from opsgit.cli.options import MANY, as_status, common, subject
 from opsgit.domain.vocabulary import PRIORITIES
 from opsgit.operations import queries
 from opsgit.operations.session import Session, orchestrator
@@ -34,7 +34,7 @@ from opsgit.views import terminal
 @click.option("--updated-since", metavar="TIME", help="With an operation since: 2d, 2026-01-31, or a full time.")
 @click.option("--sort", type=click.Choice(list(queries.SORTS)), default="need", show_default=True)
 @click.option("--fields", metavar="NAMES", help="Only these, with commas: id,title,blocked_by,waiting_for,updated ...")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
+@click.option("--limit", type=MANY, default=100, show_default=True, help="At most so many.")
 @common
 def list_(session: Session, as_json: bool, fields: str | None, **wanted: Any) -> None:
     """List the open tasks, the most urgent first.
@@ -83,7 +83,7 @@ def show(session: Session, as_json: bool, name: str) -> None:
 
 
 @click.command("next", epilog="\b\nExample:\n  opsgit task next --as dev")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
+@click.option("--limit", type=MANY, default=20, show_default=True, help="At most so many.")
 @common
 def next_(session: Session, as_json: bool, limit: int) -> None:
     """List what the acting agent should do now.

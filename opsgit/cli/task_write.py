@@ -146,7 +146,7 @@ def comment(session: Session, as_json: bool, name: str, text: str) -> None:
 
 @click.command("trim", epilog="\b\nExample:\n  opsgit task trim SKILL-001 --keep 20")
 @subject("id")
-@click.option("--keep", type=click.IntRange(0), required=True, help="How many of the newest comments stay.")
+@click.option("--keep", type=click.IntRange(0, 1_000_000), required=True, help="How many of the newest comments stay.")
 @writing
 @common
 def trim(session: Session, as_json: bool, name: str, keep: int) -> None:

@@ -46,7 +46,7 @@ def moment(words: str, now: int) -> int:
     :raises Refused: `BAD_VALUE`.
     """
     if re.fullmatch("[0-9]+[smhdw]", words):
-        return now - duration(words)
+        return max(0, now - duration(words))
     return seconds(f"{words}T00:00:00Z" if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", words) else words)
 
 

@@ -14,6 +14,7 @@ from opsgit.storage.git import Git
 
 COMMIT = "commit:"
 CHUNK = 1 << 20
+DEPTH_MAX = 100  # folders in each other; what removes a copy again follows each of them
 
 
 def locate(where: str, workspace: str | None) -> Path:
@@ -76,12 +77,15 @@ def _files(path: Path) -> Iterator[tuple[str, Path, Mark]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    left = [folder]
+    left = [(folder, 0)]
     while left:
-        with os.scandir(left.pop()) as entries:
+        here, depth = left.pop()
+        if depth > DEPTH_MAX:
+            refuse("DELIVERABLE_UNSAFE", f"{folder} has folders more than {DEPTH_MAX} deep", "submit an archive of it")
+        with os.scandir(here) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    left.append(Path(entry.path))
+                    left.append((Path(entry.path), depth + 1))
                 else:
                     yield Path(entry.path)
 

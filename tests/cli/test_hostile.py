@@ -243,3 +243,31 @@ def test_a_repository_of_another_user_is_refused_and_its_hooks_are_not_run(desk:
     assert not (tmp_path / "ran").exists()
     git(tmp_path, "config", "--global", "--add", "safe.directory", str(desk.path))
     desk.ok("task", "add", "--title", "t")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "--since", "999999d"], ["report", "--since", "999999w"], ["task", "list", "--limit", "9" * 20],
+        ["history", "--limit", "9" * 20], ["quota", "use", "q", "9" * 400], ["task", "list", "--updated-since", "999999w"],
+        ["clone", "ext::sh -c id", "elsewhere"], ["import", "big.json"],
+    ],
+    ids=lambda words: " ".join(words)[:40],
+)  # fmt: skip
+def test_numbers_and_names_beyond_reason_are_no_bug(desk: Desk, words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "big.json").write_text('{"quotas": {"q": {"limit": ' + "9" * 400 + ', "used": 1e999}}}')
+    os.chdir(tmp_path)
+    assert desk.run(*words).exit != 1
+
+
+def test_a_deliverable_of_1500_folders_in_each_other_is_refused(desk: Desk, tmp_path: Path) -> None:
+    desk.ok("task", "add", "--title", "t", "--assign", "dev")
+    desk.ok("task", "start", "T-1")
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        here, last = os.open("d", os.O_RDONLY, dir_fd=here), here
+        os.close(last)
+    os.close(here)
+    assert desk.refused("task", "submit", "T-1", "--output", str(tmp_path / "d")) == "DELIVERABLE_UNSAFE"
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
