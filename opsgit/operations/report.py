@@ -17,7 +17,7 @@ def report(session: Session, since: str) -> dict[str, Any]:
     :raises Refused: `BAD_VALUE` if `since` is not a duration.
     """
     now = int(session.clock())
-    start = now - times.duration(since)
+    start = max(0, now - times.duration(since))
     entries = synced(session).log("1")
     found, compiled = statistics.figures(entries, start), compile.state(session)
     newest = [entry for entry in entries if entry["at"] >= start][-20:]

@@ -23,7 +23,7 @@ from tests.conftest import git
 QUICK = os.environ.get("HYPOTHESIS_PROFILE") == "quick"
 LONG = settings(
     deadline=None,
-    max_examples=200 if QUICK else 3000,
+    max_examples=100 if QUICK else 1000,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 VALUES = [
@@ -49,17 +49,32 @@ def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Co
 COMMANDS = {path: command for path, command in commands(opsgit) if path not in APART}
 
 
+def in_words(parameter: click.Parameter, value: str) -> list[str]:
+    """A parameter with a value, as it is typed."""
+    if isinstance(parameter, click.Option):
+        return [parameter.opts[0]] if parameter.is_flag or parameter.count else [parameter.opts[0], value]
+    return [value]
+
+
+def one_by_one(command: click.Command) -> Iterator[list[str]]:
+    """Each parameter with each value, beside those that are required."""
+    for parameter in command.params:
+        others = [
+            word
+            for other in command.params
+            if other.required and other is not parameter
+            for word in in_words(other, "T-1")
+        ]
+        for value in VALUES:
+            yield [*others, *in_words(parameter, value)]
+
+
 def given_words(command: click.Command) -> st.SearchStrategy[list[str]]:
-    """Options with values, flags and arguments of a command, each there or not."""
+    """Any of a command's options and arguments, with any value."""
     parts: list[st.SearchStrategy[list[str]]] = []
     for parameter in command.params:
-        value = st.sampled_from(VALUES)
-        if isinstance(parameter, click.Option):
-            flag = parameter.is_flag or parameter.count
-            one = st.tuples(st.just(parameter.opts[0]), *([] if flag else [value])).map(list)
-            parts.append(one if parameter.required else st.just([]) | one)
-        else:
-            parts.append(st.lists(value, max_size=3 if parameter.nargs == -1 else 1))
+        one = st.sampled_from([in_words(parameter, value) for value in VALUES])
+        parts.append(one if parameter.required else st.just([]) | one)
     return st.tuples(*parts).map(lambda lists: [word for words in lists for word in words])
 
 
@@ -90,6 +105,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ):  # fmt: skip
             assert main([*at, *words]) == 0
         yield box
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(COMMANDS))
+def test_no_value_of_one_option_makes_a_command_fail_as_a_bug(place: Path, path: str) -> None:
+    os.chdir(place)
+    for words in one_by_one(COMMANDS[path]):
+        assert main(["-C", str(place / "state"), *path.split(" "), *words]) != 1, words
 
 
 @pytest.mark.slow
@@ -135,7 +158,7 @@ def test_every_kind_of_file_is_among_them() -> None:
 
 
 @pytest.mark.slow
-@settings(LONG, max_examples=50 if QUICK else 600)
+@settings(LONG, max_examples=30 if QUICK else 300)
 @given(kind=st.sampled_from(sorted(FILES)), data=st.data())
 def test_no_content_of_a_file_makes_a_command_fail_as_a_bug(place: Path, kind: str, data: st.DataObject) -> None:
     """A record with one value changed is committed past the hooks, and everything is asked about it."""
@@ -173,7 +196,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.slow
-@settings(LONG, max_examples=50 if QUICK else 600)
+@settings(LONG, max_examples=30 if QUICK else 300)
 @given(content=JSON | st.text(max_size=50))
 def test_nothing_that_is_imported_makes_it_fail_as_a_bug(place: Path, content: Any) -> None:
     file = place / "import.json"
