@@ -99,8 +99,11 @@ class Desk:
 
 
 def git(folder: Path, *words: str, check: bool = True, **more: Any) -> str:
-    """Plain git."""
-    done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False, **more)
+    """Plain git; a ref is moved past the hooks, as by somebody who has none."""
+    past = ("-c", "core.hooksPath=/dev/null") if words[:1] == ("update-ref",) else ()
+    done = subprocess.run(
+        ["git", "-C", str(folder), *past, *words], capture_output=True, text=True, check=False, **more
+    )
     assert not check or done.returncode == 0, done.stderr
     return str(done.stdout)
 

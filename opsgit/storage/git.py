@@ -42,6 +42,7 @@ SETTINGS = (
     "core.fsmonitor=false",
     "core.commitGraph=false",  # that file lists parents, and no hash protects it
     "diff.orderFile=/dev/null",
+    "core.hooksPath=/dev/null",  # opsgit's own commits are judged already, and no hook of a clone is run by it
 )
 FIXED = tuple(word for setting in SETTINGS for word in ("-c", setting))
 

@@ -12,7 +12,8 @@ from opsgit.domain.refusals import refuse
 from opsgit.storage.repository import Repository
 from opsgit.verification.hand_edit import HandEdit
 
-NAMES = ("pre-commit", "prepare-commit-msg", "commit-msg", "pre-merge-commit")
+FINISHED = "reference-transaction"  # the only hook that sees the finished commit, before main moves to it
+NAMES = ("pre-commit", "prepare-commit-msg", "commit-msg", "pre-merge-commit", FINISHED)
 MARK = (
     "# opsgit: hand edits become signed operations. Installed by `opsgit hooks install`; `opsgit hooks uninstall` "
     "removes it."
@@ -22,6 +23,16 @@ SHIM = """\
 {mark}
 if [ -x "$(dirname "$0")/{name}.chained" ]; then "$(dirname "$0")/{name}.chained" "$@" || exit 1; fi
 exec {python} -I -m opsgit hooks run {name} "$@"
+"""
+FINISHED_SHIM = """\
+#!/bin/sh
+{mark}
+moves=$(cat)
+chained="$(dirname "$0")/{name}.chained"
+if [ -x "$chained" ]; then printf '%s\\n' "$moves" | "$chained" "$@" || exit 1; fi
+[ "$1" = prepared ] || exit 0
+case "$moves" in *" refs/heads/main"*) ;; *) exit 0 ;; esac
+printf '%s\\n' "$moves" | {python} -I -m opsgit hooks run {name} || exit 1
 """
 # The files in the git folder that exist while a git command is unfinished, and the command that ends it.
 UNDERWAY = {
@@ -45,7 +56,8 @@ def install(repository: Repository) -> list[str]:
         hook = folder / name
         if hook.exists() and MARK not in hook.read_text(errors="replace"):
             hook.rename(folder / f"{name}.chained")
-        hook.write_text(SHIM.format(mark=MARK, name=name, python=shlex.quote(sys.executable)))
+        shim = FINISHED_SHIM if name == FINISHED else SHIM
+        hook.write_text(shim.format(mark=MARK, name=name, python=shlex.quote(sys.executable)))
         hook.chmod(0o755)
     return list(NAMES)
 
@@ -85,11 +97,21 @@ def status(repository: Repository) -> dict[str, str]:
 def run(repository: Repository, name: str, arguments: list[str]) -> None:
     """Run one hook as git calls it. Only commits on main are checked further.
 
+    The hooks before the commit turn the edit into an operation. `FINISHED` judges the commit that git made of it:
+    options such as `--no-gpg-sign`, `--date` or another signing key take effect only then.
+
     :param name: the name of the hook.
     :param arguments: the arguments that git gives to the hook.
     :raises Refused: `HAND_MADE` for a merge, an unfinished git command, a commit on a review branch, an amendment, or a
         commit that skipped pre-commit; the codes of `HandEdit`. The commit is stopped.
     """
+    if name == FINISHED:
+        _judge_finished(repository, sys.stdin.read().split("\n"))
+    else:
+        _before_commit(repository, name, arguments)
+
+
+def _before_commit(repository: Repository, name: str, arguments: list[str]) -> None:
     head = (repository.folder / "HEAD").read_text().strip()
     busy = [one for one in UNDERWAY if (repository.folder / one).exists()]
     if name == "pre-merge-commit" or busy == ["MERGE_HEAD"]:
@@ -114,6 +136,23 @@ def run(repository: Repository, name: str, arguments: list[str]) -> None:
                _unstage(repository))  # fmt: skip
     elif name == "commit-msg":
         HandEdit(repository).write_message(Path(arguments[0]))
+
+
+def _judge_finished(repository: Repository, moves: list[str]) -> None:
+    """Refuse to move main to a commit that breaks a rule. A move back is left to the person who asks git for it."""
+    new = next((line.split(" ")[1] for line in moves if line.endswith(f" {names.MAIN}")), "")
+    old = repository.git.ref(names.MAIN)
+    if old is None or not new.strip("0"):
+        return
+    from opsgit.verification.verifier import Verifier
+
+    verifier = Verifier(repository)
+    if old == new or verifier.first_parents(new, old)[0] != old:
+        return
+    found = verifier.since(new, old)
+    if found:
+        refuse(found[0].code, f"the commit that git made does not hold: {found[0].message}",
+               "git commit, without --no-gpg-sign, --date, another signing key or encoding", found[0].path)  # fmt: skip
 
 
 def _unstage(repository: Repository) -> str:

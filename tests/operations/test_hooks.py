@@ -269,3 +269,58 @@ def test_the_users_own_configuration_counts_at_the_hook_and_for_doctor(task: Des
     assert [one["message"] for one in checks if one["check"] == "hooks" and one["state"] == "warning"] == [
         "core.hooksPath sends git to /elsewhere for hooks"
     ]
+
+
+PAST = {
+    "unsigned": (["--no-gpg-sign"], {}),
+    "a committer's time": ([], {"GIT_COMMITTER_DATE": "2020-01-01T00:00:00Z"}),
+    "another key": (["--gpg-sign={other}"], {}),
+    "a time": (["--date=now", "--no-gpg-sign"], {}),
+    "another committer": ([], {"GIT_COMMITTER_NAME": "qa"}),
+    "an encoding": ([], {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "i18n.commitEncoding", "GIT_CONFIG_VALUE_0": "latin1"}),
+    "a time zone of half a second": ([], {"GIT_COMMITTER_DATE": "@{now} +0530"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", PAST)
+def test_the_finished_commit_is_judged(task: Desk, tmp_path: Path, what: str) -> None:
+    """What takes effect after the other hooks passes them, and is refused before main moves."""
+    words, env = PAST[what]
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "other")], check=True)
+    edit(task, "title: One", "title: Two")
+    before = git(task.path, "rev-parse", "main")
+    now = str(int(time.time()))
+    given = [word.format(other=tmp_path / "other") for word in words]
+    done = commit(task.path, "-am", "x", *given, **{name: value.format(now=now) for name, value in env.items()})
+    assert done.returncode != 0, done
+    assert re.search("BAD_SIGNATURE|BAD_COMMIT|HAND_MADE", done.stderr), done.stderr
+    assert git(task.path, "rev-parse", "main") == before
+    git(task.path, "reset", "-q", "--hard")
+    task.ok("task", "add", "--title", "after")
+    task.ok("verify")
+
+
+def test_a_merge_and_a_rewritten_history_do_not_become_main(task: Desk) -> None:
+    git(task.path, "branch", "other", "main~1")
+    before = git(task.path, "rev-parse", "main")
+    other = git(
+        task.path, "-c", "user.name=x", "-c", "user.email=x@x", "commit-tree", "other^{tree}", "-p", "other", "-m", "x"
+    )
+    merge = git(task.path, "-c", "user.name=x", "-c", "user.email=x@x", "commit-tree", "main^{tree}", "-p", "main", "-p", other.strip(), "-m", "x")  # fmt: skip
+    moved = ["git", "-C", str(task.path), "update-ref", "refs/heads/main", merge.strip()]
+    done = subprocess.run(moved, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "BAD_SIGNATURE" in done.stderr
+    assert git(task.path, "rev-parse", "main") == before
+
+
+def test_what_was_pulled_is_judged_before_main_moves(task: Desk, tmp_path: Path) -> None:
+    assert main(["clone", str(task.path), str(tmp_path / "clone"), "--as", "dev"]) == 0
+    task.ok("task", "add", "--title", "new")
+    pull = ["git", "-C", str(tmp_path / "clone"), "pull", "-q", "--ff-only"]
+    assert subprocess.run(pull, capture_output=True, check=False).returncode == 0
+    bad = git(
+        task.path, "-c", "user.name=x", "-c", "user.email=x@x", "commit-tree", "main^{tree}", "-p", "main", "-m", "x"
+    )
+    git(task.path, "update-ref", "refs/heads/main", bad.strip())
+    done = subprocess.run(pull, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "BAD_SIGNATURE" in done.stderr
