@@ -184,5 +184,6 @@ def _leftovers(session: Session) -> Iterator[Check]:
         yield Check("leftovers", "bad", f"{lock}: git holds it, or a crash left it", mend)
     objects = repository.objects()
     shown = checkout.of(repository, objects)
-    if shown and shown.mark.exists() and shown.mark.read_text(errors="replace").strip() != repository.tip():
+    tip = repository.tip()
+    if shown and shown.shown() not in (None, (tip, tip)):
         yield Check("leftovers", "warning", "the checkout is behind the ledger", lambda: shown.repair(repository.tip()))

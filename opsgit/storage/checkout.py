@@ -24,8 +24,16 @@ class Checkout:
 
     @property
     def mark(self) -> Path:
-        """The file that holds the id of the commit that the checkout shows."""
+        """The file with the commit that the checkout shows, and a second one if git's index shows another.
+
+        git's index lags behind the files after a crash, or while another program holds its lock.
+        """
         return self.repository.own / "checkout"
+
+    def shown(self) -> tuple[str, str] | None:
+        """Return the commits (hex ids) that the files and git's index show; None if nothing is known."""
+        lines = self.mark.read_text(errors="replace").split() if self.mark.exists() else []
+        return (lines[0], lines[-1]) if lines else None
 
     def refuse_edits(self, files: Mapping[str, Entry | None], parent: str) -> None:
         """Refuse to overwrite files that were edited by hand.
@@ -65,16 +73,22 @@ class Checkout:
 
         :param tip: hex id of the ledger's tip.
         """
-        shown = self.mark.read_text(errors="replace").strip() if self.mark.exists() else None
-        if shown and shown != tip:
-            gone = self.objects.get(shown) is None
-            pairs = self.objects.differences(None if gone else self.objects.root(shown), self.objects.root(tip))
-            self.show(dict(pairs), tip)
-        elif not shown:
+        shown = self.shown()
+        if shown is None:
             self._write_mark(tip)
+        elif shown != (tip, tip):
+            self.show(self._since(shown[0], tip), tip)
+
+    def _since(self, shown: str, tip: str) -> dict[str, Pair]:
+        """Return the entries of each path that differs between two commits; all paths if the first is not here."""
+        gone = self.objects.get(shown) is None
+        return dict(self.objects.differences(None if gone else self.objects.root(shown), self.objects.root(tip)))
 
     def show(self, versions: Mapping[str, Pair], tip: str) -> None:
         """Write the new version of each file that still has its old content, then update the index and the mark.
+
+        The mark says that the files are written before the index is: otherwise a failure there would make the next
+        command take these files for a user's edits.
 
         :param versions: the old and the new entry of each path, None where there is no file.
         :param tip: hex id of the commit that the checkout shows from now on.
@@ -82,7 +96,10 @@ class Checkout:
         for path, (old, new) in versions.items():
             if not self._holds(path, new) and self._holds(path, old):
                 self._put(path, new)
-        self._refresh_index({path: new for path, (_, new) in versions.items()})
+        files, index = self.shown() or (tip, tip)
+        self._write_mark(tip, index)
+        lagging = self._since(index, tip) if index != files else {}
+        self._refresh_index({path: new for path, (_, new) in {**lagging, **versions}.items()})
         self._write_mark(tip)
 
     def _put(self, path: str, entry: Entry | None) -> None:
@@ -103,9 +120,9 @@ class Checkout:
             top = {"GIT_WORK_TREE": str(self.top)}
             self.repository.git.run(*words, given=("\0".join(lines) + "\0").encode(), env=top)
 
-    def _write_mark(self, tip: str) -> None:
+    def _write_mark(self, *shown: str) -> None:
         self.repository.own.mkdir(exist_ok=True)
-        put(self.mark, f"{tip}\n".encode())
+        put(self.mark, "".join(f"{commit}\n" for commit in shown).encode())
 
 
 def of(repository: Repository, objects: Objects) -> Checkout | None:

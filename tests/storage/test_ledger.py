@@ -31,6 +31,8 @@ def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 spot = sys.argv[1]
 if spot == "objects": objects._write_loose = die
 if spot == "refs": transactions.Transaction._move_refs = die
+move = transactions.Transaction._move_refs
+if spot == "published": transactions.Transaction._move_refs = lambda *words: (move(*words), die())
 if spot == "files": checkout.Checkout.show = die
 if spot == "index": checkout.Checkout._refresh_index = die
 if spot == "mark": checkout.Checkout._write_mark = die
@@ -285,4 +287,34 @@ def test_marks_that_are_damaged_are_looked_at_anew(desk: Desk) -> None:
     for name in ("verified", "checkout"):
         (desk.path / ".git/opsgit" / name).write_bytes(b"\xff\xfe\0")
     desk.ok("task", "add", "--title", "t")
+    desk.ok("verify")
+
+
+@pytest.mark.parametrize("spot", ["objects", "refs", "published", "files", "index"])
+@pytest.mark.parametrize("lock", ["index.lock", "refs/heads/main.lock", "packed-refs.lock", "HEAD.lock"])
+def test_a_stale_lock_and_a_crash_are_cured_by_doctor_and_the_next_command_needs_no_help(
+    desk: Desk, spot: str, lock: str
+) -> None:
+    """What a kill and a stale lock of git leave behind is not taken for a user's edit."""
+    desk.ok("task", "add", "--id", "T-1", "--title", "one")
+    stale = desk.path / ".git" / lock
+    stale.touch()
+    assert desk.run("task", "edit", "T-1", "--title", "while the lock is there", "--json").exit in (0, 9)
+    if lock == "index.lock" or spot in ("objects", "refs"):  # the others keep git from publishing
+        crash(desk, spot, "task", "edit", "T-1", "--title", "two")
+    os.utime(stale, (0, 0))
+    meanwhile = desk.run("task", "edit", "T-1", "--title", "three", "--json")
+    assert meanwhile.exit == 0 or meanwhile.code == "BUSY", meanwhile
+    told = desk.run("doctor", "--fix", "--json").json["checks"]
+    assert not stale.exists(), told
+    left = [
+        one
+        for one in desk.run("doctor", "--json").json["checks"]
+        if one["state"] == "bad" or one["check"] == "leftovers"
+    ]
+    assert left == []
+    after = desk.ok("task", "edit", "T-1", "--title", "four", "--json")
+    assert after.json["notices"] == ["acting as orchestrator"]
+    assert "title: four" in (desk.path / "tasks/t1/T-1.yaml").read_text()
+    assert git(desk.path, "status", "--porcelain") == ""
     desk.ok("verify")
