@@ -125,6 +125,7 @@ CODES: dict[str, Code] = {
     "UNCOMMITTED_EDIT": Code(7, "a file that the operation writes has an uncommitted edit"),
     "QUOTA_EXCEEDED": Code(8, "the quota's window has not enough left"),
     "REVIEW_AHEAD": Code(9, "a review names a ledger commit that is not here yet", True),
+    "TOO_SLOW": Code(9, "a push takes longer to judge than the server allows"),
     "BUSY": Code(9, "another process holds the repository's lock", True),
     "CLOCK": Code(9, "the last commit is more than 5 minutes ahead of this machine's clock"),
     "DISK": Code(9, "the disk is full or refused a write; nothing was changed", True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from functools import cache
 from pathlib import Path
@@ -38,19 +39,36 @@ def check(kind: str, record: Record, path: str) -> Record:
     return record
 
 
+NODES_MAX = 2_000  # beyond that jsonschema takes minutes: it compares the items of a list with each other
+FAULTS_MAX = 20
+
+
 def faults(name: str, value: Any, path: str) -> list[Refusal]:
-    """Return every fault that jsonschema finds in a value, as refusals with the code `SCHEMA`.
+    """Return the faults that jsonschema finds in a value, as refusals with the code `SCHEMA`.
 
     :param name: the schema's name.
     :param path: the file's name, which each refusal names before the path inside the file.
-    :returns: at least one refusal.
+    :returns: at least one refusal and at most `FAULTS_MAX`; a single one for a value with more than `NODES_MAX` parts.
     """
     from jsonschema import Draft202012Validator
 
     hint = "opsgit help policy" if name == "ops" else "opsgit help format"
-    found = sorted(Draft202012Validator(load(name)).iter_errors(value), key=lambda error: list(map(str, error.path)))
+    if _nodes(value) > NODES_MAX:
+        return [Refusal("SCHEMA", f"{path}: does not fit its schema, and holds too much to say where", hint, path)]
+    errors = itertools.islice(Draft202012Validator(load(name)).iter_errors(value), FAULTS_MAX)
+    found = sorted(errors, key=lambda error: list(map(str, error.path)))
     return [
         Refusal("SCHEMA", f"{path}: {error.json_path.removeprefix('$.')}: {error.message[:300]}", hint,
                 f"{path}: {error.json_path}")
         for error in found
     ] or [Refusal("SCHEMA", f"{path}: does not fit its schema", hint, path)]  # fmt: skip
+
+
+def _nodes(value: Any) -> int:
+    """Return the number of parts of a value; counting ends beyond `NODES_MAX`."""
+    left, count = [value], 0
+    while left and count <= NODES_MAX:
+        one = left.pop()
+        count += 1
+        left.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+    return count

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from opsgit.domain import message, names, rules
 from opsgit.domain.findings import Finding
+from opsgit.domain.model import Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.standing import lost_by
 from opsgit.domain.times import AHEAD_MAX
@@ -145,11 +146,13 @@ class _Push:
         if move.before and not self._kept(move.before, move.after):
             why = f"{move.ref} would lose words that no verdict has merged"
             refuse("NOT_FAST_FORWARD", why, "git fetch, and go on from there; opsgit review withdraw ends a review")
-        if move.after is None or self.chain.merged(move.after, self.main):
+        if move.after is None:
             return
-        task = self.chain.judge.state(self.main).task(task_id)
-        if task.status != IN_REVIEW:
-            refuse("WRONG_REF", f"{task_id} is {task.status}, not in review", f"opsgit task show {task_id}")
+        task = self.chain.judge.state(self.main).find(Task, names.task_path(task_id))
+        if task is None or task.status != IN_REVIEW:
+            state = f"{task_id} is {task.status}, not in review" if task else f"there is no task {task_id}"
+            refuse("WRONG_REF", f"{move.ref}: {state}; a review branch ends with its review",
+                   f"git push origin main, without review/{task_id}")  # fmt: skip
         for commit, _ in self.chain.branch(move.after, self.main, task_id):
             self._timely(commit)
         self.open.append((move.before, move.after))

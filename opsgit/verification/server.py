@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from opsgit.domain.findings import Finding
@@ -29,6 +31,8 @@ SETTINGS = {
     "transfer.hideRefs": "refs/opsgit",
     "core.logAllRefUpdates": "always",
 }
+REFS_MAX = 1000  # refs in one push
+JUDGE_SECONDS = 600  # for one push; `opsgit.judgeSeconds` in the server's git configuration is another limit
 HELD_MAX = 10.0  # seconds for which the lock is held at most after a push was accepted
 OBJECTS_MAX, SIZE_MAX, TREE_MAX = 2_000_000, 262_144, 16 * 1024 * 1024
 
@@ -84,24 +88,70 @@ printf '%s\\n' "$updates" | {python} -I -m opsgit server judge "$PPID" || exit 1
 def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> list[Finding]:
     """Return what is wrong with a push; an empty list when it may be accepted.
 
-    Pushes are verified and accepted one at a time, so that no ref moves between the verification and the update by git.
+    Pushes are accepted one at a time, so that no ref moves between the verification and the update by git. They are
+    judged before that, without the lock: a push that is refused, or that takes long, keeps nobody waiting. Only if refs
+    have moved meanwhile is the push judged again.
 
     :param lines: the input of pre-receive: `old new ref` on each line.
     :param receiver: the id of the process that updates the refs; an accepted push keeps the lock until it ends.
-    :raises Refused: the codes with exit code 1 or 9, when the push could not be judged.
+    :raises Refused: the codes with exit code 1 or 9, when the push could not be judged (`TOO_SLOW` among them).
     """
     updates = [(old, new, ref) for old, new, ref in (line.rstrip("\n").split(" ", 2) for line in lines)]
+    if len(updates) > REFS_MAX:
+        why = f"{len(updates)} refs in one push; at most {REFS_MAX} are taken"
+        return [Finding("TOO_LARGE", updates[0][1], why)]
+    repository = Repository(folder.resolve(), None)
+    with _bounded(int(repository.git.setting("opsgit.judgeSeconds") or JUDGE_SECONDS), receiver):
+        seen, findings = _refs(repository), _judged(folder, updates)
+        if findings:
+            return findings
+        with repository.lock_pushes():
+            if _refs(repository) != seen:  # another push was taken in between
+                findings = _judged(folder, updates)
+            if receiver and not findings:
+                _hold_while(receiver)
+    return findings
+
+
+def _refs(repository: Repository) -> bytes:
+    return repository.git.run("for-each-ref", "--format=%(objectname) %(refname)")
+
+
+def _judged(folder: Path, updates: list[tuple[str, str, str]]) -> list[Finding]:
     repository = Repository(folder.resolve(), None)
     env = {name: os.environ[name] for name in QUARANTINE if name in os.environ}
-    with repository.lock_pushes():
+    try:
+        findings = _limits(repository, updates, env)
+        return findings or push.pushed(repository, updates, env, int(time.time()), _pusher(repository))
+    finally:
+        repository.close()
+
+
+@contextmanager
+def _bounded(seconds: int, receiver: int | None) -> Iterator[None]:
+    """End the judgement after a time, or when the process that updates the refs has ended, because nobody listens then.
+
+    :param seconds: the time limit.
+    :raises Refused: `TOO_SLOW` after that time.
+    """
+    end = time.monotonic() + seconds
+
+    def tick(*_: object) -> None:
         try:
-            findings = _limits(repository, updates, env)
-            findings = findings or push.pushed(repository, updates, env, int(time.time()), _pusher(repository))
-        finally:
-            repository.close()
-        if receiver and not findings:
-            _hold_while(receiver)
-    return findings
+            os.kill(receiver or os.getpid(), 0)
+        except ProcessLookupError:
+            os._exit(1)
+        if time.monotonic() > end:
+            refuse("TOO_SLOW", f"the push was not judged within {seconds} seconds",
+                   "push fewer commits at once; the server's git config opsgit.judgeSeconds")  # fmt: skip
+
+    old = signal.signal(signal.SIGALRM, tick)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
 
 
 def _hold_while(process: int) -> None:
@@ -143,7 +193,30 @@ def _limits(repository: Repository, updates: list[tuple[str, str, str]], env: di
         most = TREE_MAX if kind == "tree" else SIZE_MAX
         if int(size) > most:
             return [Finding("TOO_LARGE", new[0], f"{kind} {name[:10]} has {size} bytes; at most {most} are taken")]
-    return []
+    return _unreachable(repository, {name.decode() for name in ids}, new[0], env)
+
+
+def _unreachable(repository: Repository, reached: set[str], new: str, env: dict[str, str]) -> list[Finding]:
+    """Return a finding for a push that brings objects which no new ref reaches: the server would keep them for ever.
+
+    git may send again what the server has already; only what it lacks counts.
+
+    :param reached: the ids of the objects that the new refs reach and the old ones do not.
+    """
+    brought = env.get("GIT_OBJECT_DIRECTORY")
+    if not brought or "GIT_QUARANTINE_PATH" not in env:
+        return []
+    listing = ("cat-file", "--batch-all-objects", "--batch-check=%(objectname)", "--unordered")
+    plain = git.Git(repository.folder)
+    alone = {"GIT_OBJECT_DIRECTORY": brought, "GIT_ALTERNATE_OBJECT_DIRECTORIES": ""}
+    odd = set(plain.run(*listing, env=alone).decode().split()) - reached
+    asked = "\n".join(sorted(odd)).encode() + b"\n"
+    known = plain.run("cat-file", "--batch-check", given=asked).decode().splitlines() if odd else []
+    lacking = [line.split(" ")[0] for line in known if line.endswith(" missing")]
+    if not lacking:
+        return []
+    why = f"{len(lacking)} objects that no ref of the push reaches, such as {lacking[0][:10]}"
+    return [Finding("TOO_LARGE", new, why)]
 
 
 def _pusher(repository: Repository) -> str | None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from opsgit.cli.main import main
+from opsgit.domain.refusals import Refused
 from opsgit.storage.repository import Repository
 from opsgit.verification import push as push_judge
 from opsgit.verification import server as server_door
@@ -99,6 +101,88 @@ def test_too_much_and_too_large_are_refused(desk: Desk, hub: Path) -> None:
     git(desk.path, "-c", "core.hooksPath=/dev/null", "commit", "-qm", "x")
     refused = push(desk.path, str(hub))
     assert refused.returncode != 0 and "TOO_LARGE" in refused.stderr
+
+
+def test_review_branches_are_taken_for_tasks_in_review_alone(in_review: Desk, hub: Path) -> None:
+    """Not for tasks that are not there, nor for a twin of another case, nor without commits of their own."""
+    assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
+    in_review.ok("task", "add", "--title", "two")
+    for ref in ("review/T-9", "review/t-1", "review/T-2", "review/main"):
+        refused = push(in_review.path, str(hub), "main", f"main:refs/heads/{ref}")
+        assert refused.returncode != 0 and "WRONG_REF" in refused.stderr, (ref, refused.stderr)
+    many = [f"main:refs/heads/review/X-{number}" for number in range(1001)]
+    refused = push(in_review.path, str(hub), *many)
+    assert refused.returncode != 0 and "TOO_LARGE" in refused.stderr
+    assert git(hub, "for-each-ref", "--format=%(refname)").split() == ["refs/heads/main", "refs/heads/review/T-1"]
+
+
+def test_objects_that_no_ref_reaches_are_not_kept(desk: Desk, hub: Path, tmp_path: Path) -> None:
+    assert push(desk.path, str(hub)).returncode == 0
+    old = git(desk.path, "rev-parse", "main").strip()
+    desk.ok("task", "add", "--title", "two")
+    new = git(desk.path, "rev-parse", "main").strip()
+    junk = []
+    for _ in range(3):
+        (tmp_path / "junk").write_bytes(os.urandom(1000))
+        junk.append(git(desk.path, "hash-object", "-w", str(tmp_path / "junk")).strip())
+    honest = git(desk.path, "rev-list", "--objects", "--no-object-names", f"{old}..{new}").split()
+
+    def send(objects: list[str]) -> subprocess.CompletedProcess[bytes]:
+        """Speak the protocol of a push, with these objects in the pack."""
+        command = ["git", "-C", str(desk.path), "pack-objects", "--stdout", "-q"]
+        pack = subprocess.run(command, input="\n".join(objects).encode(), capture_output=True, check=True).stdout
+        line = f"{old} {new} refs/heads/main\0report-status".encode()
+        words = b"%04x%s0000" % (len(line) + 4, line) + pack
+        return subprocess.run(["git", "receive-pack", str(hub)], input=words, capture_output=True, check=False)
+
+    assert b"TOO_LARGE" in send([*honest, *junk]).stderr
+    assert git(hub, "rev-parse", "main").strip() == old
+    for one in junk:
+        assert subprocess.run(
+            ["git", "-C", str(hub), "cat-file", "-e", one], check=False, capture_output=True
+        ).returncode
+    assert b"TOO_LARGE" not in send(honest).stderr
+    assert git(hub, "rev-parse", "main").strip() == new
+
+
+def test_a_push_that_takes_too_long_to_judge_is_refused(desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> list[object]:
+        time.sleep(30)
+        return []
+
+    git(hub, "fetch", "-q", str(desk.path), "main")
+    git(hub, "config", "opsgit.judgeSeconds", "1")
+    monkeypatch.setattr(push_judge, "pushed", slow)
+    start = time.monotonic()
+    with pytest.raises(Refused) as refused:
+        server_door.judge(hub, [f"{ZERO} {git(desk.path, 'rev-parse', 'main').strip()} refs/heads/main"])
+    assert refused.value.refusal.code == "TOO_SLOW"
+    assert time.monotonic() - start < 10
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from opsgit.verification import push, server
+push.pushed = lambda *words: time.sleep(60)
+print("judging", flush=True)
+server.judge(Path(sys.argv[1]), [sys.argv[2]], int(sys.argv[3]))
+"""
+
+
+def test_the_judge_ends_with_its_pusher_and_keeps_nobody_waiting(desk: Desk, hub: Path) -> None:
+    git(hub, "fetch", "-q", str(desk.path), "main")
+    line = f"{ZERO} {git(desk.path, 'rev-parse', 'main').strip()} refs/heads/main"
+    with subprocess.Popen(["sleep", "60"]) as pusher:
+        command = [sys.executable, "-c", SLOW, str(hub), line, str(pusher.pid)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as judge:
+            assert judge.stdout and judge.stdout.readline() == b"judging\n"
+            start = time.monotonic()
+            assert push(desk.path, str(hub)).returncode == 0  # the lock is free while another push is judged
+            assert time.monotonic() - start < 10
+            pusher.kill()
+            pusher.wait()
+            assert judge.wait(timeout=10) == 1
 
 
 @pytest.mark.slow
@@ -223,11 +307,10 @@ def test_who_lost_the_key_adds_no_words_to_a_review(in_review: Desk, hub: Path, 
     assert push(in_review.path, str(hub), "review/T-1").returncode == 0
     merged = git(in_review.path, "rev-parse", "review/T-1").strip()
     in_review.ok("review", "reject", "T-1", "--as", "qa", "--reason", "void")
-    done = push(in_review.path, str(hub), "main", f"{merged}:refs/heads/review/T-1")
-    assert done.returncode == 0, done.stderr  # merged: nobody speaks any more
-    push(in_review.path, str(hub), ":review/T-1")
-    done = push(in_review.path, str(hub), f"{merged}:refs/heads/review/T-1")
+    done = push(in_review.path, str(hub), "main", ":review/T-1")
     assert done.returncode == 0, done.stderr
+    again = push(in_review.path, str(hub), f"{merged}:refs/heads/review/T-1")
+    assert again.returncode != 0 and "WRONG_REF" in again.stderr  # the review has ended: nobody speaks any more
 
 
 @pytest.mark.slow
