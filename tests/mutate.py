@@ -1,13 +1,14 @@
 """Turns the judge's rules off one by one, and demands that a test fails each time: `python -m tests.mutate`.
 
-A rule is one of three things in the source of the judge:
+A rule is one of four things in the source of the judge:
 
 - a statement that refuses: a call of `refuse`, one of `wrong` (which notes a finding), a raised refusal. It becomes
   nothing;
 - the condition of an `if` whose body does nothing but refuse, where it is an `and` or `or`: each of its parts is left
   out;
 - an entry of a row in the catalogue (a status, a target, a way to be allowed, a gate, an argument) or of the tables of
-  relations and gates: it is left out.
+  relations and gates: it is left out;
+- a rule in an expression, named by hand in `HAND`: the quick tests alone must notice those.
 
 Each is changed in a copy of the project, and the tests that are about it are run there, in a virtual environment that
 has this copy. A rule is noticed when a test fails; a copy that cannot be imported counts too, for nobody could run it.
@@ -33,13 +34,52 @@ from typing import NamedTuple
 
 TOP = Path(__file__).parent.parent
 # The judge: the rule book and what rebuilds, compares and chains. The command line's own checks are not in here.
-DOMAIN = ("gates", "authority", "tasks", "reviews", "deployments", "agents", "project", "quotas", "observations", "imports", "policy",
+DOMAIN = ("gates", "authority", "standing", "tasks", "reviews", "deployments", "agents", "project", "quotas", "observations", "imports", "policy",
           "context", "operation", "decide", "rules", "message", "rebuild", "records", "names", "text", "times", "schemas")  # fmt: skip
 DOORS = ("verification/replay", "verification/chain", "verification/verifier", "verification/push", "verification/server",
          "storage/objects", "storage/reader", "storage/schema", "storage/yaml_codec", "storage/sshsig", "storage/git", "storage/keys",
          "storage/branch", "storage/ledger")  # fmt: skip
 JUDGES = (*(f"domain/{name}.py" for name in DOMAIN), *(f"{name}.py" for name in DOORS))
 CATALOGUE = "domain/catalogue.py"
+BY_HAND = "by hand"
+# The file, its text, and what that text becomes.
+HAND = (
+    ("domain/quotas.py", "at >= quota.reset_at or", "at > quota.reset_at or"),
+    ("domain/quotas.py", "or hopped(quota, at)", ""),
+    ("domain/quotas.py", "replace(current(old, context.at), limit=limit", "replace(old, limit=limit"),
+    ("domain/gates.py", "    if agent.active_keys:\n", "    if True:\n"),
+    ("domain/gates.py", "and other.active_keys", ""),
+    ("domain/tasks.py", "round=submission.round), deployment=None)", "round=submission.round))"),
+    (
+        "domain/tasks.py",
+        "return contributed(replace(task, progress=note), context.me)",
+        "return replace(task, progress=note)",
+    ),
+    ("domain/dependencies.py", "MET = (DONE, DEPLOYED)", 'MET = (DONE, DEPLOYED, "cancelled")'),
+    ("domain/gates.py", '    if context.request.get("alert"):\n', "    if False:\n"),
+    ("domain/authority.py", "if mark.round == number}", "}"),
+    ("domain/decide.py", "canonical.ROOM[operation.room]", "canonical.SIZE_MAX"),
+    (
+        "domain/standing.py",
+        "if action.op == REVISE:\n            return",
+        "if action.op == REVISE:\n            continue",
+    ),
+    ("domain/standing.py", "and not snapshot.reader.reaches(commit, after)", ""),
+    ("domain/standing.py", "snapshot.reader.reaches(commit, until) and", ""),
+    ("domain/agents.py", "if any(reaches(one, since) for one in key.since):", "if False:"),
+    ("domain/message.py", 'trailers.append(f"Opsgit-Id: {change.request.id}")', 'trailers.append("Opsgit-Id: x")'),
+    ("verification/chain.py", "            latest = at\n", ""),
+    ("verification/chain.py", "return mine == now != before", "return mine == now"),
+    ("verification/chain.py", "                    self.ahead.clear()\n", "                    pass\n"),
+    ("verification/replay.py", "for parent in commit.parents if", "for parent in commit.parents[:1] if"),
+    ("verification/push.py", "(self.repository.git.ref(ref), brought)", "(self.repository.git.ref(ref),)"),
+    ("verification/push.py", "        self._sweep()\n", ""),
+    ("verification/push.py", "            self._signed_by_pusher(commit)\n", ""),
+    ("verification/server.py", "if len(ids) > OBJECTS_MAX:", "if False:"),
+    ("verification/server.py", "if int(size) > most:", "if int(size) > most and kind != 'tree':"),
+    ("verification/server.py", "if _refs(repository) != seen:", "if False:"),
+    ("storage/checkout.py", "self._write_mark(tip, index)", "pass"),
+)
 # Tests by how soon they tell: the first that fails ends a mutant's life.
 BY_RULES = (
     ["tests/domain/test_gates.py", "tests/domain/test_quotas.py", "tests/domain/test_lifecycle.py"],
@@ -57,15 +97,22 @@ HANGS = 900  # seconds; without a change no group of tests takes half of that
 
 
 class Mutant(NamedTuple):
-    """A change of one file: its path below opsgit/, the changed source, and what was changed."""
+    """A change of one file: its path below opsgit/, the changed source, what was changed, and whether quick tests see it."""
 
     path: str
     source: str
     name: str
+    quick: bool = False
 
 
 def mutants(relative: str) -> Iterator[Mutant]:
     """Every rule of a file, turned off."""
+    if relative == BY_HAND:
+        for path, old, new in HAND:
+            source = (TOP / "opsgit" / path).read_text()
+            assert source.count(old) == 1, (path, old)
+            yield Mutant(path, source.replace(old, new), f"{BY_HAND}: {path}: {old.strip()}", quick=True)
+        return
     source = (TOP / "opsgit" / relative).read_text()
     if relative == CATALOGUE:
         yield from _entries(relative, source)
@@ -154,7 +201,9 @@ def noticed(mutant: Mutant | None) -> str:
             (copy / "opsgit" / mutant.path).write_text(mutant.source)
         python = _environment(Path(box) / "venv", copy)
         of_rules = mutant is None or mutant.path.startswith("domain")
-        order = (*BY_RULES, *BY_DOORS, *REST) if of_rules else (*BY_DOORS, *REST, *BY_RULES)
+        order: tuple[list[str], ...] = (*BY_RULES, *BY_DOORS, *REST) if of_rules else (*BY_DOORS, *REST, *BY_RULES)
+        if mutant and mutant.quick:
+            order = tuple([word for word in tests if word not in ("-m", "")] for tests in order)
         return next(filter(None, (_failure(python, copy, tests) for tests in order)), "")
 
 
@@ -193,7 +242,7 @@ def main() -> int:
     asked.add_argument("--in", dest="place", default="")
     asked.add_argument("--list", action="store_true", help="Name the mutants and run none.")
     given = asked.parse_args()
-    files = [relative for relative in (CATALOGUE, *JUDGES) if relative.startswith(given.place)]
+    files = [relative for relative in (BY_HAND, CATALOGUE, *JUDGES) if relative.startswith(given.place)]
     found = [mutant for relative in files for mutant in mutants(relative)][given.first :: given.every]
     if given.list:
         print("\n".join(mutant.name for mutant in found))

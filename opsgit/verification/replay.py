@@ -174,12 +174,15 @@ def signer(commit: Commit, snapshot: Snapshot) -> Agent:
     :raises Refused: `BAD_SIGNATURE`, `BAD_COMMIT`.
     """
     agent = snapshot.find_agent(commit.name)
-    keys = agent.active_keys if agent and agent.status == "active" else ()
-    if agent is None or not any(sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT) for key in keys):
+    if not (agent and agent.status == "active" and _signed_by(agent, commit)):
         refuse("BAD_SIGNATURE", f"no active key of {commit.name} signed this commit", "opsgit agent show NAME")
     if commit.email != agents.address(agent, snapshot.project.repository):
         refuse("BAD_COMMIT", f"{commit.email} is not the address of {agent.name}", "opsgit whoami")
     return agent
+
+
+def _signed_by(agent: Agent, commit: Commit) -> bool:
+    return any(sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT) for key in agent.active_keys)
 
 
 def same_message(commit: Commit, said: Message, change: Change, plain: Snapshot) -> None:
@@ -190,7 +193,7 @@ def same_message(commit: Commit, said: Message, change: Change, plain: Snapshot)
     :raises Refused: `BAD_MERGE`, `WRONG_REF`, `MESSAGE_MISMATCH`.
     """
     on = BRANCH if said.ledger else MERGE if len(commit.parents) == 2 else LEDGER
-    if len(commit.parents) > (1 if said.ledger else 2) or change.on != on:
+    if change.on != on:
         refuse("BAD_MERGE", f"{said.op} belongs on {change.on}, not on {on}", HINT)
     ref = names.review_ref(change.request.target) if said.ledger else names.MAIN
     repository = plain.project.repository
