@@ -513,7 +513,9 @@ def test_a_range_ratifies_all_that_a_stolen_key_signed(forge: Forge, capsys: pyt
     assert main([*at, "agent", "ratify", f"{genesis(forge)}..{cut}", "--as", "orchestrator"]) == 3
 
 
-def refounded(forge: Forge, changes: Mapping[str, Any], op: str = "project.init") -> str:
+def refounded(
+    forge: Forge, changes: Mapping[str, Any], op: str = "project.init", subject: str = "project: founded"
+) -> str:
     """The genesis once more with other files, signed by the founder, as the whole ledger; returns its id."""
     root = git(forge.path, "rev-list", "--max-parents=0", "main").strip()
     tree = forge.files(changes, root)
@@ -522,7 +524,7 @@ def refounded(forge: Forge, changes: Mapping[str, Any], op: str = "project.init"
         Edit(path, content=git(forge.path, "cat-file", "blob", f"{tree}:{path}").encode())
         for path in git(forge.path, "ls-tree", "-r", "--name-only", tree).splitlines()
     )
-    text = forge.text(op, "orchestrator", "", "project: founded", edits, names.MAIN, None, "", "")
+    text = forge.text(op, "orchestrator", "", subject, edits, names.MAIN, None, "", "")
     for ref in git(forge.path, "for-each-ref", "--format=%(refname)", "refs/heads/review").splitlines():
         git(forge.path, "update-ref", "-d", ref)
     return forge.commit(tree, (), text, "orchestrator", at=forge.time(root))
@@ -548,6 +550,7 @@ FOUNDINGS: dict[str, Callable[[Forge], str]] = {
     "no README": lambda f: refounded(f, {"README.md": None}),
     "an executable gate": lambda f: refounded(f, {"gates/x": ("100755", b"#!/bin/sh\n")}),
     "another operation": lambda f: refounded(f, {}, "project.set"),
+    "another subject": lambda f: refounded(f, {}, subject="T-9: done → deployed"),
     "a founder who is a developer": lambda f: refounded(f, founder(f, role="developer")),
     "a founder without a proof": lambda f: refounded(
         f, founder(f, keys=[{**f.record("agents/orchestrator.yaml")["keys"][0], "proof": "AAAA"}])
