@@ -47,7 +47,6 @@ HAND = (
     ("domain/quotas.py", "at >= quota.reset_at or", "at > quota.reset_at or"),
     ("domain/quotas.py", "or hopped(quota, at)", ""),
     ("domain/quotas.py", "replace(current(old, context.at), limit=limit", "replace(old, limit=limit"),
-    ("domain/gates.py", "    if agent.active_keys:\n", "    if True:\n"),
     ("domain/gates.py", "and other.active_keys", ""),
     ("domain/tasks.py", "round=submission.round), deployment=None)", "round=submission.round))"),
     (

@@ -520,7 +520,7 @@ CATALOGUE = (
         agents.compromise,
         rebuild.cut_off,
         "opsgit agent compromise {id} --since COMMIT",
-        gates=("another orchestrator can sign",),
+        gates=("another orchestrator is left",),
         arguments={"since": TEXT.needed()},
         word="keys compromised",
         room="ends",

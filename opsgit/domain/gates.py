@@ -500,15 +500,6 @@ def last_key_stays(context: Context, agent: Agent) -> None:
         others_orchestrate(context, agent)
 
 
-def last_signer_stays(context: Context, agent: Agent) -> None:
-    """Require that the compromise does not affect the only orchestrator with an active key.
-
-    :raises Refused: `LAST_ORCHESTRATOR`.
-    """
-    if agent.active_keys:
-        others_orchestrate(context, agent)
-
-
 def room_for_a_key(_: Context, agent: Agent) -> None:
     """Require fewer than `KEYS_MAX` keys, so that declaring them compromised still fits into the agent's file.
 
@@ -611,7 +602,6 @@ STATE: dict[str, Check] = {
     "the agent is active": agent_is_active,
     "there is room for a key": room_for_a_key,
     "another orchestrator is left": others_orchestrate,
-    "another orchestrator can sign": last_signer_stays,
 }
 EVIDENCE: dict[str, Check] = {
     "an assignee, a pipeline or dependencies: orchestrate": orchestrate_for_more,

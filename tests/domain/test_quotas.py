@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opsgit.domain import quotas
+from opsgit.domain import quotas, times
 from opsgit.domain.refusals import Refusal
 from opsgit.domain.request import Change
 from tests.domain.world import World, replayed
@@ -129,3 +129,30 @@ def test_metrics_are_numbers_and_leave_the_words_of_state_json_alone() -> None:
         assert code(world.ask("metric.set", "eye", "downloads", value=value)) == "BAD_VALUE"
     assert code(world.ask("metric.set", "eye", "alerts", value=1)) == "BAD_NAME"
     assert code(world.ask("metric.set", "dev", "downloads", value=1)) == "RIGHT_MISSING"
+
+
+@pytest.mark.parametrize(("early", "expected"), [(1, "QUOTA_EXCEEDED"), (0, None)])
+def test_a_window_ends_at_its_second(early: int, expected: str | None) -> None:
+    world = quota()
+    world.do("quota.use", "dev", "q", amount=3)
+    reset_at = world.snapshot().quota("q").reset_at
+    assert reset_at
+    world.now = times.seconds(reset_at) - early
+    assert code(world.ask("quota.use", "dev", "q", amount=1)) == expected
+
+
+def test_setting_a_quota_in_a_later_window_forgets_what_was_used_before() -> None:
+    world = quota()
+    world.do("quota.use", "dev", "q", amount=3)
+    world.now += 3600
+    world.do("quota.set", "boss", "q", limit=5, period="hourly")
+    assert (used(world), world.snapshot().quota("q").reset_at) == (0, "2023-11-15T00:00:00Z")
+
+
+def test_a_window_that_begins_only_later_counts_anew() -> None:
+    world = quota()
+    world.now += 30 * 3600
+    world.do("quota.use", "dev", "q", amount=3)
+    world.now -= 30 * 3600
+    world.do("quota.use", "dev", "q", amount=2)
+    assert (used(world), world.snapshot().quota("q").reset_at) == (2, "2023-11-14T23:00:00Z")
