@@ -49,14 +49,8 @@ HAND = (
     ("domain/quotas.py", "replace(current(old, context.at), limit=limit", "replace(old, limit=limit"),
     ("domain/gates.py", "and other.active_keys", ""),
     ("domain/tasks.py", "round=submission.round), deployment=None)", "round=submission.round))"),
-    (
-        "domain/tasks.py",
-        "return contributed(replace(task, progress=note), context.me)",
-        "return replace(task, progress=note)",
-    ),
     ("domain/dependencies.py", "MET = (DONE, DEPLOYED)", 'MET = (DONE, DEPLOYED, "cancelled")'),
     ("domain/gates.py", '    if context.request.get("alert"):\n', "    if False:\n"),
-    ("domain/authority.py", "if mark.round == number}", "}"),
     ("domain/decide.py", "canonical.ROOM[operation.room]", "canonical.SIZE_MAX"),
     (
         "domain/standing.py",

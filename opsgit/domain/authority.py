@@ -132,12 +132,12 @@ def _by_another(context: Context, task: Task) -> str:
 
 
 def open_stage(task: Task) -> int:
-    """Return the index in the pipeline of the first review stage without a sign-off of the current round.
+    """Return the index in the pipeline of the first review stage without a sign-off.
 
-    The last review stage gives the verdict instead of a sign-off, so it is open while the review is.
+    All sign-offs are of this round: a submission begins a new review, and a revision drops them. The last review stage
+    gives the verdict instead of a sign-off, so it is open while the review is.
     """
-    number = task.submission.round if task.submission else 0
-    signed = {mark.stage for mark in task.review.sign_offs if mark.round == number} if task.review else set()
+    signed = {mark.stage for mark in task.review.sign_offs} if task.review else set()
     last = len(task.pipeline) - 2
     return next((index for index in range(1, last) if index not in signed), last)
 

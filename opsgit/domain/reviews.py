@@ -8,7 +8,7 @@ from opsgit.domain.authority import open_stage
 from opsgit.domain.context import Context
 from opsgit.domain.gates import review_of, submission_of
 from opsgit.domain.model import SignOff, Task, Verdict
-from opsgit.domain.tasks import contributed, remark, submitted
+from opsgit.domain.tasks import remark, submitted
 
 
 def request(context: Context, task: Task) -> Task:
@@ -34,7 +34,7 @@ def revise(context: Context, task: Task) -> Task:
     :raises Refused: `BAD_TEXT`, `DELIVERABLE_OUTSIDE`, `DELIVERABLE_REQUIRED`.
     """
     revised = submitted(context, submission_of(task).round)
-    return contributed(replace(task, submission=revised, review=replace(review_of(task), sign_offs=())), context.me)
+    return replace(task, submission=revised, review=replace(review_of(task), sign_offs=()))
 
 
 def sign_off(context: Context, task: Task) -> Task:

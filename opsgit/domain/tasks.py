@@ -128,9 +128,9 @@ def release(_: Context, task: Task) -> Task:
     return replace(task, assigned=None, progress=None)
 
 
-def start(context: Context, task: Task) -> Task:
-    """Start work: the actor becomes a contributor."""
-    return contributed(task, context.me)
+def start(_: Context, task: Task) -> Task:
+    """Start work. Nothing but the status changes: the assignee became a contributor when it was assigned."""
+    return task
 
 
 def submit(context: Context, task: Task) -> Task:
@@ -139,8 +139,7 @@ def submit(context: Context, task: Task) -> Task:
     :raises Refused: `BAD_TEXT`, `DELIVERABLE_OUTSIDE`.
     """
     submission = submitted(context, (task.submission.round if task.submission else 0) + 1)
-    after = replace(task, submission=submission, review=Review(round=submission.round), deployment=None)
-    return contributed(after, context.me)
+    return replace(task, submission=submission, review=Review(round=submission.round), deployment=None)
 
 
 def submitted(context: Context, number: int) -> Submission:
@@ -174,7 +173,7 @@ def progress(context: Context, task: Task) -> Task:
     :raises Refused: `BAD_TEXT`.
     """
     note = Progress(note=context.words("text", text.COMMENT_MAX), at=context.at)
-    return contributed(replace(task, progress=note), context.me)
+    return replace(task, progress=note)
 
 
 def comment(context: Context, task: Task) -> Task:

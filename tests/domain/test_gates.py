@@ -687,3 +687,39 @@ def test_the_number_after_one_that_exists_is_the_next() -> None:
 )  # fmt: skip
 def test_numbers_of_alerts_are_given_out_in_order(target: str, expected: str | None) -> None:
     assert code(World.peopled().ask("alert.raise", "eye", target, message="m")) == expected
+
+
+def test_an_orchestrator_without_a_key_does_not_count_as_one_that_is_left() -> None:
+    world = World.peopled({"boss": "orchestrator", "boss2": "orchestrator", "dev": "developer"})
+    record = world.files["agents/boss2.yaml"]
+    world.files["agents/boss2.yaml"] = {**record, "keys": [{**record["keys"][0], "state": "retired"}]}
+    assert code(world.ask("agent.remove", "boss", "boss")) == "LAST_ORCHESTRATOR"
+    assert code(world.ask("agent.compromise", "boss", "boss", since="0" * 40)) == "LAST_ORCHESTRATOR"
+    world.do("agent.remove", "boss", "boss2")
+
+
+def test_a_new_submission_forgets_the_deployment_that_was_rolled_back() -> None:
+    world = deployed()
+    world.do("task.rollback", "ship", evidence="attested", reverts=world.deployed["T-1"])
+    world.do("task.assign", "boss", to="dev")
+    world.do("task.start", "dev")
+    assert world.task().deployment
+    world.do("task.submit", "dev", deliverable="/d", digest=OTHER_DIGEST)
+    assert world.task().deployment is None
+
+
+def test_a_cancelled_dependency_is_not_met() -> None:
+    world = World.peopled()
+    world.do("task.add", "boss", title="one")
+    world.do("task.add", "boss", "T-2", title="two", assigned="dev", depends_on=["T-1"])
+    world.do("task.cancel", "boss")
+    assert code(world.ask("task.start", "dev", "T-2")) == "DEPENDENCY_OPEN"
+
+
+@pytest.mark.parametrize("actor", ["ship", "boss"])
+def test_an_alert_that_is_named_for_a_rollback_must_fit_whoever_rolls_back(actor: str) -> None:
+    world = deployed()
+    world.do("alert.raise", "eye", "A-1", message="about nothing")
+    back = {"op": "task.rollback", "evidence": "attested", "reverts": world.deployed["T-1"]}
+    assert code(world.ask(**back, actor=actor, alert="A-1")) == "ALERT_UNFIT"
+    world.do(**back, actor=actor)

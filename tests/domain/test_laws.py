@@ -91,6 +91,7 @@ def ask(world: World, op: str, actor: str, target: str, note: str, fields: dict[
 
 def sound(task: Task) -> None:
     """What holds of every task that the rule book ever wrote, except of one that is as it was imported."""
+    assert task.assigned is None or task.assigned in task.contributors
     if task.imported and task.submission is None:
         assert task.review is None and task.deployment is None
         return
