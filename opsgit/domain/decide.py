@@ -16,6 +16,11 @@ from opsgit.domain.request import Change, Edit, Outcome, Request, Snapshot
 from opsgit.domain.rules import in_force
 from opsgit.domain.vocabulary import IN_REVIEW
 
+FULL = {
+    "task": "an orchestrator may trim comments: opsgit task trim ID --keep 20",
+    "agent": "opsgit agent ratify takes ranges A..B, which need less room; or add a new agent",
+}
+
 
 def decide(snapshot: Snapshot, request: Request, now: int) -> Change | Refusal:
     """Decide a request in a state.
@@ -155,5 +160,5 @@ def _fitting(context: Context, change: Change) -> Change:
             schemas.check(names.place(edit.path).kind, edit.record, edit.path, context.snapshot.reader.schema)
         if len(edit.content or b"") > most:
             refuse("FILE_FULL", f"{edit.path} would be larger than {most // 1024} KiB",
-                   "an orchestrator may trim comments: opsgit task trim ID --keep 20", edit.path)  # fmt: skip
+                   FULL.get(operation.kind, "make it shorter"), edit.path)  # fmt: skip
     return change

@@ -22,7 +22,7 @@ from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHE
 COMMENTS_MAX = 200
 OTHERS_MAX, OTHERS_SIZE = 40, 32 * 1024  # comments, and bytes in the file, of all who are not party to a task
 REACH = 99_999_999  # the highest automatic number that an orchestrator may choose
-KEYS_MAX = 100
+KEYS_MAX = 30
 CREATOR_EDITS = frozenset({"title", "description", "tags", "priority"})
 UNTIL_START = frozenset({"pipeline", "depends_on"})
 ATTESTED = "attested"  # no command is set: the agent's signature is the only evidence
@@ -307,15 +307,13 @@ def branch_stands(context: Context, task: Task) -> None:
     :raises Refused: `APPROVAL_VOID`.
     """
     snapshot, hint = context.snapshot, f"opsgit review withdraw {task.id}, or review reject, then a new round"
-    basis = list(standing.counted(snapshot.branch_actions()))
-    for signed in basis:
+    for signed in standing.counted(snapshot.branch_actions()):
         lost = standing.lost_by(snapshot, signed, context.rules.operations)
         if lost:
             refuse("APPROVAL_VOID", f"{signed.by} {lost} since its {signed.op} in the review of {task.id}", hint)
-    if not any(signed.op == standing.REVISE for signed in basis):
-        why = standing.voided_by(snapshot, names.task_path(task.id), "task.submit", task.contributors)
-        if why:
-            refuse("APPROVAL_VOID", f"the submission of {task.id} does not count: {why}", hint)
+    why = standing.stolen_submission(snapshot, task)
+    if why:
+        refuse("APPROVAL_VOID", f"the submission of {task.id} does not count: {why}", hint)
 
 
 # --- deployments ---------------------------------------------------------------------------------------------------

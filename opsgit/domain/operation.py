@@ -46,8 +46,13 @@ class Argument(NamedTuple):
         return self._replace(required=True)
 
 
+def _is_text(value: Any) -> bool:
+    """Return whether a value is a text that can be written as UTF-8."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
 def _is_texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    return isinstance(value, list | tuple) and all(map(_is_text, value))
 
 
 def _is_number(value: Any) -> bool:
@@ -66,7 +71,7 @@ def _is_files(value: Any) -> bool:
     return _is_mapping(value) and all(item is None or isinstance(item, ManagedFile) for item in value.values())
 
 
-TEXT = Argument("a text", lambda value: isinstance(value, str))
+TEXT = Argument("a text", _is_text)
 TEXTS = Argument("a list of texts", _is_texts)
 COUNT = Argument("a whole number from 0 to 2^53", _is_count)
 NUMBER = Argument("a number from -2^53 to 2^53", _is_number)

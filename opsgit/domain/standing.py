@@ -68,6 +68,11 @@ def counted(actions: Iterable[Signed]) -> Iterator[Signed]:
             return
 
 
+def suspected(snapshot: Snapshot, names_: Iterable[str]) -> bool:
+    """Return whether one of the agents has a compromised key."""
+    return any(key.state == "compromised" for name in names_ for key in snapshot.agent(name).keys)
+
+
 def voided_by(snapshot: Snapshot, path: str, op: str, suspects: Iterable[str]) -> str:
     """Return who signed the latest operation of a name on a file, or what it merged, with a compromised key.
 
@@ -79,8 +84,7 @@ def voided_by(snapshot: Snapshot, path: str, op: str, suspects: Iterable[str]) -
     :returns: the beginning of a message, such as `qa signed it with a key that was declared compromised`; empty when
         nobody did.
     """
-    keys = (key for name in suspects for key in snapshot.agent(name).keys)
-    if not any(key.state == "compromised" for key in keys):
+    if not suspected(snapshot, suspects):
         return ""
     basis = list(snapshot.reader.basis(path, op))
     named = (one for one in (*basis[:1], *counted(basis[1:])) if disowned(snapshot, one))
@@ -91,4 +95,19 @@ def voided_by(snapshot: Snapshot, path: str, op: str, suspects: Iterable[str]) -
 def void_approval(snapshot: Snapshot, task: Task) -> str:
     """Return why the approval of a task no longer counts; empty when it counts or when there is none."""
     marks = task.review.sign_offs if task.review else ()
-    return voided_by(snapshot, names.task_path(task.id), APPROVE, {*task.contributors, *(mark.by for mark in marks)})
+    suspects, path = {*task.contributors, *(mark.by for mark in marks)}, names.task_path(task.id)
+    if not suspected(snapshot, suspects):
+        return ""
+    return voided_by(snapshot, path, APPROVE, suspects) or stolen_submission(snapshot, task, APPROVE)
+
+
+def stolen_submission(snapshot: Snapshot, task: Task, verdict: str = "") -> str:
+    """Return who submitted a task with a compromised key; empty when nobody did, or when a revision replaced it.
+
+    :param verdict: the operation that merged the review; empty while it is open.
+    """
+    path = names.task_path(task.id)
+    words = snapshot.reader.basis(path, verdict)[1:] if verdict else snapshot.branch_actions()
+    if any(signed.op == REVISE for signed in words):
+        return ""
+    return voided_by(snapshot, path, "task.submit", task.contributors)

@@ -146,16 +146,31 @@ def submitted(context: Context, number: int) -> Submission:
     """Return the submission that a request describes.
 
     :param number: the round, from 1.
-    :raises Refused: `BAD_TEXT`; `DELIVERABLE_OUTSIDE` when the project has a workspace and the path is not inside it.
+    :raises Refused: `BAD_TEXT`; `DELIVERABLE_OUTSIDE` when the project has a workspace and the path is not inside it;
+        `BAD_VALUE` when the digest is of something else.
     """
     get = context.request.get
-    return Submission(
+    submission = Submission(
         round=number,
         deliverable=_deliverable(context),
         digest=context.words("digest", 200, lines=False),
         repository=context.words("repository", 1000, lines=False) if get("repository") else None,
         at=context.at,
     )
+    _of_one_thing(submission)
+    return submission
+
+
+def _of_one_thing(submission: Submission) -> None:
+    """Refuse a submission whose parts name different things: what a reviewer is shown must be what is deployed."""
+    commit = submission.digest.removeprefix("git:")
+    if commit == submission.digest:
+        fits = submission.repository is None and not submission.deliverable.startswith("commit:")
+    else:
+        fits = submission.repository is not None and submission.deliverable == f"commit: {commit}"
+    if not fits:
+        refuse("BAD_VALUE", f"the digest {submission.digest} is not of {submission.deliverable}",
+               "opsgit task submit --help", "digest")  # fmt: skip
 
 
 def _deliverable(context: Context) -> str:

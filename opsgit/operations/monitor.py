@@ -236,7 +236,8 @@ def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[st
     actor = session.actor(snapshot, observer)
     open_ones = [from_record(Alert, record) for record in observations.records(session, "alert", "open")]
     found = {_mark(trouble.key): trouble for trouble in troubles}
-    raised = {alert.id.rpartition("-")[0]: alert for alert in open_ones}
+    forms = ((names.AUTOMATIC["alert"].match(alert.id), alert) for alert in open_ones)
+    raised = {form[1].casefold(): alert for form, alert in forms if form}
     requests = [
         Request("alert.raise", actor, observations.next_alert(snapshot, mark),
                 {"message": t.message, "severity": t.severity, **({"task": t.task} if t.task else {})})

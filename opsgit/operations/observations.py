@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from opsgit.domain import names
 from opsgit.domain.records import Record
 from opsgit.domain.request import Snapshot
 from opsgit.operations.publication import act
@@ -33,10 +34,8 @@ def raise_alert(session: Session, alert_id: str | None, message: str, **fields: 
 
 def next_alert(snapshot: Snapshot, prefix: str) -> str:
     """Return the next free id `<prefix>-<number>` of an alert."""
-    taken = (name.removesuffix(".yaml") for name in snapshot.reader.names("alerts"))
-    numbers = [
-        int(n[len(prefix) + 1 :]) for n in taken if n.startswith(f"{prefix}-") and n[len(prefix) + 1 :].isdecimal()
-    ]
+    taken = (names.AUTOMATIC["alert"].match(name.removesuffix(".yaml")) for name in snapshot.reader.names("alerts"))
+    numbers = [int(found[2]) for found in taken if found and found[1].casefold() == prefix.casefold()]
     return f"{prefix}-{max(numbers, default=0) + 1}"
 
 

@@ -14,6 +14,7 @@ from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import deployments
 from opsgit.operations.publication import batch
+from opsgit.operations.queries import synced
 from opsgit.operations.session import Session, orchestrator
 from opsgit.operations.transactions import Transaction, Written
 from opsgit.storage import reader, schema, yaml_codec
@@ -67,13 +68,20 @@ def reset_clock(session: Session) -> list[Written]:
     """
     actor = session.actor(session.look(), orchestrator)
     with batch(session) as transaction:
-        now, last = transaction.now(op=RESET_CLOCK), transaction.time()
-        if last <= now:
+        now = transaction.now(op=RESET_CLOCK)
+        if max(transaction.time(), *_review_times(session, transaction)) <= now:
             refuse("NOTHING_CHANGES", "the last commit is not ahead of this machine's clock", "date -u")
         content = yaml_codec.edit_policy(_content(transaction), "clock", times.text(now))
         fields = {"record": reader.checked_record(content, names.PROJECT), "content": content}
         transaction.clock = lambda: now
         return [transaction.perform(Request(RESET_CLOCK, actor, "", fields, session.note))]
+
+
+def _review_times(session: Session, transaction: Transaction) -> list[int]:
+    """Return the times of the newest commits of all open reviews, in seconds after the epoch."""
+    in_review = synced(session).select("kind = 'task' AND status = 'review'", (), "path")
+    branches = (transaction.branch(task["id"]) for task in in_review)
+    return [0, *(transaction.time(branch) for branch in branches if branch)]
 
 
 # The keys that set a command. Setting one of them is consent to that command alone.

@@ -80,7 +80,7 @@ def _refresh(session: Session, transaction: Transaction) -> None:
 
     repository = session.repository
     try:
-        trust.mark(repository, transaction.tip, *(new for _, new in transaction.branches.values() if new))
+        trust.mark(repository, transaction.tip)
         if any(path.startswith("agents/") for path in transaction.files):
             from opsgit.operations import clone_config
 

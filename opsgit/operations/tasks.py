@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from opsgit.domain import vocabulary
+from opsgit.domain import names, vocabulary
 from opsgit.domain.model import Task
 from opsgit.domain.policy import split_pipeline
 from opsgit.domain.refusals import Refused, refuse
@@ -16,7 +15,6 @@ from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
 
 TRIES = 50
-NUMBERED = re.compile(r"[Tt]-[0-9]{1,9}\Z")  # a very long number must not set where counting continues
 
 
 def add(session: Session, task_id: str | None, title: str, **fields: Any) -> list[Written]:
@@ -43,8 +41,8 @@ def _next_id(session: Session) -> str:
     """Return the next free id `T-<number>`."""
     reader = session.look().reader
     found = (name.removesuffix(".yaml") for folder in reader.names("tasks") for name in reader.names(f"tasks/{folder}"))
-    numbers = [int(name[2:]) for name in found if NUMBERED.match(name)]
-    return f"T-{max(numbers, default=0) + 1}"
+    numbers = (match for name in found if (match := names.AUTOMATIC["task"].match(name)))
+    return f"T-{max((int(number[2]) for number in numbers), default=0) + 1}"
 
 
 def comment(session: Session, task_id: str, text: str) -> list[Written]:

@@ -115,19 +115,19 @@ class Transaction:
         return clock + max(0, ahead)
 
     def _parent_times(self, task_id: str | None) -> Iterator[int]:
-        yield self._time(self.tip)
+        yield self.time()
         branch = self.reviewed(task_id) if task_id else None
         if branch:
             here, there = (clock_of(self.objects, self.repository.index, one) for one in (self.tip, branch))
             if here == there:
-                yield self._time(branch)
+                yield self.time(branch)
 
-    def time(self) -> int:
-        """Return the time of the ledger's newest commit in seconds after the epoch."""
-        return self._time(self.tip)
+    def time(self, commit: str = "") -> int:
+        """Return the time of a commit in seconds after the epoch.
 
-    def _time(self, commit: str) -> int:
-        return parse_commit(self.objects.need(commit, "commit").content).time
+        :param commit: hex id; empty for the ledger's newest commit.
+        """
+        return parse_commit(self.objects.need(commit or self.tip, "commit").content).time
 
     def perform(self, request: Request) -> Written:
         """Decide a request and make its commit: on the ledger, on the review branch, or as a merge of that branch.
@@ -218,7 +218,7 @@ class Transaction:
         if self.tip != self.base:
             moves.append((names.MAIN, self.tip, self.base))
         gone = [(ref, old) for ref, (old, new) in self.branches.items() if not new and old]
-        move_refs(self.repository, moves, gone, last.request.actor, f"opsgit: {last.subject}")
+        self.unfinished = move_refs(self.repository, moves, gone, last.request.actor, f"opsgit: {last.subject}")
 
     def _advance_index(self) -> None:
         index = self.repository.index

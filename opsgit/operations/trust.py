@@ -40,20 +40,28 @@ def judge_review(transaction: Transaction, task_id: str) -> None:
     """
     branch = transaction.reviewed(task_id) if names.ID.match(task_id) else None
     repository = transaction.repository
-    if branch is None or branch in _judged(repository)[1:] or transaction.written:
+    if branch is None or transaction.written:
+        return
+    judged = _review(task_id, branch, transaction.tip)
+    if judged in _judged(repository)[1:]:
         return
     from opsgit.verification.verifier import Verifier
 
     hint = f"git update-ref -d refs/remotes/origin/review/{task_id}, if it is not yours"
     _refuse(Verifier(repository).review(task_id, branch, transaction.tip), hint)
-    mark(repository, transaction.base, branch)
+    mark(repository, transaction.base, judged)
+
+
+def _review(task_id: str, branch: str, ledger: str) -> str:
+    """Return the mark of a review that was judged: the same commits may be no review of another task or ledger."""
+    return f"{task_id}:{branch}:{ledger}"
 
 
 def mark(repository: Repository, tip: str, *reviews: str) -> None:
-    """Record, in the git folder, the tip up to which the ledger was judged here, and the newest judged review branches.
+    """Record, in the git folder, the tip up to which the ledger was judged here, and the reviews that were judged.
 
     :param tip: hex id of the ledger's tip.
-    :param reviews: hex ids of tips of review branches.
+    :param reviews: what `_review` returns for each.
     """
     if os.access(repository.folder, os.W_OK):
         repository.own.mkdir(exist_ok=True)
@@ -62,7 +70,7 @@ def mark(repository: Repository, tip: str, *reviews: str) -> None:
 
 
 def _judged(repository: Repository) -> list[str]:
-    """Return what was judged here: the ledger's tip, then tips of review branches."""
+    """Return what was judged here: the ledger's tip, then the marks of reviews."""
     file = repository.own / "verified"
     return file.read_text(errors="replace").split() if file.exists() else []
 

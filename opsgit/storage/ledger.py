@@ -16,32 +16,41 @@ from opsgit.storage.repository import Repository
 
 def move_refs(
     repository: Repository, moves: Iterable[tuple[str, str, str]], gone: Iterable[tuple[str, str]], by: str, why: str
-) -> None:
+) -> str:
     """Move refs in order, each only from its old value, then delete refs. A branch that is checked out is not deleted.
 
-    Each step is a transaction of its own: steps before a refused one have been done.
+    Each step is a transaction of its own: steps before a refused one have been done. What is to be deleted was merged
+    by then, so a failure to delete it is no failure of the write.
 
     :param moves: full name, new id and old id (zeros for a new ref) of each ref.
     :param gone: full name and old id of each ref to delete.
     :param by: the agent's name, for git's reflog.
     :param why: the reason, for git's reflog.
+    :returns: what could not be deleted and why; empty if all was done.
     :raises Refused: `BUSY` if git holds a lock; `REF_MOVED` if a ref does not have its old value; `TOOL_FAILED` if git
         is not installed.
     """
     head = (repository.folder / "HEAD").read_text().strip()
-    steps = [f"update {ref} {new} {old}" for ref, new, old in moves]
-    steps += [f"delete {ref} {old}" for ref, old in gone if head != f"ref: {ref}"]
-    who = {"GIT_COMMITTER_NAME": by, "GIT_COMMITTER_EMAIL": f"{by}@opsgit"}
-    script = "".join(f"start\n{step}\ncommit\n" for step in steps)
-    words = ("-c", "core.fsync=all", "update-ref", "-m", why, "--stdin")
-    done = repository.git.attempt(*words, given=script.encode(), env=who)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
+    said = _update(repository, [f"update {ref} {new} {old}" for ref, new, old in moves], by, why)
+    if said:
         locked = re.search(r"'([^']+\.lock)': File exists", said)
         if locked:
             refuse("BUSY", f"git holds {locked[1]}, or a crash left it there",
                    "try again; if no git is running: opsgit doctor --fix")  # fmt: skip
         refuse("REF_MOVED", f"a ref was moved by somebody else: {said[-300:]}", "try again")
+    left = _update(repository, [f"delete {ref} {old}" for ref, old in gone if head != f"ref: {ref}"], by, why)
+    return f"published, but a merged review branch was not deleted: {left[-300:]}" if left else ""
+
+
+def _update(repository: Repository, steps: list[str], by: str, why: str) -> str:
+    """Run steps of `git update-ref --stdin`, each a transaction; return what git said if one failed, else nothing."""
+    if not steps:
+        return ""
+    who = {"GIT_COMMITTER_NAME": by, "GIT_COMMITTER_EMAIL": f"{by}@opsgit"}
+    script = "".join(f"start\n{step}\ncommit\n" for step in steps)
+    words = ("-c", "core.fsync=all", "update-ref", "-m", why, "--stdin")
+    done = repository.git.attempt(*words, given=script.encode(), env=who)
+    return done.stderr.decode(errors="replace").strip() or "git update-ref failed" if done.returncode else ""
 
 
 def new_id() -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from opsgit.domain import message, names, policy, times
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Agent, Task
-from opsgit.domain.operation import BRANCH, LEDGER, MERGE, RESET_CLOCK
+from opsgit.domain.operation import LEDGER, MERGE, RESET_CLOCK
 from opsgit.domain.project import check_policy
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
@@ -118,6 +118,8 @@ class Chain:
             commit = self.judge.commit(commit_id)
             if not commit.parents:
                 self._genesis(commit)
+            elif message.parse(commit.message).ledger:
+                refuse("WRONG_REF", "a commit of a review branch stands on the ledger", HINT)
             else:
                 change = self.judge.judge(commit_id)
                 self._with_branch(commit, change)
@@ -132,6 +134,15 @@ class Chain:
         if self.latest is not None and commit.time > self.latest:
             self.ahead.append((commit_id, commit))
 
+    def _timely_branch(self, commits: list[tuple[Commit, Change]], tip: str, ledger_tip: str) -> None:
+        """Note the commits of a branch that are ahead, but for those that do not know of the latest reset."""
+        if self.latest is None or all(commit.time <= self.latest for commit, _ in commits):
+            return
+        clock = self.judge.state(ledger_tip).project.clock
+        for commit, _ in commits:
+            if self.judge.state(message.parse(commit.message).ledger or ledger_tip).project.clock == clock:
+                self._timely(tip, commit)
+
     def find_ahead(self) -> None:
         """Add a finding for each commit that is ahead of the verifier's clock and was not followed by a reset of it."""
         for commit_id, commit in self.ahead:
@@ -141,10 +152,16 @@ class Chain:
         self.ahead.clear()
 
     def _with_branch(self, commit: Commit, change: Change) -> None:
-        if change.on == BRANCH:
-            refuse("WRONG_REF", "a commit of a review branch stands on the ledger", HINT)
-        if change.on == MERGE:
-            self.branch(commit.parents[1], commit.parents[0], change.request.target)
+        """Judge the review branch that a verdict merges; it is whole, so that nothing of it is still to come."""
+        if change.on != MERGE:
+            return
+        try:
+            merged = self.branch(commit.parents[1], commit.parents[0], change.request.target)
+        except Refused as refused:
+            if refused.refusal.code == "REVIEW_AHEAD":
+                refuse("BAD_MERGE", "the merged review names a commit that is not on the ledger", HINT)
+            raise
+        self._timely_branch(merged, commit.parents[1], commit.parents[0])
 
     def fork(self, tip: str) -> str:
         """Return the id of the ledger commit where a review branch begins.
@@ -191,16 +208,14 @@ class Chain:
             `Judge.judge`.
         """
         commits, submitted = self._walk(tip)
-        found, latest = [], self.position[ledger_tip]
+        found, ahead, latest = [], list[str](), self.position[ledger_tip]
         if not self._submits(submitted, ledger_tip, names.task_path(task_id)):
             refuse("BAD_MERGE", f"{submitted[:10]} is not the submission under review of {task_id}", HINT)
         for here, commit, ledger in commits:
             at = self.position.get(ledger)
             if at is None and self._to_come(ledger):
-                why = (
-                    f"the review of {task_id} goes on from {ledger[:10]} of the ledger, which is not part of main here"
-                )
-                refuse("REVIEW_AHEAD", why, "git pull --ff-only, or git fetch origin main too")
+                ahead.append(ledger)
+                continue
             if at is None or not self.position[submitted] <= at <= latest:
                 refuse("BAD_MERGE", f"{here[:10]} is not a commit of the review branch of {task_id}", HINT)
             change = self.judge.judge(here)
@@ -208,13 +223,17 @@ class Chain:
                 refuse("BAD_MERGE", f"{here[:10]} is about {change.request.target}, not {task_id}", HINT)
             found.append((commit, change))
             latest = at
+        if ahead:
+            why = f"the review of {task_id} goes on from {ahead[0][:10]}, which is not part of main here"
+            refuse("REVIEW_AHEAD", why, "git pull --ff-only, or git fetch origin main too")
         return found
 
     def _to_come(self, ledger: str) -> bool:
         """Return whether a ledger commit may still come: it is not here, or only another main here holds it."""
         mains = ("refs/heads/main", "refs/remotes/*/main")
         holds = ("for-each-ref", "--format=%(refname)", "--contains", ledger, *mains)
-        return self.judge.objects.get(ledger) is None or bool(self.judge.objects.git.run(*holds))
+        found = self.judge.objects.get(ledger)
+        return found is None or (found.type == "commit" and bool(self.judge.objects.git.run(*holds)))
 
     def _submits(self, commit_id: str, ledger_tip: str, path: str) -> bool:
         """Return whether a ledger commit gave the task's file the content that it still has at the ledger's tip."""
@@ -283,10 +302,7 @@ class Chain:
                 return
             commits = self.branch(tip, ledger_tip, task_id)
             self.judged += len(commits)
-            clock = self.judge.state(ledger_tip).project.clock
-            for commit, _ in commits:
-                if self.judge.state(message.parse(commit.message).ledger or ledger_tip).project.clock == clock:
-                    self._timely(tip, commit)
+            self._timely_branch(commits, tip, ledger_tip)
         except Refused as refused:
             if not self.merged(tip, ledger_tip):  # the branch of an earlier round may still exist
                 self.find(refused, tip)

@@ -117,6 +117,25 @@ class _Push:
             self._timely(commit)
             self._signed_by_pusher(commit)
             self._whole_branch(commit)
+            self._words_of(commit)
+
+    def _words_of(self, verdict: Commit) -> None:
+        """Refuse a verdict that brings words which the server would not take on the review branch itself.
+
+        The agents are those that the server knew before the push: a rotation or removal in it came after the words.
+        """
+        if len(verdict.parents) != 2 or self.old is None:
+            return
+        merged, state = verdict.parents[1], self.chain.judge.state(self.old)
+        ref = names.review_ref(names.place(message.parse(verdict.message).files[0][0]).name)
+        before = self.repository.git.ref(ref)
+        chain = self.verifier.first_parents(merged, before)
+        words = actions(self.verifier.objects, merged, self.chain.judge.state(self.main or self.old))
+        for one in words[: len(chain) - 1] if chain[0] == before else words:
+            agent = state.find_agent(one.by)
+            former = agent and one.key in {key.key for key in agent.keys} - set(agent.active_keys)
+            if agent and (agent.status != "active" or former):
+                refuse("WORDS_VOID", f"{one.by} was removed or changed keys before its {one.op}", "git fetch")
 
     def _whole_branch(self, commit: Commit) -> None:
         """Refuse a verdict that does not merge the newest commit of its review branch on the server and in the push."""

@@ -62,8 +62,9 @@ class Verifier:
         :param required: whether to refuse when no genesis is pinned.
         :param since: a revision that was verified before; only commits after it are judged.
         :param until: the revision at which the range of main ends.
-        :raises Refused: `INCOMPLETE`, `NOT_A_STATE_REPOSITORY`, `NO_PIN`, `NOT_FOUND`, `UNVERIFIED`, and other codes
-            with exit code 1 or 9 when a commit could not be judged.
+        :raises Refused: `INCOMPLETE`, `NOT_A_STATE_REPOSITORY`, `NO_PIN`, `NOT_FOUND`, `UNVERIFIED`; `REVIEW_AHEAD`
+            when nothing is wrong, but a review could not be judged; other codes with exit code 1 or 9 when a commit
+            could not be judged.
         """
         self._complete()
         self.chain.latest = int(self.clock()) + AHEAD_MAX
@@ -72,32 +73,32 @@ class Verifier:
         self._pins(pinned, required, ledgers)
         self._published_tips(ledgers)
         longer = {ref: self._ledger(ref, tip, since) for ref, tip in ledgers.items()}
-        found = dict(reviews)
-        for ref, tip in found.items() if not since else ():
+        ahead: list[Refused] = []
+        for ref, tip in list(reviews.items()) if not since else ():
             place, _, task_id = ref.rpartition("review/")
-            known = longer[f"{place}main"] and self.pin.refs.get(ref) == tip
-            if not known and not self._open_review(task_id, tip, f"{place}main", ledgers):
-                del reviews[ref]
+            if not (longer[f"{place}main"] and self.pin.refs.get(ref) == tip):  # otherwise it was judged before
+                self.chain.position = self.positions[f"{place}main"]
+                ahead += self._ahead(task_id, tip, ledgers[f"{place}main"])
         self.chain.find_ahead()
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
         self.verdict.findings, self.verdict.judged = self.chain.findings, self.chain.judged
-        self.verdict.refs = {**ledgers, **reviews}
+        self.verdict.refs = {**ledgers, **({} if ahead else reviews)}
         if not self.verdict.findings and until is None:
-            self._remember(ledgers, seen if len(found) == len(reviews) else "")  # the next run looks again
+            self._remember(ledgers, "" if ahead else seen)  # the next run looks again at what was ahead
+            if ahead:
+                raise ahead[0]
         return self.verdict
 
-    def _open_review(self, task_id: str, tip: str, main: str, ledgers: dict[str, str]) -> bool:
-        """Judge an open review branch; return whether that was possible with what was fetched of its ledger."""
-        self.chain.position = self.positions[main]
+    def _ahead(self, task_id: str, tip: str, ledger_tip: str) -> list[Refused]:
+        """Judge an open review branch; return why that was not possible with what was fetched of its ledger."""
         try:
-            self.chain.open_branch(task_id, tip, ledgers[main])
+            self.chain.open_branch(task_id, tip, ledger_tip)
         except Refused as refused:
             if refused.refusal.code != "REVIEW_AHEAD":
                 raise
-            self.verdict.notices.append(f"not judged: {refused.refusal.message}: {refused.refusal.hint}")
-            return False
-        return True
+            return [refused]
+        return []
 
     def _complete(self) -> None:
         """Refuse a shallow clone, whose history cannot be verified."""

@@ -37,7 +37,8 @@ def _work(task: Task) -> Iterator[str]:
     if task.progress:
         yield f"progress: {task.progress.note}  ({task.progress.at})"
     if task.submission:
-        yield f"round {task.submission.round}: {task.submission.deliverable}  {task.submission.digest}"
+        place = f"  in {task.submission.repository}" if task.submission.repository else ""
+        yield f"round {task.submission.round}: {task.submission.deliverable}{place}  {task.submission.digest}"
     for mark in task.review.sign_offs if task.review else ():
         yield f"signed off: stage {mark.stage} by {mark.by}  {mark.at}"
     if task.review and task.review.verdict:

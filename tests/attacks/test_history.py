@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -750,3 +751,41 @@ def test_verify_is_not_blinded_by_a_name_that_is_not_utf_8(forge: Forge, capsys:
     forge.commit(tree, (forge.tip(),), tip.message, "orchestrator", at=forge.time(forge.tip()))
     title(forge)
     assert codes(forge.path, capsys) == ["WRONG_FILE"]
+
+
+@pytest.mark.parametrize("named", ["nothing", "a blob", "a tree", "a commit"])
+@pytest.mark.parametrize("ref", [names.MAIN, "refs/heads/review/T-1"])
+def test_a_commit_that_names_an_odd_ledger_is_a_finding(
+    forge: Forge, named: str, ref: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = {
+        "nothing": "d" * 40, "a blob": git(forge.path, "rev-parse", "main:ops.yaml").strip(),
+        "a tree": git(forge.path, "rev-parse", "main^{tree}").strip(), "a commit": forge.tip(),
+    }[named]  # fmt: skip
+    base = forge.tip() if ref == names.MAIN else forge.tip("review/T-1")
+    text = f"T-1: comment\n\nOpsgit-Op: review.comment\nOpsgit-Repo: {forge.identity} {ref}\nOpsgit-Ledger: {ledger}\n"
+    tree = git(forge.path, "rev-parse", f"{base}^{{tree}}").strip()
+    forge.commit(tree, (base,), f"{text}Opsgit-Id: x\n", "eye", at=forge.time(forge.tip()), ref=ref)
+    assert verify(forge.path) == (9 if named == "nothing" and ref != names.MAIN else 10)
+
+
+def test_a_bad_commit_under_one_that_is_ahead_is_a_finding(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:
+    tip = forge.tip("review/T-1")
+    who = ("-c", "user.name=x", "-c", "user.email=x@x")
+    message = git(forge.path, "log", "-1", "--format=%B", tip).strip()
+    bad = git(forge.path, *who, "commit-tree", f"{tip}^{{tree}}", "-p", tip, "-m", message).strip()
+    named = re.sub("Opsgit-Ledger: .*", f"Opsgit-Ledger: {'d' * 40}", message)
+    top = git(forge.path, *who, "commit-tree", f"{tip}^{{tree}}", "-p", bad, "-m", named).strip()
+    git(forge.path, "update-ref", "refs/heads/review/T-1", top)
+    assert codes(forge.path, capsys) == ["BAD_SIGNATURE"]
+
+
+def test_a_judged_branch_is_not_taken_for_the_review_of_another_task(
+    forge: Forge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["-C", str(forge.path)]
+    assert main([*at, "task", "show", "T-1"]) == 0
+    git(forge.path, "update-ref", "refs/heads/review/M-1", "review/T-1")
+    before = forge.tip()
+    assert main([*at, "review", "sign-off", "M-1", "--as", "qa"]) != 0
+    assert forge.tip() == before

@@ -210,3 +210,14 @@ def test_no_founder_is_called_like_a_role_that_it_does_not_have(
 ) -> None:
     assert main(["init", "--project", "p", "--state-dir", str(tmp_path / "x"), "--orchestrator", "developer"]) == 7
     assert "ID_TAKEN" in capsys.readouterr().err
+
+
+def test_numbering_goes_on_after_odd_numbers_in_ids(desk: Desk) -> None:
+    """A number with zeros before it, or an id in another case, is a word like any other, or the next number."""
+    desk.ok("task", "add", "--id", "T-099999999", "--title", "x", "--as", "eye")
+    desk.ok("task", "add", "--title", "one")
+    assert desk.status("T-1") == "backlog"
+    for alert in ("A-099999999", "a-1", "stale.0123456789-x"):
+        desk.ok("alert", "raise", "--id", alert, "--message", "m", "--as", "eye")
+    desk.ok("alert", "raise", "--message", "m", "--as", "eye")
+    assert {one["id"] for one in desk.ok("alert", "list", "--json").json["alerts"]} >= {"a-1", "A-2"}

@@ -188,7 +188,10 @@ def test_a_commit_is_decided_by_the_version_of_its_parent(monkeypatch: pytest.Mo
     assert in_force(world.snapshot().project).version == NEXT
     answer = world.ask("task.submit", "dev", **path)
     assert isinstance(answer, Refusal) and answer.code == "DELIVERABLE_REQUIRED"
-    assert isinstance(world.ask("task.submit", "dev", deliverable="commit: x", digest=DIGEST), Change)
+    assert isinstance(
+        world.ask("task.submit", "dev", deliverable="commit: " + "a" * 40, digest="git:" + "a" * 40, repository="/r"),
+        Change,
+    )
     world.files = before
     assert isinstance(world.ask("task.submit", "dev", **path), Change), "what was decided stays decided"
 

@@ -723,3 +723,22 @@ def test_an_alert_that_is_named_for_a_rollback_must_fit_whoever_rolls_back(actor
     back = {"op": "task.rollback", "evidence": "attested", "reverts": world.deployed["T-1"]}
     assert code(world.ask(**back, actor=actor, alert="A-1")) == "ALERT_UNFIT"
     world.do(**back, actor=actor)
+
+
+COMMIT = "a" * 40
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"deliverable": "/d", "digest": DIGEST}, None),
+        ({"deliverable": f"commit: {COMMIT}", "digest": f"git:{COMMIT}", "repository": "/r"}, None),
+        ({"deliverable": "/good", "digest": f"git:{COMMIT}", "repository": "/evil"}, "BAD_VALUE"),
+        ({"deliverable": f"commit: {COMMIT}", "digest": DIGEST, "repository": "/r"}, "BAD_VALUE"),
+        ({"deliverable": f"commit: {COMMIT}", "digest": f"git:{'b' * 40}", "repository": "/r"}, "BAD_VALUE"),
+        ({"deliverable": f"commit: {COMMIT}", "digest": f"git:{COMMIT}"}, "BAD_VALUE"),
+        ({"deliverable": "/d", "digest": DIGEST, "repository": "/r"}, "BAD_VALUE"),
+    ],
+)
+def test_what_a_reviewer_is_shown_is_what_the_digest_is_of(fields: dict[str, str], expected: str | None) -> None:
+    assert code(in_progress().ask("task.submit", "dev", **fields)) == expected

@@ -221,7 +221,25 @@ def test_ratifying_several_keys_is_rebuilt_from_what_each_of_them_got() -> None:
 
 def test_an_agent_keeps_so_many_keys_that_it_can_always_be_declared_compromised() -> None:
     world = World.peopled()
-    for number in range(99):
+    for number in range(29):
         world.do("agent.rotate", "dev", "dev", key=key_of(f"dev {number}"), proof="A" * 1000, proved=True)
     assert code(world.ask("agent.rotate", "dev", "dev", key=key_of("z"), proof="AAAA", proved=True)) == "FILE_FULL"
     compromise(world, "dev", f"{0:040x}")
+
+
+def test_an_approval_of_a_stolen_submission_deploys_nothing() -> None:
+    world = in_review()
+    world.do("review.approve", "qa", round=1, digest=DIGEST)
+    world.do("task.add", "boss", "T-2", title="t", assigned="dev2", depends_on=["T-1"])
+    compromise(world, "dev", f"{2:040x}")
+    assert code(world.ask(**START)) == "APPROVAL_VOID"
+    assert code(world.ask("task.start", "dev2", "T-2")) == "DEPENDENCY_OPEN"
+
+
+def test_an_approval_of_a_genuine_revision_of_a_stolen_submission_counts() -> None:
+    world = in_review()
+    compromise(world, "dev", f"{2:040x}")
+    rotate_by_boss(world, "dev")
+    world.do("review.revise", "dev", deliverable="/d", digest=OTHER_DIGEST)
+    world.do("review.approve", "qa", round=1, digest=OTHER_DIGEST)
+    world.do(**{**START, "digest": OTHER_DIGEST})

@@ -143,8 +143,7 @@ def test_a_review_that_is_ahead_of_main_is_no_attack(team: dict[str, Desk]) -> N
     git(qa.path, "fetch", "-q", "origin", "+refs/heads/review/*:refs/remotes/origin/review/*")
     for _ in range(2):  # nothing is taken for verified in between
         told = qa.run("verify", "--json")
-        assert (told.exit, told.json["findings"]) == (0, [])
-        assert any("not judged" in one for one in told.json["notices"])
+        assert (told.exit, told.code) == (9, "REVIEW_AHEAD")
     for words in (["task", "show", "T-1"], ["review", "approve", "T-1"]):
         assert qa.refused(*words) == "REVIEW_AHEAD"
     git(qa.path, "fetch", "-q")

@@ -318,3 +318,11 @@ def test_a_stale_lock_and_a_crash_are_cured_by_doctor_and_the_next_command_needs
     assert "title: four" in (desk.path / "tasks/t1/T-1.yaml").read_text()
     assert git(desk.path, "status", "--porcelain") == ""
     desk.ok("verify")
+
+
+def test_a_merged_branch_that_cannot_be_deleted_is_no_failure_of_the_verdict(in_review: Desk) -> None:
+    (in_review.path / ".git/refs/heads/review/T-1.lock").touch()
+    done = in_review.ok("review", "approve", "T-1", "--as", "qa")
+    assert "was not deleted" in done.err
+    assert in_review.status() == "done"
+    in_review.ok("task", "move", "T-1", "--to", "deployed")

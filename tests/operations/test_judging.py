@@ -1,0 +1,103 @@
+"""What the server judges of a push, asked of the judge itself: each refusal by its code, without a push over git."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opsgit.cli.main import main
+from opsgit.verification import push, server
+from tests.conftest import Desk, git
+
+
+@pytest.fixture
+def hub(desk: Desk, tmp_path: Path) -> Path:
+    """A server that has the desk's main."""
+    assert main(["server", "init", str(tmp_path / "hub.git")]) == 0
+    git(tmp_path / "hub.git", "fetch", "-q", str(desk.path), "main:main")
+    desk.capsys.readouterr()
+    return tmp_path / "hub.git"
+
+
+def judged(desk: Desk, hub: Path) -> list[str]:
+    """The codes for a push of the desk's main."""
+    old, new = (git(place, "rev-parse", "refs/heads/main").strip() for place in (hub, desk.path))
+    git(hub, "fetch", "-q", str(desk.path), "main")
+    return [one.code for one in server.judge(hub, [f"{old} {new} refs/heads/main"])]
+
+
+def test_an_honest_push_is_taken(desk: Desk, hub: Path) -> None:
+    desk.ok("task", "add", "--title", "one")
+    assert judged(desk, hub) == []
+
+
+def test_what_a_compromised_key_signed_is_found_in_the_push(desk: Desk, hub: Path) -> None:
+    cut = git(desk.path, "rev-parse", "main").strip()
+    desk.ok("task", "add", "--title", "one", "--as", "dev")
+    bad = git(desk.path, "rev-parse", "main").strip()
+    desk.ok("agent", "compromise", "dev", "--since", cut)
+    assert judged(desk, hub) == ["COMPROMISED_KEY"]
+    desk.ok("agent", "ratify", bad)
+    assert judged(desk, hub) == []
+
+
+@pytest.mark.parametrize(("pusher", "codes"), [("dev", []), ("qa", ["WRONG_PUSHER"]), (None, ["WRONG_PUSHER"])])
+def test_commits_are_the_pushers_own(
+    desk: Desk, hub: Path, pusher: str | None, codes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(hub, "config", "opsgit.pusherVariable", "WHO_PUSHES")
+    if pusher:
+        monkeypatch.setenv("WHO_PUSHES", pusher)
+    desk.ok("task", "add", "--title", "one", "--as", "dev")
+    assert judged(desk, hub) == codes
+
+
+@pytest.mark.parametrize(("limit", "value"), [("OBJECTS_MAX", 2), ("SIZE_MAX", 10), ("TREE_MAX", 10), ("REFS_MAX", 0)])
+def test_limits_come_before_the_judgement(
+    desk: Desk, hub: Path, limit: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.ok("task", "add", "--title", "one")
+    monkeypatch.setattr(server, limit, value)
+    monkeypatch.setattr(push, "pushed", lambda *_: pytest.fail("it was judged"))
+    assert judged(desk, hub) == ["TOO_LARGE"]
+
+
+def test_a_push_is_judged_again_if_another_was_taken_meanwhile(
+    desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.ok("task", "add", "--title", "one")
+    other = git(desk.path, "rev-parse", "main").strip()
+    desk.ok("task", "add", "--title", "two")
+    real = push.pushed
+    times: list[float] = []
+
+    def meanwhile(*words: Any) -> Any:
+        found = real(*words)
+        if not times:
+            git(hub, "update-ref", "refs/heads/main", other)
+        times.append(time.monotonic())
+        return found
+
+    monkeypatch.setattr(push, "pushed", meanwhile)
+    assert judged(desk, hub) == ["NOT_FAST_FORWARD"]
+    assert len(times) == 2
+
+
+@pytest.mark.parametrize("lost", [["agent", "rotate", "eye"], ["agent", "remove", "eye"]], ids=lambda words: words[1])
+def test_a_verdict_brings_no_words_that_the_server_would_not_take(
+    in_review: Desk, tmp_path: Path, lost: list[str]
+) -> None:
+    """eye speaks with an old key, or after it was removed, by naming an older ledger; a verdict merges it."""
+    late = Desk(tmp_path / "late", in_review.capsys)
+    shutil.copytree(in_review.path, late.path, symlinks=True)
+    late.ok("review", "comment", "T-1", "--text", "too late", "--as", "eye")
+    in_review.ok(*lost)
+    assert main(["server", "init", str(tmp_path / "hub.git")]) == 0
+    git(tmp_path / "hub.git", "fetch", "-q", str(in_review.path), "main:main", "review/T-1:review/T-1")
+    git(in_review.path, "fetch", "-q", str(late.path), "review/T-1:review/T-1")
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    assert judged(in_review, tmp_path / "hub.git") == ["WORDS_VOID"]
