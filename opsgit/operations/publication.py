@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from opsgit.domain import names
 from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Request
 from opsgit.operations import trust
@@ -80,7 +81,9 @@ def _refresh(session: Session, transaction: Transaction) -> None:
 
     repository = session.repository
     try:
-        trust.mark(repository, transaction.tip)
+        heads, tip = names.review_ref(""), transaction.tip
+        written = ((ref.removeprefix(heads), new) for ref, (_, new) in transaction.branches.items())
+        trust.mark(repository, tip, *(trust.review_mark(task_id, new, tip) for task_id, new in written if new))
         if any(path.startswith("agents/") for path in transaction.files):
             from opsgit.operations import clone_config
 

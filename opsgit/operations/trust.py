@@ -42,7 +42,7 @@ def judge_review(transaction: Transaction, task_id: str) -> None:
     repository = transaction.repository
     if branch is None or transaction.written:
         return
-    judged = _review(task_id, branch, transaction.tip)
+    judged = review_mark(task_id, branch, transaction.tip)
     if judged in _judged(repository)[1:]:
         return
     from opsgit.verification.verifier import Verifier
@@ -52,7 +52,7 @@ def judge_review(transaction: Transaction, task_id: str) -> None:
     mark(repository, transaction.base, judged)
 
 
-def _review(task_id: str, branch: str, ledger: str) -> str:
+def review_mark(task_id: str, branch: str, ledger: str) -> str:
     """Return the mark of a review that was judged: the same commits may be no review of another task or ledger."""
     return f"{task_id}:{branch}:{ledger}"
 
@@ -61,7 +61,7 @@ def mark(repository: Repository, tip: str, *reviews: str) -> None:
     """Record, in the git folder, the tip up to which the ledger was judged here, and the reviews that were judged.
 
     :param tip: hex id of the ledger's tip.
-    :param reviews: what `_review` returns for each.
+    :param reviews: what `review_mark` returns for each.
     """
     if os.access(repository.folder, os.W_OK):
         repository.own.mkdir(exist_ok=True)

@@ -102,6 +102,7 @@ def test_while_nothing_changes_the_pin_answers(
     assert not asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

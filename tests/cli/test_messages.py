@@ -85,6 +85,7 @@ def test_what_a_refused_revert_leaves_is_put_back_by_the_command_that_it_names(d
     assert git(desk.path, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "ends"),
     [("merge other -m x", "git merge --abort"), ("rebase other", "git rebase --abort"), ("pull -q --no-rebase . other", "git merge --abort")],

@@ -28,6 +28,7 @@ def test_five_minutes(tmp_path: Path) -> None:
     assert "SKILL-001: deployed → rolled-back" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_refusal_shown_is_the_one_that_is_given(tmp_path: Path) -> None:
     shown = re.search(r"^```console\n\$ (.*?)\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
     assert shown

@@ -18,6 +18,7 @@ from tests.conftest import Desk, git
 from tests.operations.test_races import at_once
 
 
+@pytest.mark.slow
 def test_what_could_not_be_read_again_is_not_written(desk: Desk) -> None:
     tags = ",".join(str(number) for number in range(60))
     assert desk.refused("task", "add", "--title", "t", "--as", "dev", "--tag", tags) == "SCHEMA"
@@ -41,6 +42,7 @@ def test_an_index_that_stays_unreadable_is_a_refusal(desk: Desk, monkeypatch: py
     assert len(tried) == 2
 
 
+@pytest.mark.slow
 def test_two_policies_set_at_once_are_both_there(desk: Desk) -> None:
     for number in range(3):
         ended = at_once(

@@ -6,6 +6,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from opsgit.cli.main import main
 from opsgit.domain.request import Request
 from opsgit.operations.publication import write
@@ -55,6 +57,7 @@ def test_five_minutes_are_allowed(desk: Desk) -> None:
     assert findings(desk) == ["AHEAD_OF_TIME"]
 
 
+@pytest.mark.slow
 def test_a_second_wrong_clock_is_named_again(desk: Desk) -> None:
     ahead(desk, "metric.set", "eye", "m", value=1)
     desk.ok("project", "reset-clock")

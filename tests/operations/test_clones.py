@@ -88,6 +88,7 @@ def test_nothing_is_shown_or_said_upon_a_review_that_does_not_hold(team: dict[st
     assert qa.run("task", "show", "T-1").exit == 0  # what is no review branch at all is nobody's
 
 
+@pytest.mark.slow
 def test_the_next_round_is_found_when_the_branch_of_the_last_is_still_here(
     team: dict[str, Desk], tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_the_next_round_is_found_when_the_branch_of_the_last_is_still_here(
     qa.ok("verify")
 
 
+@pytest.mark.slow
 def test_a_key_that_was_lost_is_replaced_by_one_made_on_its_agents_machine(
     team: dict[str, Desk], in_review: Desk
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_command_from_elsewhere_needs_consent_once(done: Desk) -> None:
     done.ok("task", "move", "T-1", "--to", "deployed")
 
 
+@pytest.mark.slow
 def test_the_gates_that_run_are_those_consented_to(done: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a fetch brings between consent and run is not run."""
     from opsgit.operations import deployments

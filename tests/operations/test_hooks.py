@@ -58,6 +58,7 @@ def test_a_hand_edit_becomes_a_signed_operation(task: Desk, what: str, zone: str
     task.ok("task", "add", "--title", "after")
 
 
+@pytest.mark.slow
 def test_the_policy_and_managed_files_are_edited_by_hand(task: Desk) -> None:
     edit(task, "rules: 1\n", "rules: 1\nidle: 3d  # a remark\n", "ops.yaml")
     assert commit(task.path, "-am", "x").returncode == 0
@@ -282,7 +283,9 @@ PAST = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", PAST)
+@pytest.mark.parametrize(
+    "what", ["unsigned", *(pytest.param(what, marks=pytest.mark.slow) for what in PAST if what != "unsigned")]
+)
 def test_the_finished_commit_is_judged(task: Desk, tmp_path: Path, what: str) -> None:
     """What takes effect after the other hooks passes them, and is refused before main moves."""
     words, env = PAST[what]
@@ -300,6 +303,7 @@ def test_the_finished_commit_is_judged(task: Desk, tmp_path: Path, what: str) ->
     task.ok("verify")
 
 
+@pytest.mark.slow
 def test_a_merge_and_a_rewritten_history_do_not_become_main(task: Desk) -> None:
     git(task.path, "branch", "other", "main~1")
     before = git(task.path, "rev-parse", "main")

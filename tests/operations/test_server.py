@@ -63,6 +63,7 @@ def test_over_a_path(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     assert main(["-C", str(tmp_path / "reader"), "verify"]) == 0
 
 
+@pytest.mark.slow
 def test_what_no_server_takes(in_review: Desk, hub: Path) -> None:
     assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
     before = git(hub, "for-each-ref")
@@ -83,6 +84,7 @@ def test_what_no_server_takes(in_review: Desk, hub: Path) -> None:
         assert git(hub, "for-each-ref") == before
 
 
+@pytest.mark.slow
 def test_a_verdict_that_leaves_out_what_the_server_knows_is_refused(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     push(in_review.path, str(hub), "main", "review/T-1")
     shutil.copytree(in_review.path, tmp_path / "late", symlinks=True)
@@ -103,6 +105,7 @@ def test_too_much_and_too_large_are_refused(desk: Desk, hub: Path) -> None:
     assert refused.returncode != 0 and "TOO_LARGE" in refused.stderr
 
 
+@pytest.mark.slow
 def test_review_branches_are_taken_for_tasks_in_review_alone(in_review: Desk, hub: Path) -> None:
     """Not for tasks that are not there, nor for a twin of another case, nor without commits of their own."""
     assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
@@ -145,6 +148,7 @@ def test_objects_that_no_ref_reaches_are_not_kept(desk: Desk, hub: Path, tmp_pat
     assert git(hub, "rev-parse", "main").strip() == new
 
 
+@pytest.mark.slow
 def test_a_push_that_takes_too_long_to_judge_is_refused(desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*_: object) -> list[object]:
         time.sleep(30)
@@ -170,6 +174,7 @@ server.judge(Path(sys.argv[1]), [sys.argv[2]], int(sys.argv[3]))
 """
 
 
+@pytest.mark.slow
 def test_the_judge_ends_with_its_pusher_and_keeps_nobody_waiting(desk: Desk, hub: Path) -> None:
     git(hub, "fetch", "-q", str(desk.path), "main")
     line = f"{ZERO} {git(desk.path, 'rev-parse', 'main').strip()} refs/heads/main"

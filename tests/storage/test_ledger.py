@@ -261,6 +261,7 @@ def test_what_is_published_is_no_failure_whatever_fails_after(desk: Desk, monkey
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_a_file_where_a_folder_was(desk: Desk) -> None:
     (desk.path / "gates/x").mkdir(parents=True)
     (desk.path / "gates/x/y").write_text("y\n")
@@ -291,7 +292,13 @@ def test_marks_that_are_damaged_are_looked_at_anew(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("spot", ["objects", "refs", "published", "files", "index"])
-@pytest.mark.parametrize("lock", ["index.lock", "refs/heads/main.lock", "packed-refs.lock", "HEAD.lock"])
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "index.lock",
+        *(pytest.param(f"{name}.lock", marks=pytest.mark.slow) for name in ("refs/heads/main", "packed-refs", "HEAD")),
+    ],
+)
 def test_a_stale_lock_and_a_crash_are_cured_by_doctor_and_the_next_command_needs_no_help(
     desk: Desk, spot: str, lock: str
 ) -> None:

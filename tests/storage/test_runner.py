@@ -33,6 +33,7 @@ def test_the_task_comes_in_variables_and_nothing_runs_in_them(tmp_path: Path) ->
     assert run(tmp_path, "echo", "$(id)", ";", "`id`").output == "$(id) ; `id`\n"
 
 
+@pytest.mark.slow
 def test_a_hanging_command_is_ended_with_its_children(tmp_path: Path) -> None:
     start = time.monotonic()
     ended = run(tmp_path, "sh", "-c", "sleep 300 & echo $! > child; sleep 300", timeout=1)
@@ -47,6 +48,7 @@ def test_a_hanging_command_is_ended_with_its_children(tmp_path: Path) -> None:
     pytest.fail("the child outlived its group")
 
 
+@pytest.mark.slow
 def test_a_command_that_closes_its_output_is_still_watched(tmp_path: Path) -> None:
     assert run(tmp_path, "sh", "-c", "exec >&- 2>&-; sleep 300", timeout=1).evidence == "timeout"
     assert run(tmp_path, "sh", "-c", "exec >&- 2>&-; sleep 0.2; exit 4").evidence == "exit 4"
