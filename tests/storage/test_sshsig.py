@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import subprocess
@@ -165,7 +166,15 @@ def test_a_key_that_is_not_here_is_said_to_be_missing(store: KeyStore) -> None:
     assert caught.value.refusal.code == "KEY_MISSING"
 
 
-@pytest.mark.parametrize("line", ["ssh-rsa AAAA", "ssh-ed25519 AAAA", "ssh-ed25519", "", "ssh-ed25519 " + "A" * 68])
+GOOD = sshsig.public_line(Ed25519PrivateKey.from_private_bytes(b"\1" * 32).public_key().public_bytes_raw())
+HEADLESS = base64.b64encode(b"\0\0\0\x0bssh-ed25518\0\0\0\x20" + base64.b64decode(GOOD[12:])[19:]).decode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["ssh-rsa AAAA", "ssh-ed25519 AAAA", "ssh-ed25519", "", "ssh-ed25519 " + "A" * 68, f"ssh-ed25519 {HEADLESS}", f"{GOOD}AAAA",
+     GOOD.replace("ssh-ed25519", "ssh-rsa"), f"{GOOD} me", GOOD.replace(" ", "  ")],
+)  # fmt: skip
 def test_other_keys_are_not_ed25519(line: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         sshsig.public_bytes(line)
