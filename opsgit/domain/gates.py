@@ -19,6 +19,7 @@ from opsgit.domain.records import to_record
 from opsgit.domain.refusals import refuse
 from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHESTRATE, WORK
 
+Check = Callable[[Context, Any], None]
 COMMENTS_MAX = 200
 OTHERS_MAX, OTHERS_SIZE = 40, 32 * 1024  # comments, and bytes in the file, of all who are not party to a task
 REACH = 99_999_999  # the highest automatic number that an orchestrator may choose
@@ -158,7 +159,8 @@ def room_for_a_comment(context: Context, task: Task) -> None:
         refuse("COMMENTS_FULL", f"there are {COMMENTS_MAX} comments already", hint)
     if authority.is_party(context.snapshot, task, context.me):
         return
-    others = [one for one in comments if not authority.is_party(context.snapshot, task, one.by)]
+    parties = {name for name in {one.by for one in comments} if authority.is_party(context.snapshot, task, name)}
+    others = [one for one in comments if one.by not in parties]
     written = canonical.emit("task", {"comments": [to_record(one) for one in others]})
     if len(others) >= OTHERS_MAX or len(written) >= OTHERS_SIZE:
         refuse(
@@ -307,11 +309,12 @@ def branch_stands(context: Context, task: Task) -> None:
     :raises Refused: `APPROVAL_VOID`.
     """
     snapshot, hint = context.snapshot, f"opsgit review withdraw {task.id}, or review reject, then a new round"
-    for signed in standing.counted(snapshot.branch_actions()):
+    actions = snapshot.branch_actions()
+    for signed in standing.counted(actions):
         lost = standing.lost_by(snapshot, signed, context.rules.operations)
         if lost:
             refuse("APPROVAL_VOID", f"{signed.by} {lost} since its {signed.op} in the review of {task.id}", hint)
-    why = standing.stolen_submission(snapshot, task)
+    why = standing.stolen_submission(snapshot, task, actions)
     if why:
         refuse("APPROVAL_VOID", f"the submission of {task.id} does not count: {why}", hint)
 
@@ -367,22 +370,17 @@ def digest_as_approved(context: Context, task: Task) -> None:
                f'opsgit task assign {task.id} --to {task.assigned} --reason "deliverable changed"')  # fmt: skip
 
 
-def deployed_as_approved(context: Context, task: Task) -> None:
-    """Require that the deliverable still had the approved digest at the end of a successful deployment.
+def when_it_succeeded(check: Check) -> Check:
+    """Return a gate that makes a check only of a deployment that succeeded; a failure is recorded in any case.
 
-    :raises Refused: `DELIVERABLE_CHANGED`, `NO_DEPLOYMENT`, `DELIVERABLE_REQUIRED`.
+    It refuses with `NO_DEPLOYMENT` too.
     """
-    if context.request.get("evidence") == success(running(task).command):
-        digest_as_approved(context, task)
 
+    def checked(context: Context, task: Task) -> None:
+        if context.request.get("evidence") == success(running(task).command):
+            check(context, task)
 
-def deployed_as_it_stands(context: Context, task: Task) -> None:
-    """Require that the approval still stood at the end of a successful deployment; a failure is recorded in any case.
-
-    :raises Refused: `APPROVAL_VOID`, `NO_DEPLOYMENT`.
-    """
-    if context.request.get("evidence") == success(running(task).command):
-        approval_stands(context, task)
+    return checked
 
 
 def command_as_seen(context: Context, _: Task) -> None:
@@ -504,7 +502,8 @@ def room_for_a_key(_: Context, agent: Agent) -> None:
     :raises Refused: `FILE_FULL`.
     """
     if len(agent.keys) >= KEYS_MAX:
-        refuse("FILE_FULL", f"{agent.name} has had {KEYS_MAX} keys", "opsgit agent add a new agent")
+        another = f"opsgit agent add --name NAME --role {agent.role}"
+        refuse("FILE_FULL", f"{agent.name} has had {KEYS_MAX} keys", another)
 
 
 def key_proved(context: Context, _: Agent | None) -> None:
@@ -567,9 +566,6 @@ def number_is_next(context: Context, _: None) -> None:
         refuse("BAD_ID", f"numbers like {target[:40]} are given out in order", "leave out --id, or choose a word", "id")
 
 
-Check = Callable[[Context, Any], None]
-
-
 class Gate(NamedTuple):
     """A gate: its check, and whether the check reads arguments or the note of the request."""
 
@@ -615,8 +611,8 @@ EVIDENCE: dict[str, Check] = {
     "the round that was seen": round_as_seen,
     "the deliverable has the submitted digest": digest_as_submitted,
     "the deliverable has the approved digest": digest_as_approved,
-    "when it succeeded, the approved digest": deployed_as_approved,
-    "when it succeeded, the approval stands": deployed_as_it_stands,
+    "when it succeeded, the approved digest": when_it_succeeded(digest_as_approved),
+    "when it succeeded, the approval stands": when_it_succeeded(approval_stands),
     "the command that was seen": command_as_seen,
     "the deployment that was started": start_as_seen,
     "the rollback command succeeded": rollback_succeeded,

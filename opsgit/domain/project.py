@@ -41,14 +41,10 @@ def upgrade_rules(context: Context, before: Project) -> Outcome:
 
     :raises Refused: `BAD_VALUE`; `UNKNOWN_RULES` when this program does not have the next version.
     """
-    record: Record = context.request.get("record")
-    old = context.snapshot.record(names.PROJECT) or {}
-    if differences(old, record) != ["rules"] or record["rules"] != before.rules + 1:
-        why = f"the next version of the rule book is {before.rules + 1}, and nothing else changes with it"
-        refuse("BAD_VALUE", why, "opsgit project upgrade-rules")
+    why = f"the next version of the rule book is {before.rules + 1}, and nothing else changes with it"
+    edit = _one_key(context, "rules", before.rules + 1, why)
     context.rules.next()
-    edit = Edit(names.PROJECT, context.request.get("content"), record)
-    return Outcome((edit,), f"project: rules {before.rules} → {record['rules']}")
+    return Outcome((edit,), f"project: rules {before.rules} → {before.rules + 1}")
 
 
 def reset_clock(context: Context, _: Project) -> Outcome:
@@ -58,12 +54,17 @@ def reset_clock(context: Context, _: Project) -> Outcome:
 
     :raises Refused: `BAD_VALUE`.
     """
+    why = f"clock becomes {context.at}, the time of this commit, and nothing else changes with it"
+    return Outcome((_one_key(context, "clock", context.at, why),), f"project: clock {context.at}")
+
+
+def _one_key(context: Context, key: str, value: object, why: str) -> Edit:
+    """Return the edit of ops.yaml; refuse it unless it sets one key to a value and changes nothing else."""
     record: Record = context.request.get("record")
     old = context.snapshot.record(names.PROJECT) or {}
-    if differences(old, record) != ["clock"] or record["clock"] != context.at:
-        why = f"clock becomes {context.at}, the time of this commit, and nothing else changes with it"
-        refuse("BAD_VALUE", why, "opsgit project reset-clock")
-    return Outcome((Edit(names.PROJECT, context.request.get("content"), record),), f"project: clock {context.at}")
+    if differences(old, record) != [key] or record[key] != value:
+        refuse("BAD_VALUE", why, context.operation.command)
+    return Edit(names.PROJECT, context.request.get("content"), record)
 
 
 def _check(context: Context, after: Project) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from opsgit.domain import names, policy
 from opsgit.domain.model import Task
@@ -68,46 +68,45 @@ def counted(actions: Iterable[Signed]) -> Iterator[Signed]:
             return
 
 
-def suspected(snapshot: Snapshot, names_: Iterable[str]) -> bool:
-    """Return whether one of the agents has a compromised key."""
-    return any(key.state == "compromised" for name in names_ for key in snapshot.agent(name).keys)
+def suspected(snapshot: Snapshot, agents: Iterable[str]) -> bool:
+    """Return whether one of the agents has a compromised key.
+
+    History is read only then, because that costs much more than the rest.
+    """
+    return any(key.state == "compromised" for name in agents for key in snapshot.agent(name).keys)
 
 
-def voided_by(snapshot: Snapshot, path: str, op: str, suspects: Iterable[str]) -> str:
-    """Return who signed the latest operation of a name on a file, or what it merged, with a compromised key.
-
-    History is read only if one of the suspects has a compromised key, because it costs much more than the rest.
+def voided_by(snapshot: Snapshot, path: str, op: str, suspects: Collection[str]) -> str:
+    """Return who signed the latest operation of a name on a file with a compromised key.
 
     :param path: the path of the file.
-    :param op: the operation's name, such as `review.approve`.
+    :param op: the operation's name, such as `task.submit`.
     :param suspects: the names of the agents that can have signed it.
     :returns: the beginning of a message, such as `qa signed it with a key that was declared compromised`; empty when
         nobody did.
     """
-    if not suspected(snapshot, suspects):
-        return ""
-    basis = list(snapshot.reader.basis(path, op))
-    named = (one for one in (*basis[:1], *counted(basis[1:])) if disowned(snapshot, one))
-    first = next(named, None)
-    return f"{first.by} {COMPROMISED}" if first else ""
+    return _thief(snapshot, snapshot.reader.basis(path, op)[:1]) if suspected(snapshot, suspects) else ""
 
 
 def void_approval(snapshot: Snapshot, task: Task) -> str:
     """Return why the approval of a task no longer counts; empty when it counts or when there is none."""
     marks = task.review.sign_offs if task.review else ()
-    suspects, path = {*task.contributors, *(mark.by for mark in marks)}, names.task_path(task.id)
-    if not suspected(snapshot, suspects):
+    if not suspected(snapshot, {*task.contributors, *(mark.by for mark in marks)}):
         return ""
-    return voided_by(snapshot, path, APPROVE, suspects) or stolen_submission(snapshot, task, APPROVE)
+    basis = snapshot.reader.basis(names.task_path(task.id), APPROVE)
+    return _thief(snapshot, [*basis[:1], *counted(basis[1:])]) or stolen_submission(snapshot, task, basis[1:])
 
 
-def stolen_submission(snapshot: Snapshot, task: Task, verdict: str = "") -> str:
+def stolen_submission(snapshot: Snapshot, task: Task, actions: Iterable[Signed]) -> str:
     """Return who submitted a task with a compromised key; empty when nobody did, or when a revision replaced it.
 
-    :param verdict: the operation that merged the review; empty while it is open.
+    :param actions: the operations on the review branch.
     """
-    path = names.task_path(task.id)
-    words = snapshot.reader.basis(path, verdict)[1:] if verdict else snapshot.branch_actions()
-    if any(signed.op == REVISE for signed in words):
+    if any(action.op == REVISE for action in actions):
         return ""
-    return voided_by(snapshot, path, "task.submit", task.contributors)
+    return voided_by(snapshot, names.task_path(task.id), "task.submit", task.contributors)
+
+
+def _thief(snapshot: Snapshot, operations: Iterable[Signed]) -> str:
+    first = next((one for one in operations if disowned(snapshot, one)), None)
+    return f"{first.by} {COMPROMISED}" if first else ""

@@ -97,10 +97,11 @@ def reviews(scene: Situation) -> Iterator[Problem]:
 
 def quota(scene: Situation) -> Iterator[Problem]:
     """Yield quotas that are exhausted, of which 80 % is used, or that were used under a clock that was ahead."""
+    at = times.text(scene.now)
     for stored in scene.quotas:
-        one = quotas.current(stored, times.text(scene.now))
+        one = quotas.current(stored, at)
         until = f", resets at {one.reset_at}" if one.reset_at else ""
-        if quotas.hopped(stored, times.text(scene.now)):
+        if quotas.hopped(stored, at):
             why = f"was used under a clock that was ahead: {stored.used} in the window until {stored.reset_at}"
             yield Problem("quota-clock", one.name, "warning", f"quota {one.name} {why}")
         if one.used >= one.limit:

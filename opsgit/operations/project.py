@@ -38,10 +38,7 @@ def set_key(session: Session, key: str, value: str | None) -> list[Written]:
         refuse("BAD_VALUE", f"{value!r} is no value", f"opsgit project set {key} --unset takes the key out", key)
     actor = session.actor(session.look(), orchestrator)
     with batch(session) as transaction:  # the lock keeps two edits of the file from overwriting each other
-        content = yaml_codec.edit_policy(_content(transaction), key, meant)
-        record = reader.checked_record(content, names.PROJECT)
-        fields = {"record": record, "content": content}
-        written = transaction.perform(Request("project.set", actor, "", fields, session.note))
+        written = _perform(transaction, "project.set", actor, key, meant, session.note)
     if not session.dry_run and key in COMMANDS:
         deployments.trust(session.repository, COMMANDS[key](session.look().project))
     return [written]
@@ -55,9 +52,7 @@ def upgrade_rules(session: Session) -> list[Written]:
     actor = session.actor(session.look(), orchestrator)
     with batch(session) as transaction:
         following = transaction.snapshot().project.rules + 1
-        content = yaml_codec.edit_policy(_content(transaction), "rules", following)
-        fields = {"record": reader.checked_record(content, names.PROJECT), "content": content}
-        return [transaction.perform(Request("project.upgrade-rules", actor, "", fields, session.note))]
+        return [_perform(transaction, "project.upgrade-rules", actor, "rules", following, session.note)]
 
 
 def reset_clock(session: Session) -> list[Written]:
@@ -71,10 +66,8 @@ def reset_clock(session: Session) -> list[Written]:
         now = transaction.now(op=RESET_CLOCK)
         if max(transaction.time(), *_review_times(session, transaction)) <= now:
             refuse("NOTHING_CHANGES", "the last commit is not ahead of this machine's clock", "date -u")
-        content = yaml_codec.edit_policy(_content(transaction), "clock", times.text(now))
-        fields = {"record": reader.checked_record(content, names.PROJECT), "content": content}
         transaction.clock = lambda: now
-        return [transaction.perform(Request(RESET_CLOCK, actor, "", fields, session.note))]
+        return [_perform(transaction, RESET_CLOCK, actor, "clock", times.text(now), session.note)]
 
 
 def _review_times(session: Session, transaction: Transaction) -> list[int]:
@@ -89,6 +82,13 @@ COMMANDS: dict[str, Callable[[Project], Run]] = {
     **dict.fromkeys(("deploy", "deploy.command"), lambda project: project.deploy),
     **dict.fromkeys(("rollback", "rollback.command"), lambda project: project.rollback),
 }
+
+
+def _perform(transaction: Transaction, op: str, actor: str, key: str, value: Any, note: str) -> Written:
+    """Perform an operation that sets one key of ops.yaml; the comments in the file stay."""
+    content = yaml_codec.edit_policy(_content(transaction), key, value)
+    fields = {"record": reader.checked_record(content, names.PROJECT), "content": content}
+    return transaction.perform(Request(op, actor, "", fields, note))
 
 
 def _content(transaction: Transaction) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -108,19 +108,19 @@ class Transaction:
         clock = int(self.clock())
         if op == RESET_CLOCK:
             return clock
-        ahead = max(self._parent_times(task_id), default=0) - clock
+        ahead = max(self.time(), self._branch_time(task_id, clock)) - clock
         if ahead > AHEAD_MAX:
             refuse("CLOCK", f"the last commit is {ahead} seconds ahead of this machine's clock",
                    "set the clock (NTP); if that commit's clock was wrong: opsgit project reset-clock")  # fmt: skip
         return clock + max(0, ahead)
 
-    def _parent_times(self, task_id: str | None) -> Iterator[int]:
-        yield self.time()
+    def _branch_time(self, task_id: str | None, clock: int) -> int:
+        """Return the time of a review's newest commit if it is ahead of the clock and knows of its latest reset."""
         branch = self.reviewed(task_id) if task_id else None
-        if branch:
-            here, there = (clock_of(self.objects, self.repository.index, one) for one in (self.tip, branch))
-            if here == there:
-                yield self.time(branch)
+        if branch is None or self.time(branch) <= clock:
+            return 0
+        here, there = (clock_of(self.objects, self.repository.index, one) for one in (self.tip, branch))
+        return self.time(branch) if here == there else 0
 
     def time(self, commit: str = "") -> int:
         """Return the time of a commit in seconds after the epoch.
