@@ -29,7 +29,7 @@ def measured(snapshot: Snapshot, output: str | None, repository: str | None) -> 
     if output.startswith(deliverable.COMMIT):
         if not repository:
             refuse("DELIVERABLE_REQUIRED", "a commit needs the repository that holds it", "add --repository PATH")
-        digest = deliverable.commit_digest(output.removeprefix(deliverable.COMMIT).strip(), repository)
+        digest = deliverable.commit_digest(output.removeprefix(deliverable.COMMIT).strip(), Path(repository))
         return {"deliverable": f"commit: {digest[4:]}", "digest": digest, "repository": os.path.abspath(repository)}
     where = deliverable.recorded(Path(output), snapshot.project.workspace)
     return {"deliverable": where, "digest": deliverable.digest(Path(os.path.abspath(output)))}
@@ -41,11 +41,26 @@ def digest_now(snapshot: Snapshot, submission: Submission, local: str | None) ->
     :param local: the path of a copy on this machine; None: the recorded path.
     :raises Refused: `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE` or `DELIVERABLE_UNSTABLE`.
     """
+    with _naming_a_copy(local):
+        where = _place(snapshot, submission, local)
+        commit = submission.digest.removeprefix("git:")
+        return deliverable.digest(where) if commit == submission.digest else deliverable.commit_digest(commit, where)
+
+
+def _place(snapshot: Snapshot, submission: Submission, local: str | None) -> Path:
+    """Return where a deliverable is: its path, or the repository that holds its commit."""
+    if local:
+        return Path(local)
+    if submission.digest.startswith("git:"):
+        return Path(submission.repository or ".")
+    return deliverable.locate(submission.deliverable, snapshot.project.workspace)
+
+
+@contextmanager
+def _naming_a_copy(local: str | None) -> Iterator[None]:
+    """Say, in the refusal of a missing deliverable, how a copy on this machine is named; unless one was."""
     try:
-        if submission.digest.startswith("git:"):
-            return deliverable.commit_digest(submission.digest[4:], local or submission.repository or ".")
-        where = Path(local) if local else deliverable.locate(submission.deliverable, snapshot.project.workspace)
-        return deliverable.digest(where)
+        yield
     except Refused as refused:
         if local or refused.refusal.code != "DELIVERABLE_MISSING":
             raise
@@ -55,22 +70,23 @@ def digest_now(snapshot: Snapshot, submission: Submission, local: str | None) ->
 
 @dataclass(frozen=True)
 class Copy:
-    """A private copy of a deliverable: what a command is told of it, and where it lies.
+    """A private copy of a deliverable: what a command is told of it, and the digest that it had when it was made.
 
     `deliverable` is a path, or `commit: <id>` with the path of the `repository` that holds it.
     """
 
-    deliverable: str
+    deliverable: str = ""
     repository: str = ""
+    digest: str = ""
 
-    def digest(self) -> str:
-        """Return the digest that the copy has now.
+    def measured(self) -> str:
+        """Return the digest that the copy has now; empty if there is no copy.
 
         :raises Refused: as `deliverable.digest`.
         """
         if self.repository:
-            return deliverable.commit_digest(self.deliverable.removeprefix(deliverable.COMMIT).strip(), self.repository)
-        return deliverable.digest(Path(self.deliverable))
+            return deliverable.commit_digest(self.digest.removeprefix("git:"), Path(self.repository))
+        return deliverable.digest(Path(self.deliverable)) if self.deliverable else ""
 
 
 @contextmanager
@@ -81,10 +97,15 @@ def private_copy(snapshot: Snapshot, submission: Submission, local: str | None) 
     :raises Refused: as `digest_now`; `DISK` if the copy cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
-        if submission.digest.startswith("git:"):
-            commit, to = submission.digest[4:], Path(folder) / "repository.git"
-            copy_history(deliverable.git_folder(local or submission.repository or "."), commit, to)
-            yield Copy(f"{deliverable.COMMIT} {commit}", str(to))
-        else:
-            where = Path(local) if local else deliverable.locate(submission.deliverable, snapshot.project.workspace)
-            yield Copy(str(deliverable.copied(where, Path(folder))))
+        with _naming_a_copy(local):
+            copy = _copied(_place(snapshot, submission, local), submission, Path(folder))
+        yield copy
+
+
+def _copied(where: Path, submission: Submission, folder: Path) -> Copy:
+    commit = submission.digest.removeprefix("git:")
+    if commit == submission.digest:
+        made = deliverable.copied(where, folder)
+        return Copy(str(made), "", deliverable.digest(made))
+    copy_history(deliverable.git_folder(where), commit, folder / "repository.git")
+    return Copy(f"{deliverable.COMMIT} {commit}", str(folder / "repository.git"), submission.digest)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from opsgit.domain import vocabulary
@@ -46,11 +47,11 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
         digest = deliverables.digest_now(snapshot, task.submission, local)
         return _attested(session, task_id, ref, digest, command)
     with deliverables.private_copy(snapshot, task.submission, local) as copy:
-        asked = session.request("task.deploy-start", task_id, ref=ref, digest=copy.digest(), command=command.command)
+        asked = session.request("task.deploy-start", task_id, ref=ref, digest=copy.digest, command=command.command)
         gates = check_trust(session.repository, command)
         started = write(session, asked)
         ended = _run(session, command, gates, task_id, "deploy", copy)
-        digest = copy.digest() if ended.evidence != CHANGED else ""
+    digest = "" if ended.evidence == CHANGED else copy.digest
     written = started + write(session, _finish(asked, started, ended.evidence, digest))
     if written[-1].change.after != vocabulary.DEPLOYED:
         refuse("DEPLOY_FAILED", f"the deploy command of {task_id} ended with: {ended.evidence}"
@@ -108,11 +109,10 @@ def _copy_for_rollback(session: Session, task_id: str) -> Iterator[Copy]:
     submission = snapshot.task(task_id).submission
     assert submission
     with ExitStack() as stack:
-        copy = Copy("")
+        copy = Copy()
         try:
-            copy = stack.enter_context(deliverables.private_copy(snapshot, submission, None))
-            if copy.digest() != submission.digest:
-                copy = Copy("")
+            made = stack.enter_context(deliverables.private_copy(snapshot, submission, None))
+            copy = made if made.digest == submission.digest else copy
         except Refused as refused:
             session.notices.append(f"the rollback command gets no deliverable: {refused.refusal.message}")
         yield copy
@@ -134,20 +134,21 @@ def _run(session: Session, command: Run, gates: str | None, task_id: str, what: 
     with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
         transaction = session.transaction()
         _extract_gates(transaction.objects, gates, Path(folder))
-        before = _digests(copy, Path(folder))
+        scripts = partial(deliverable.digest, Path(folder, "gates"))
+        before = _measured(scripts)
         snapshot = transaction.snapshot()
         variables = _variables(snapshot, snapshot.task(task_id), what, copy)
         ended = runner.run(command, Path(folder), variables)
-        return ended if _digests(copy, Path(folder)) == before else replace(ended, evidence=CHANGED)
+        intact = _measured(copy.measured) == copy.digest and _measured(scripts) == before
+        return ended if intact else replace(ended, evidence=CHANGED)
 
 
-def _digests(copy: Copy, folder: Path) -> list[str]:
-    """Return what must not change while a command runs: the digests of the deliverable and of gates/."""
-    gates = folder / "gates"
+def _measured(measure: Callable[[], str]) -> str:
+    """Return a digest; empty for what cannot be measured, because it is not there or is not plain files any more."""
     try:
-        return [copy.digest() if copy.deliverable else "", deliverable.digest(gates) if gates.exists() else ""]
-    except Refused as refused:
-        return [refused.refusal.message]
+        return measure()
+    except Refused:
+        return ""
 
 
 def _variables(snapshot: Snapshot, task: Task, what: str, copy: Copy) -> dict[str, str]:

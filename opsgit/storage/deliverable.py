@@ -141,7 +141,7 @@ def copied(path: Path, folder: Path) -> Path:
     return made
 
 
-def commit_digest(commit: str, repository: str) -> str:
+def commit_digest(commit: str, repository: Path) -> str:
     """Return the digest `git:<hex id>` of a commit in a repository on this machine.
 
     :param commit: an id or another revision of the commit.
@@ -156,7 +156,7 @@ def commit_digest(commit: str, repository: str) -> str:
     return f"git:{done.stdout.decode().strip()}"
 
 
-def git_folder(repository: str) -> Path:
+def git_folder(repository: Path) -> Path:
     """Return the git folder of a repository that is named by its folder or by its git folder."""
-    inner = Path(repository) / ".git"
-    return inner if inner.exists() else Path(repository)
+    inner = repository / ".git"
+    return inner if inner.exists() else repository

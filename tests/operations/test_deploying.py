@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zlib
 from pathlib import Path
 
@@ -162,6 +163,16 @@ def test_a_local_copy_stands_for_a_deliverable_elsewhere(in_review: Desk, output
     assert in_review.refused("review", "approve", "T-1", "--as", "qa") == "DELIVERABLE_MISSING"
     in_review.ok("review", "approve", "T-1", "--as", "qa", "--deliverable", str(tmp_path / "copy"))
     in_review.ok("task", "move", "T-1", "--to", "deployed", "--deliverable", str(tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("command", [None, '["true"]'])
+def test_a_missing_deliverable_says_how_a_copy_is_named(done: Desk, output: Path, command: str | None) -> None:
+    if command:
+        done.ok("project", "set", "deploy.command", command)
+    shutil.rmtree(output)
+    refused = done.run("task", "move", "T-1", "--to", "deployed", "--json")
+    assert refused.code == "DELIVERABLE_MISSING"
+    assert "--deliverable PATH" in json.loads(refused.err)["error"]["hint"]
 
 
 def test_an_abandoned_deployment_is_deployed_again(done: Desk) -> None:

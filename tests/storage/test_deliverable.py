@@ -127,8 +127,8 @@ def test_a_commit_must_exist_where_it_is_said_to_be(tmp_path: Path) -> None:
     who = ["-c", "user.name=x", "-c", "user.email=x@x"]
     git(code, *who, "commit", "-q", "--allow-empty", "-m", "x")
     commit = git(code, "rev-parse", "HEAD").strip()
-    assert deliverable.commit_digest("HEAD", str(code)) == f"git:{commit}"
+    assert deliverable.commit_digest("HEAD", code) == f"git:{commit}"
     for name in ("f" * 40, "--help", "nope"):
         with pytest.raises(Refused) as caught:
-            deliverable.commit_digest(name, str(code))
+            deliverable.commit_digest(name, code)
         assert caught.value.refusal.code == "DELIVERABLE_MISSING"
