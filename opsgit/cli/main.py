@@ -11,6 +11,7 @@ import click
 from opsgit.cli import output
 from opsgit.cli.lazy import Lazy
 from opsgit.domain.refusals import Refusal, Refused
+from opsgit.domain.text import UNWRITABLE
 from opsgit.storage.disk import Damaged
 from opsgit.version import VERSION
 
@@ -109,7 +110,7 @@ def _again(words: Sequence[str]) -> int:
 
 def _main(words: Sequence[str]) -> int:
     as_json = "--json" in words
-    if any("\ud800" <= char <= "\udfff" or char == "\0" for char in "".join(words)):
+    if any(UNWRITABLE.search(word) or "\0" in word for word in words):
         return output.refusal([Refusal("BAD_TEXT", "an argument is not UTF-8", "set the terminal to UTF-8")], as_json)
     try:
         code = opsgit.main(args=list(words), prog_name="opsgit", standalone_mode=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import ManagedFile
+from opsgit.domain.text import UNWRITABLE
 from opsgit.domain.vocabulary import COUNT_MAX
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Argument(NamedTuple):
 
 def _is_text(value: Any) -> bool:
     """Return whether a value is a text that can be written as UTF-8."""
-    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+    return isinstance(value, str) and not UNWRITABLE.search(value)
 
 
 def _is_texts(value: Any) -> bool:

@@ -12,6 +12,7 @@ FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
 )
+UNWRITABLE = re.compile("[\ud800-\udfff]")  # surrogates: UTF-8 has no bytes for them
 TITLE_MAX = 200
 COMMENT_MAX = 4000
 TEXT_MAX = 64_000

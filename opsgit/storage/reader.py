@@ -26,19 +26,19 @@ def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
     """
     found = index.record(blob)
     if found is None:
-        content = objects.need(blob, "blob").content
+        record = yaml_codec.parse(objects.need(blob, "blob").content, path)
         if path == names.PROJECT:
-            _known_rules(content)
-        found = checked_record(content, path)
+            _known_rules(record)
+        found = schema.check(names.place(path).kind, record, path)
         index.keep([(blob, found)])
     return found
 
 
-def _known_rules(content: bytes) -> None:
+def _known_rules(record: Record) -> None:
     """Refuse an unknown version before the schema is asked: another version may have another schema."""
     from opsgit.domain import rules
 
-    named = yaml_codec.parse(content, names.PROJECT).get("rules")
+    named = record.get("rules")
     if isinstance(named, int):
         rules.version(named)
 

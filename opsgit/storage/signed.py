@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from opsgit.domain import message
 from opsgit.domain.request import Signed, Snapshot
@@ -48,7 +48,11 @@ def commits(objects: Objects, tip: str) -> Iterator[tuple[str, str, Commit]]:
         here = commit.parents[:1]
 
 
+def key_of(commit: Commit, keys: Iterable[str]) -> str:
+    """Return the key among some public keys (OpenSSH lines) that signed a commit; empty if none of them did."""
+    return next((key for key in keys if sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT)), "")
+
+
 def _signed(commit_id: str, op: str, commit: Commit, snapshot: Snapshot) -> Signed:
-    agent = snapshot.agent(commit.name)
-    keys = (k.key for k in agent.keys if sshsig.verify(k.key, commit.signature, commit.signed, sshsig.GIT))
-    return Signed(op, commit.name, next(keys, ""), commit_id)
+    keys = (key.key for key in snapshot.agent(commit.name).keys)
+    return Signed(op, commit.name, key_of(commit, keys), commit_id)

@@ -176,7 +176,7 @@ def operation_of(rules: RuleBook, path: str, old: Record | None, new: Record | N
     if new is None:
         refuse("HAND_MADE", f"{path} is never deleted", f"opsgit {kind} --help", path)
     if kind == "task" and old is not None and old["status"] != new["status"]:
-        return _step(rules, path, old["status"], new["status"])
+        return _step(rules, path, name, old["status"], new["status"])
     of_kind = [one for one in rules.operations.values() if one.kind == kind]
     found = next((one for one in of_kind if one.by_hand and one.by_hand(old, new)), None)
     if found is None:
@@ -185,8 +185,7 @@ def operation_of(rules: RuleBook, path: str, old: Record | None, new: Record | N
     return found
 
 
-def _step(rules: RuleBook, path: str, before: str, after: str) -> Operation:
-    task_id = names.place(path).name
+def _step(rules: RuleBook, path: str, task_id: str, before: str, after: str) -> Operation:
     found = rules.moves.get((before, after))
     if found is None or found.by_hand is None or before == IN_REVIEW:
         command = found.command if found else "opsgit task show {id}; opsgit help lifecycle"

@@ -8,6 +8,7 @@ from opsgit.domain import message, names, rules
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Task
 from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.request import Signed, Snapshot
 from opsgit.domain.standing import lost_by
 from opsgit.domain.times import AHEAD_MAX
 from opsgit.domain.vocabulary import IN_REVIEW
@@ -116,33 +117,35 @@ class _Push:
             commit = self.chain.judge.commit(commit_id)
             self._timely(commit)
             self._signed_by_pusher(commit)
-            self._whole_branch(commit)
-            self._words_of(commit)
+            if len(commit.parents) == 2:
+                self._verdict(commit)
 
-    def _words_of(self, verdict: Commit) -> None:
+    def _verdict(self, commit: Commit) -> None:
+        ref = names.review_ref(names.place(message.parse(commit.message).files[0][0]).name)
+        self._whole_branch(ref, commit.parents[1])
+        if self.old:
+            self._known_words(ref, commit.parents[1], self.chain.judge.state(self.old))
+
+    def _known_words(self, ref: str, merged: str, state: Snapshot) -> None:
         """Refuse a verdict that brings words which the server would not take on the review branch itself.
 
-        The agents are those that the server knew before the push: a rotation or removal in it came after the words.
+        :param state: the state that the server knew before the push: a rotation or removal in it came after the words.
         """
-        if len(verdict.parents) != 2 or self.old is None:
-            return
-        merged, state = verdict.parents[1], self.chain.judge.state(self.old)
-        ref = names.review_ref(names.place(message.parse(verdict.message).files[0][0]).name)
-        before = self.repository.git.ref(ref)
-        chain = self.verifier.first_parents(merged, before)
-        words = actions(self.verifier.objects, merged, self.chain.judge.state(self.main or self.old))
-        for one in words[: len(chain) - 1] if chain[0] == before else words:
+        for one in self._new(self.repository.git.ref(ref), merged, self.chain.judge.state(self.main or "")):
             agent = state.find_agent(one.by)
             former = agent and one.key in {key.key for key in agent.keys} - set(agent.active_keys)
             if agent and (agent.status != "active" or former):
-                refuse("WORDS_VOID", f"{one.by} was removed or changed keys before its {one.op}", "git fetch")
+                refuse("WORDS_VOID", f"{one.by} was removed or changed keys before its {one.op}; others may speak",
+                       "opsgit review withdraw, then a new round")  # fmt: skip
 
-    def _whole_branch(self, commit: Commit) -> None:
+    def _new(self, before: str | None, after: str, state: Snapshot) -> list[Signed]:
+        """Return the operations on a review branch that the server does not have, newest first."""
+        words, chain = actions(self.verifier.objects, after, state), self.verifier.first_parents(after, before)
+        return words[: len(chain) - 1] if chain[0] == before else words
+
+    def _whole_branch(self, ref: str, merged: str) -> None:
         """Refuse a verdict that does not merge the newest commit of its review branch on the server and in the push."""
-        if len(commit.parents) != 2:
-            return
-        ref = names.review_ref(names.place(message.parse(commit.message).files[0][0]).name)
-        merged, brought = commit.parents[1], self.moves.get(ref, Move(ref, None, None)).after
+        brought = self.moves.get(ref, Move(ref, None, None)).after
         for tip in filter(None, (self.repository.git.ref(ref), brought)):
             same = self.chain.fork(tip) == self.chain.fork(merged)
             if same and tip not in self.verifier.first_parents(merged, tip):
@@ -185,9 +188,7 @@ class _Push:
             return
         state = self.chain.judge.state(self.main)
         book = rules.in_force(state.project)
-        words, chain = actions(self.verifier.objects, after, state), self.verifier.first_parents(after, before)
-        new = len(chain) - 1 if chain[0] == before else len(words)
-        for one in words[:new]:
+        for one in self._new(before, after, state):
             rotated = "" if one.key in state.agent(one.by).active_keys else "changed keys"
             lost = lost_by(state, one, book.operations) or rotated
             if lost:

@@ -19,7 +19,7 @@ from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, ManagedFile, Request, Snapshot
 from opsgit.domain.vocabulary import IN_REVIEW
-from opsgit.storage import reader, sshsig
+from opsgit.storage import reader, signed, sshsig
 from opsgit.storage.branch import overlaid
 from opsgit.storage.index import Index
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
@@ -174,15 +174,11 @@ def signer(commit: Commit, snapshot: Snapshot) -> Agent:
     :raises Refused: `BAD_SIGNATURE`, `BAD_COMMIT`.
     """
     agent = snapshot.find_agent(commit.name)
-    if not (agent and agent.status == "active" and _signed_by(agent, commit)):
+    if not (agent and agent.status == "active" and signed.key_of(commit, agent.active_keys)):
         refuse("BAD_SIGNATURE", f"no active key of {commit.name} signed this commit", "opsgit agent show NAME")
     if commit.email != agents.address(agent, snapshot.project.repository):
         refuse("BAD_COMMIT", f"{commit.email} is not the address of {agent.name}", "opsgit whoami")
     return agent
-
-
-def _signed_by(agent: Agent, commit: Commit) -> bool:
-    return any(sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT) for key in agent.active_keys)
 
 
 def same_message(commit: Commit, said: Message, change: Change, plain: Snapshot) -> None:

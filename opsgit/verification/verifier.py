@@ -12,7 +12,7 @@ from opsgit.domain.findings import Finding, Verification
 from opsgit.domain.model import Agent, Key
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.times import AHEAD_MAX
-from opsgit.storage import sshsig
+from opsgit.storage import signed
 from opsgit.storage.index import Index
 from opsgit.storage.objects import Objects
 from opsgit.storage.pins import REMOTES, Pin, fingerprint, looked_before
@@ -316,7 +316,7 @@ class Verifier:
             commit = self.chain.judge.commit(commit_id)
         except Refused:
             return False
-        return sshsig.verify(key, commit.signature, commit.signed, sshsig.GIT)
+        return bool(signed.key_of(commit, [key]))
 
 
 def raw_parents(content: bytes) -> list[str]:
