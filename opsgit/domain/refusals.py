@@ -85,7 +85,7 @@ CODES: dict[str, Code] = {
     "EXCLUSIVE_ROLES": Code(5, "whoever orchestrates never works, reviews or deploys, nor the other way round"),
     "LAST_ORCHESTRATOR": Code(5, "the last orchestrator cannot be removed"),
     "IDENTITY_FIXED": Code(5, "name, repository id and rules of a project, and built-in roles, cannot be set"),
-    "FILE_FULL": Code(5, "a file that would be larger than 256 KiB"),
+    "FILE_FULL": Code(5, "a file that would be larger than the operation may make it; 256 KiB at most"),
     "COMMENTS_FULL": Code(5, "a task carries at most 200 comments; an orchestrator may trim them"),
     "NOT_TRUSTED": Code(5, "a command that came with somebody else's commit needs `opsgit deploy trust` once"),
     "WRONG_FILE": Code(5, "a path that no operation may write"),

@@ -18,6 +18,8 @@ from opsgit.domain.refusals import refuse
 if TYPE_CHECKING:
     import subprocess
 
+    from git.exc import GitCommandError
+
 KEPT = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH")
 SCRUBBED = {
     "LC_ALL": "C",
@@ -270,8 +272,15 @@ def clone(url: str, folder: Path) -> None:
     except UnsafeProtocolError:
         refuse("BAD_VALUE", f"{url} would run a command", "give a path, or a URL of ssh, https or git", "url")
     except GitCommandError as error:
-        said = " ".join(str(error.stderr).split())[-300:]
-        refuse("TOOL_FAILED", f"git could not clone {url}: {said}", "look at the URL and at your rights there")
+        refuse(
+            "TOOL_FAILED",
+            f"git could not clone {url}: {_last_words(error)}",
+            "look at the URL and at your rights there",
+        )
+
+
+def _last_words(error: GitCommandError) -> str:
+    return " ".join(str(error.stderr).split())[-300:]
 
 
 def check_out(folder: Path) -> None:
@@ -287,8 +296,8 @@ def check_out(folder: Path) -> None:
         with Repo(folder) as repo:
             repo.git.checkout("-q", "main", "--")
     except GitCommandError as error:
-        said = " ".join(str(error.stderr).split())[-300:]
-        refuse("TOOL_FAILED", f"git could not check out main in {folder}: {said}", f"git -C {folder} status")
+        why = f"git could not check out main in {folder}: {_last_words(error)}"
+        refuse("TOOL_FAILED", why, f"git -C {folder} status")
 
 
 def copy_history(source: Path, commit: str, to: Path) -> None:

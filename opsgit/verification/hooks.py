@@ -12,6 +12,7 @@ from opsgit.domain.refusals import refuse
 from opsgit.storage.repository import Repository
 from opsgit.verification.hand_edit import HandEdit
 
+PYTHON = shlex.quote(sys.executable)
 FINISHED = "reference-transaction"  # the only hook that sees the finished commit, before main moves to it
 NAMES = ("pre-commit", "prepare-commit-msg", "commit-msg", "pre-merge-commit", FINISHED)
 MARK = (
@@ -49,17 +50,35 @@ def install(repository: Repository) -> list[str]:
     """Install the hooks. A hook of another program is kept as `<name>.chained` and is called first.
 
     :returns: the names of the hooks.
+    :raises Refused: as `place`.
     """
-    folder = repository.folder / "hooks"
-    folder.mkdir(exist_ok=True)
     for name in NAMES:
-        hook = folder / name
-        if hook.exists() and MARK not in hook.read_text(errors="replace"):
-            hook.rename(folder / f"{name}.chained")
         shim = FINISHED_SHIM if name == FINISHED else SHIM
-        hook.write_text(shim.format(mark=MARK, name=name, python=shlex.quote(sys.executable)))
-        hook.chmod(0o755)
+        place(repository.folder / "hooks" / name, MARK, shim.format(mark=MARK, name=name, python=PYTHON))
     return list(NAMES)
+
+
+def place(hook: Path, mark: str, shim: str) -> None:
+    """Write a hook. One of another program is kept as `<name>.chained`, which the shim calls first.
+
+    :param mark: the line by which a hook of ours is known.
+    :param shim: the text of the hook.
+    :raises Refused: `WRONG_FILE` when two hooks of other programs are there.
+    """
+    hook.parent.mkdir(exist_ok=True)
+    if hook.exists() and not is_ours(hook, mark):
+        chained = hook.with_name(f"{hook.name}.chained")
+        if chained.exists():
+            hint = f"call {hook.name} from {chained.name}, remove {hook.name}, then install again"
+            refuse("WRONG_FILE", f"{hook} and {chained.name} are both another program's", hint, str(hook))
+        hook.rename(chained)
+    hook.write_text(shim)
+    hook.chmod(0o755)
+
+
+def is_ours(hook: Path, mark: str) -> bool:
+    """Return whether a hook has our mark on a line of its own."""
+    return hook.exists() and mark in hook.read_text(errors="replace").split("\n")
 
 
 def uninstall(repository: Repository) -> list[str]:
@@ -89,8 +108,7 @@ def status(repository: Repository) -> dict[str, str]:
             found[name] = "elsewhere"
             continue
         hook = repository.folder / "hooks" / name
-        ours = hook.exists() and MARK in hook.read_text(errors="replace")
-        found[name] = "installed" if ours else "foreign" if hook.exists() else "missing"
+        found[name] = "installed" if is_ours(hook, MARK) else "foreign" if hook.exists() else "missing"
     return found
 
 
@@ -151,8 +169,9 @@ def _judge_finished(repository: Repository, moves: list[str]) -> None:
         return
     found = verifier.since(new, old)
     if found:
-        refuse(found[0].code, f"the commit that git made does not hold: {found[0].message}",
-               "git commit, without --no-gpg-sign, --date, another signing key or encoding", found[0].path)  # fmt: skip
+        refuse(found[0].code, f"main does not move to {new[:10]}: {found[0].commit[:10]}: {found[0].message}",
+               "git commit, without --no-gpg-sign, --date, another key or encoding; what was pulled: ask its author",
+               found[0].path)  # fmt: skip
 
 
 def _unstage(repository: Repository) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from opsgit.domain.refusals import refuse
 from opsgit.storage import git
 from opsgit.storage.disk import need_empty
 from opsgit.storage.repository import Repository
-from opsgit.verification import push
+from opsgit.verification import hooks, push
 
 # The variables that git sets in pre-receive; without them the pushed objects cannot be read.
 QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
@@ -53,22 +51,14 @@ def install(folder: Path) -> Path:
 
     :param folder: the git folder.
     :returns: the folder.
-    :raises Refused: `NO_REPOSITORY`; `WRONG_FILE` when two hooks of other programs are there.
+    :raises Refused: `NO_REPOSITORY`; as `hooks.place`.
     """
     if not (folder / "objects").is_dir() or not (folder / "HEAD").is_file():
         refuse("NO_REPOSITORY", f"{folder} is no bare repository", "opsgit server init DIR.git")
     if git.Git(folder).setting("core.bare") != "true":
         refuse("NO_REPOSITORY", f"{folder} is not bare: it has a checkout that pushes would not change",
                "opsgit server init DIR.git, then git push there")  # fmt: skip
-    (folder / "hooks").mkdir(exist_ok=True)
-    hook, chained = folder / "hooks" / "pre-receive", folder / "hooks" / "pre-receive.chained"
-    if hook.exists() and MARK not in hook.read_text(errors="replace").split("\n"):
-        if chained.exists():
-            refuse("WRONG_FILE", f"{hook} and {chained.name} are both another program's", "make one of them",
-                   str(hook))  # fmt: skip
-        hook.rename(chained)
-    hook.write_text(HOOK.format(mark=MARK, python=shlex.quote(sys.executable)))
-    hook.chmod(0o755)
+    hooks.place(folder / "hooks/pre-receive", MARK, HOOK.format(mark=MARK, python=hooks.PYTHON))
     git.configure(folder, SETTINGS)
     return folder
 
@@ -142,8 +132,8 @@ def _bounded(seconds: int, receiver: int | None) -> Iterator[None]:
         except ProcessLookupError:
             os._exit(1)
         if time.monotonic() > end:
-            refuse("TOO_SLOW", f"the push was not judged within {seconds} seconds",
-                   "push fewer commits at once; the server's git config opsgit.judgeSeconds")  # fmt: skip
+            hint = "git push origin COMMIT:main, with fewer commits; or there: git config opsgit.judgeSeconds N"
+            refuse("TOO_SLOW", f"the push was not judged within {seconds} seconds", hint)
 
     old = signal.signal(signal.SIGALRM, tick)
     signal.setitimer(signal.ITIMER_REAL, 1, 1)

@@ -328,3 +328,12 @@ def test_what_was_pulled_is_judged_before_main_moves(task: Desk, tmp_path: Path)
     git(task.path, "update-ref", "refs/heads/main", bad.strip())
     done = subprocess.run(pull, capture_output=True, text=True, check=False)
     assert done.returncode != 0 and "BAD_SIGNATURE" in done.stderr
+
+
+def test_no_hook_of_another_program_is_overwritten(task: Desk) -> None:
+    task.ok("hooks", "uninstall")
+    for name in ("pre-commit", "pre-commit.chained"):
+        (task.path / ".git/hooks" / name).write_text(f"#!/bin/sh\n# {name}\n")
+    assert task.refused("hooks", "install") == "WRONG_FILE"
+    for name in ("pre-commit", "pre-commit.chained"):
+        assert f"# {name}\n" in (task.path / ".git/hooks" / name).read_text()
