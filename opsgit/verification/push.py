@@ -144,12 +144,14 @@ class _Push:
         return words[: len(chain) - 1] if chain[0] == before else words
 
     def _whole_branch(self, ref: str, merged: str) -> None:
-        """Refuse a verdict that does not merge the newest commit of its review branch on the server and in the push."""
-        brought = self.moves.get(ref, Move(ref, None, None)).after
-        for tip in filter(None, (self.repository.git.ref(ref), brought)):
-            same = self.chain.fork(tip) == self.chain.fork(merged)
-            if same and tip not in self.verifier.first_parents(merged, tip):
-                refuse("BAD_MERGE", f"a verdict leaves newer commits of {ref} out", "git fetch, then give it again")
+        """Refuse a verdict that does not merge the newest commit of its review branch on the server.
+
+        A push cannot bring a newer one beside the verdict: a review branch is taken while its task is in review only.
+        """
+        tip = self.repository.git.ref(ref)
+        same = tip and self.chain.fork(tip) == self.chain.fork(merged)
+        if tip and same and tip not in self.verifier.first_parents(merged, tip):
+            refuse("BAD_MERGE", f"a verdict leaves newer commits of {ref} out", "git fetch, then give it again")
 
     def _timely(self, commit: Commit) -> None:
         if commit.time > self.now + AHEAD_MAX:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from opsgit.cli.main import main
-from opsgit.domain import names
+from opsgit.domain import names, times
 from opsgit.domain.records import Record
 from opsgit.domain.request import Edit
 from opsgit.storage import sshsig
@@ -745,6 +745,35 @@ def a_branch_judged_by_a_ledger_before_the_fork(forge: Forge) -> object:
     early = git(forge.path, "rev-list", "--first-parent", "--max-count=1", "--skip=12", "main").strip()
     change = lambda t: t["review"]["comments"].append({"by": "eye", "at": forge.at(), "text": "x"})  # noqa: E731
     return forge.branch("review.comment", "eye", "M-1", change, ledger=early, at=forge.time(forge.tip()))
+
+
+def remarked(forge: Forge, by: str, task: str, at: int, **more: Any) -> str:
+    """An honest comment on a review branch but for what `more` says."""
+    mark = {"by": by, "at": times.text(at), "text": "x"}
+    change = lambda t: t["review"].setdefault("comments", []).append(mark)  # noqa: E731
+    return forge.branch("review.comment", by, task, change, at=at, **more)
+
+
+@attack("BAD_MERGE")
+def a_branch_whose_ledgers_go_back(forge: Forge) -> object:
+    """A comment is judged by an older ledger than the comment before it."""
+    remarked(forge, "eye", "M-1", forge.time(forge.tip()))
+    return remarked(
+        forge, "eye2", "M-1", forge.time(forge.tip()), ledger=git(forge.path, "rev-parse", "main~1").strip()
+    )
+
+
+@attack("BAD_MERGE")
+def a_branch_that_begins_after_its_submission(forge: Forge) -> object:
+    """The task's file there is as the submission wrote it."""
+    return remarked(forge, "eye", "T-1", forge.time(forge.tip()), parent=forge.tip())
+
+
+@attack("BAD_COMMIT")
+def a_verdict_older_than_the_words_that_it_merges(forge: Forge) -> object:
+    remarked(forge, "eye", "T-1", forge.time(forge.tip()) + 100)
+    at = forge.time(forge.tip())
+    return forge.merge("review.approve", "qa", "T-1", approved(forge, "qa"), "done", at=at)
 
 
 @attack("BAD_MERGE")

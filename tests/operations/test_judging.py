@@ -101,3 +101,13 @@ def test_a_verdict_brings_no_words_that_the_server_would_not_take(
     git(in_review.path, "fetch", "-q", str(late.path), "review/T-1:review/T-1")
     in_review.ok("review", "approve", "T-1", "--as", "qa")
     assert judged(in_review, tmp_path / "hub.git") == ["WORDS_VOID"]
+
+
+def test_a_verdict_that_leaves_out_what_the_server_knows_is_refused(in_review: Desk, tmp_path: Path) -> None:
+    late = Desk(tmp_path / "late", in_review.capsys)
+    shutil.copytree(in_review.path, late.path, symlinks=True)
+    in_review.ok("review", "comment", "T-1", "--text", "wait: it fails", "--as", "eye")
+    assert main(["server", "init", str(tmp_path / "hub.git")]) == 0
+    git(tmp_path / "hub.git", "fetch", "-q", str(in_review.path), "main:main", "review/T-1:review/T-1")
+    late.ok("review", "approve", "T-1", "--as", "qa")
+    assert judged(late, tmp_path / "hub.git") == ["BAD_MERGE"]

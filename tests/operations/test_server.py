@@ -84,18 +84,6 @@ def test_what_no_server_takes(in_review: Desk, hub: Path) -> None:
         assert git(hub, "for-each-ref") == before
 
 
-@pytest.mark.slow
-def test_a_verdict_that_leaves_out_what_the_server_knows_is_refused(in_review: Desk, hub: Path, tmp_path: Path) -> None:
-    push(in_review.path, str(hub), "main", "review/T-1")
-    shutil.copytree(in_review.path, tmp_path / "late", symlinks=True)
-    in_review.ok("review", "comment", "T-1", "--text", "wait: it fails", "--as", "eye")
-    assert push(in_review.path, str(hub), "review/T-1").returncode == 0
-    late = Desk(tmp_path / "late", in_review.capsys)
-    late.ok("review", "approve", "T-1", "--as", "qa")
-    refused = push(late.path, str(hub))
-    assert refused.returncode != 0 and "BAD_MERGE" in refused.stderr
-
-
 def test_too_much_and_too_large_are_refused(desk: Desk, hub: Path) -> None:
     (desk.path / "gates").mkdir()
     (desk.path / "gates/big").write_bytes(os.urandom(400_000))
