@@ -70,7 +70,7 @@ HAND = (
     ("verification/push.py", "            self._signed_by_pusher(commit)\n", ""),
     ("verification/server.py", "if len(ids) > OBJECTS_MAX:", "if False:"),
     ("verification/server.py", "if int(size) > most:", "if int(size) > most and kind != 'tree':"),
-    ("verification/server.py", "if _refs(repository) != seen:", "if False:"),
+    ("verification/server.py", "if _refs(repository) == seen:", "if True:"),
     ("storage/checkout.py", "self._write_mark(tip, index)", "pass"),
 )
 # Tests by how soon they tell: the first that fails ends a mutant's life.

@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("verify", "Judge the whole history: signatures, rights, gates."),
     "hooks": ("hooks", "Git hooks for people who edit YAML by hand."),
     "server": ("server", "A bare repository that judges every push."),
+    "status": ("status", "How this clone stands to its remote."),
+    "sync": ("sync", "Publish what was made offline; fetch the rest."),
     "history": ("history", "Who did what, from the ledger."),
     "whoami": ("whoami", "Who acts here, and whose keys are here."),
     "doctor": ("doctor", "Look at keys, hooks, configuration, pins, clock."),

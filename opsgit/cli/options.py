@@ -51,9 +51,17 @@ def common(function: Command) -> Command:
         where = directory or click.get_current_context().find_root().obj
         session = open_session(where, as_agent, words.pop("approved_by", None))
         session.note = tidy(words.pop("note", None) or "")
-        session.dry_run = words.pop("dry_run", False)
+        writes = "dry_run" in words
+        session.dry_run, session.online = words.pop("dry_run", False), words.pop("online", None)
+        session.op_id = _checked(words.pop("op_id", None))
+        if not as_json:
+            session.say, session.progress = output.say, output.progress()
         try:
-            return function(session, as_json, **words)
+            _up_to_date(session, writes)
+            result = function(session, as_json, **words)
+            if not writes:
+                _say_apart(session)
+            return result
         finally:
             session.repository.close()
             if not as_json:
@@ -64,11 +72,45 @@ def common(function: Command) -> Command:
 
 
 def writing(function: Command) -> Command:
-    """Add `--note` (also `--notes` and `--reason`) and `--dry-run` to a command that writes."""
+    """Add `--note` (also `--notes` and `--reason`), `--dry-run`, `--offline` and `--op-id` to a command that writes."""
+    function = click.option("--op-id", metavar="ID", help="The same command with the same id is done once.")(function)
+    function = click.option(
+        "--online/--offline", "online", default=None,
+        help="Publish it at once (the default), or keep it here until opsgit sync.",
+    )(function)  # fmt: skip
     function = click.option(
         "--note", "--notes", "--reason", "note", metavar="TEXT", help="Words for the commit's message."
     )(function)
     return click.option("--dry-run", is_flag=True, help="Decide and say what would happen; write nothing.")(function)
+
+
+def _up_to_date(session: Session, writes: bool) -> None:
+    """Bring the clone up to its remote before a command that writes."""
+    from opsgit.operations import refresh
+
+    refresh.catch_up(session)
+    if writes:
+        from opsgit.operations import update
+
+        update.update(session)
+
+
+def _say_apart(session: Session) -> None:
+    """Say after a command that only reads how far the clone and its remote are apart, as last fetched."""
+    if session.url:
+        from opsgit.operations import status
+
+        apart = status.apart(session)
+        if apart:
+            session.notices.append(apart)
+
+
+def _checked(op_id: str | None) -> str:
+    if op_id is None:
+        return ""
+    from opsgit.operations import repeat
+
+    return repeat.check(op_id)
 
 
 def listed(given: Sequence[str]) -> tuple[str, ...] | None:

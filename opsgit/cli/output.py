@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from opsgit.domain.refusals import Refusal
 from opsgit.views import terminal
+
+BAR_LEAST = 100  # objects: what is less is over before a bar could be read
 
 
 def data(kind: str, **payload: Any) -> None:
@@ -36,6 +38,26 @@ def line(text: str) -> None:
 def say(text: str) -> None:
     """Print a message on stderr."""
     click.echo(f"opsgit: {terminal.marked(text)}", err=True)
+
+
+def progress() -> Callable[[str, int, int], None] | None:
+    """Return a function that shows the progress of git as a bar on stderr; None if that is no terminal."""
+    if not sys.stderr.isatty():
+        return None
+    bars: dict[str, Any] = {}
+
+    def show(what: str, done: int, length: int) -> None:
+        if length < BAR_LEAST:
+            return
+        if what not in bars:
+            bars[what] = click.progressbar(length=length, label=f"opsgit: {what}", file=sys.stderr)
+        bar = bars[what]
+        bar.update(max(0, done - bar.pos))
+        if done >= length:
+            bar.render_finish()
+            del bars[what]
+
+    return show
 
 
 def refusal(refusals: Sequence[Refusal], as_json: bool) -> int:

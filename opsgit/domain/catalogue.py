@@ -152,6 +152,7 @@ CATALOGUE = (
         targets=(ASSIGNED,),
         actor="first stage",
         advice=Advice("claim", advice.first_stage_claims),
+        online=True,
     ),
     Operation(
         "task.release",
@@ -227,6 +228,7 @@ CATALOGUE = (
         actor="nobody",
         room="ends",
         advice=Advice("review", advice.last_stage_reviews),
+        online=True,
     ),
     Operation(
         "review.reject",
@@ -241,6 +243,7 @@ CATALOGUE = (
         arguments={"round": COUNT},
         actor="nobody",
         room="ends",
+        online=True,
     ),
     Operation(
         "task.deploy-start",
@@ -262,6 +265,7 @@ CATALOGUE = (
         word="deploying",
         room="ends",
         advice=Advice("deploy", advice.last_stage_deploys),
+        online=True,
     ),
     Operation(
         "task.deploy-finish",
@@ -288,6 +292,7 @@ CATALOGUE = (
             advice.starter_finishes,
             "opsgit task show {id}, or an orchestrator: opsgit deploy abandon {id}",
         ),
+        online=True,
     ),
     Operation(
         "task.rollback",
@@ -307,6 +312,7 @@ CATALOGUE = (
         arguments={"evidence": TEXT.needed(), "reverts": TEXT, "alert": TEXT},
         actor="last stage",
         room="ends",
+        online=True,
     ),
     Operation(
         "task.cancel",
@@ -376,6 +382,7 @@ CATALOGUE = (
         word="deploy abandoned",
         room="ends",
         advice=Advice("give up the deployment of an agent that is gone", advice.orchestrators_abandon),
+        online=True,
     ),
     Operation(
         "task.edit",
@@ -454,6 +461,7 @@ CATALOGUE = (
         word="sign-off",
         room="ends",
         advice=Advice("review and sign off", advice.open_stage_signs_off),
+        online=True,
     ),
     # --- agents and their keys ------------------------------------------------------------------------------------
     Operation(
@@ -558,6 +566,7 @@ CATALOGUE = (
         arguments={"amount": COUNT.needed()},
         actor="user",
         word="used",
+        online=True,
     ),
     Operation(
         "metric.set",

@@ -113,6 +113,7 @@ class Operation(NamedTuple):
     - `word`: the word in the message's subject when the status does not change. `command`: the command for a person.
     - `by_hand`: a function from the record before and the record after that returns whether a hand edit is this
       operation; None when no edit of a record is. (A hand edit of managed files is always `file.set`.)
+    - `online`: whether it is refused while the remote is not asked: one winner, one unit, one deployment, one verdict.
     - `room`: how far it may fill the file of a task or an agent (a key of `canonical.ROOM`).
     - `advice`: the text for this operation as the next step of a task; None when it is never suggested.
     """
@@ -133,6 +134,7 @@ class Operation(NamedTuple):
     actor: str = "orchestrator"
     word: str = ""
     by_hand: Callable[[Record | None, Record], bool] | None = None
+    online: bool = False
     room: str = "steps"
     advice: Advice | None = None
 

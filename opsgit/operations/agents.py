@@ -143,6 +143,23 @@ def _commit(session: Session, name: str) -> str:
     return found.id
 
 
+def key_state(session: Session, name: str) -> str:
+    """Return the state of an agent's key on this machine.
+
+    :returns: `active`; `missing`: it is not here; `rotated`: the agent has another key now; `removed`: the agent was
+        removed; `unknown`: there is no such agent.
+    """
+    agent, keys = session.look().find_agent(name), session.repository.keys
+    if agent is None:
+        return "unknown"
+    if agent.status != "active":
+        return "removed"
+    if not keys.path(name).exists():
+        return "missing" if not keys.holds(name) else "active"
+    held = [keys.make(one) for one in (name, f"{name}.next") if keys.path(one).exists()]
+    return "active" if set(held) & set(agent.active_keys) else "rotated"
+
+
 def _with(request: Request, more: dict[str, Any]) -> Request:
     return replace(request, fields={**request.fields, **more})
 

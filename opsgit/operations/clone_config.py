@@ -8,6 +8,10 @@ from opsgit.storage import git
 from opsgit.storage.repository import Repository
 from opsgit.verification import hooks
 
+# Main is never merged or rebased here. A clone of this repository may publish here: git brings the checkout along, and
+# the reference-transaction hook judges what comes.
+PULLED = {"pull.ff": "only", "pull.rebase": "false", "merge.ff": "only", "receive.denyCurrentBranch": "updateInstead"}
+
 
 def configure_clone(repository: Repository, agent: str) -> None:
     """Configure a clone so that plain git signs as an agent; then `trust_signers`.
@@ -33,7 +37,7 @@ def trust_signers(repository: Repository) -> None:
     """Configure a clone so that plain git checks signatures by the agents' keys, and install the hooks."""
     objects = repository.objects()
     signers = str(repository.own / "allowed_signers")
-    git.configure(repository.folder, {"gpg.format": "ssh", "gpg.ssh.allowedSignersFile": signers})
+    git.configure(repository.folder, {"gpg.format": "ssh", "gpg.ssh.allowedSignersFile": signers, **PULLED})
     write_allowed_signers(repository, Snapshot(repository.reader(objects, repository.tip())))
     hooks.install(repository)
 

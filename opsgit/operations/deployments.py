@@ -16,12 +16,13 @@ from opsgit.domain.gates import ATTESTED, success
 from opsgit.domain.model import Run, Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request, Snapshot
-from opsgit.operations import deliverables
+from opsgit.operations import deliverables, outcomes
 from opsgit.operations.deliverables import Copy
 from opsgit.operations.publication import act, write
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
 from opsgit.storage import deliverable, runner
+from opsgit.storage.ledger import new_id
 from opsgit.storage.objects import EXECUTABLE, Objects
 from opsgit.storage.repository import Repository
 
@@ -38,9 +39,12 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
     :raises Refused: `DEPLOY_FAILED` after the command failed; `NOT_TRUSTED` if nobody has consented to the command
         here; as `deliverables.digest_now`; if the rule book refuses the operation.
     """
+    ran = outcomes.of(session.repository, "task.deploy-finish", task_id)
+    if ran:
+        return _told(_record(session, ran), ran.request)
     snapshot = session.look()
     task = snapshot.task(task_id)
-    if task.status != vocabulary.DONE or task.submission is None:
+    if task.status != vocabulary.DONE or task.submission is None or session.repeated():
         return act(session, "task.deploy-start", task_id)  # the rule book refuses it and says why
     command = snapshot.project.deploy
     if session.dry_run or not command.command:
@@ -52,11 +56,39 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
         started = write(session, asked)
         ended = _run(session, command, gates, task_id, "deploy", copy)
     digest = "" if ended.evidence == CHANGED else copy.digest
-    written = started + write(session, _finish(asked, started, ended.evidence, digest))
+    finish = _finish(asked, started, ended.evidence, digest)
+    written = started + _record(session, outcomes.keep(session.repository, finish))
+    return _told(written, finish, ended.output.strip()[-300:])
+
+
+def _told(written: list[Written], finish: Request, last_words: str = "") -> list[Written]:
+    """Return what was written, if the deployment succeeded.
+
+    :raises Refused: `DEPLOY_FAILED`.
+    """
+    task_id = finish.target
     if written[-1].change.after != vocabulary.DEPLOYED:
-        refuse("DEPLOY_FAILED", f"the deploy command of {task_id} ended with: {ended.evidence}"
-               + (f"; its last words: {ended.output.strip()[-300:]}" if ended.output.strip() else ""),
+        refuse("DEPLOY_FAILED", f"the deploy command of {task_id} ended with: {finish.get('evidence')}"
+               + (f"; its last words: {last_words}" if last_words else ""),
                f"mend it, then opsgit task move {task_id} --to deployed")  # fmt: skip
+    return written
+
+
+def _record(session: Session, ran: outcomes.Outcome) -> list[Written]:
+    """Publish the result of a command that ran. It is kept until that has happened, so that nothing is run twice.
+
+    :raises Refused: as `write`; the result stays kept if the refusal is one of the remote or of this machine.
+    """
+    try:
+        written = write(session, ran.request)
+    except Refused as refused:
+        if refused.refusal.exit not in (7, 9):
+            ran.drop()
+            raise
+        first = refused.refusal
+        said = f"{ran.request.target}: the command ended with {ran.request.get('evidence')}, and that is kept here, "
+        refuse(first.code, f"{said}but not published: {first.message}", "opsgit sync publishes it, and runs nothing")
+    ran.drop()
     return written
 
 
@@ -69,7 +101,7 @@ def _attested(session: Session, task_id: str, ref: str | None, digest: str, comm
 
 def _finish(asked: Request, started: list[Written], evidence: str, digest: str) -> Request:
     fields = {"evidence": evidence, "digest": digest, "started": started[0].change.at}
-    return Request("task.deploy-finish", asked.actor, asked.target, fields)
+    return Request("task.deploy-finish", asked.actor, asked.target, fields, "", new_id())
 
 
 def rollback(session: Session, task_id: str, alert: str | None = None) -> list[Written]:
@@ -79,15 +111,19 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
     :raises Refused: `ROLLBACK_FAILED` if the command fails; `NOT_TRUSTED` if nobody has consented to it here; if the
         rule book refuses the operation.
     """
+    ran = outcomes.of(session.repository, "task.rollback", task_id)
+    if ran:
+        return _record(session, ran)
     transaction = session.transaction()
     snapshot = transaction.snapshot()
     task = snapshot.task(task_id)
     reverts = snapshot.reader.deploy_commit(task_id) if task.status == vocabulary.DEPLOYED else None
     expected = success(snapshot.project.rollback.command)
+    again = session.repeated() is not None
     asked = session.request("task.rollback", task_id, alert=alert, reverts=reverts, evidence=expected)
-    transaction.decide(asked)
-    if session.dry_run:
+    if session.dry_run or session.offline or again:
         return write(session, asked)
+    transaction.decide(asked)
     gates = check_trust(session.repository, snapshot.project.rollback)
     with session.repository.lock(f"rollback-{task_id}"):  # two rollbacks at once must not both run the command
         session.transaction().decide(asked)
@@ -99,7 +135,9 @@ def _roll(session: Session, asked: Request, command: Run, gates: str | None, exp
         ended = _run(session, command, gates, asked.target, "rollback", copy) if command.command else None
     if ended and ended.output.strip() and ended.evidence != expected:
         session.notices.append(f"the rollback command's last words: {ended.output.strip()[-300:]}")
-    return write(session, replace(asked, fields={**asked.fields, "evidence": ended.evidence if ended else ATTESTED}))
+    evidence = ended.evidence if ended else ATTESTED
+    finish = replace(asked, fields={**asked.fields, "evidence": evidence}, id=asked.id or new_id())
+    return _record(session, outcomes.keep(session.repository, finish))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import init
 from opsgit.operations.import_record import Fields, cut, plain
-from opsgit.operations.publication import batch
+from opsgit.operations.publication import publish
 from opsgit.operations.session import Session, orchestrator
 from opsgit.operations.transactions import Transaction
 from opsgit.storage import sshsig
@@ -87,12 +87,15 @@ def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None
     if odd:
         refuse("NOT_FOUND", f"{file} has no quota {odd[0]}", "--quota-period NAME=daily, with a name in the file")
     actor = session.look().agent(session.actor(session.look(), orchestrator)).name
-    with batch(session) as transaction:  # nothing is written before the end, so a dry run decides everything too
+
+    def import_all(transaction: Transaction) -> list[Outcome]:
         trip = Import(session, transaction, actor, periods or {})
         _project(trip, found)
         for part, act in PARTS.items():
             _part(trip, part, found.get(part), act)
-    return trip.outcomes
+        return trip.outcomes
+
+    return publish(session, import_all)  # nothing is written before the end, so a dry run decides everything too
 
 
 def _read(file: Path) -> Found:

@@ -15,11 +15,11 @@ from opsgit.domain.model import Alert, Project, Quota, Task
 from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Request
-from opsgit.operations import observations
-from opsgit.operations.publication import batch
+from opsgit.operations import numbers, observations
+from opsgit.operations.publication import publish
 from opsgit.operations.queries import ORDER, synced
 from opsgit.operations.session import Session, observer
-from opsgit.operations.transactions import Written
+from opsgit.operations.transactions import Transaction, Written
 
 STALE = {"assigned": "24h", "in-progress": "48h", "review": "24h", "rejected": "24h"}
 IDLE = "3d"
@@ -240,7 +240,7 @@ def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[st
     forms = ((names.AUTOMATIC["alert"].match(alert.id), alert) for alert in open_ones)
     raised = {form[1].casefold(): alert for form, alert in forms if form}
     requests = [
-        Request("alert.raise", actor, observations.next_alert(snapshot, mark),
+        Request("alert.raise", actor, numbers.next_alert(snapshot, mark),
                 {"message": t.message, "severity": t.severity, **({"task": t.task} if t.task else {})})
         for mark, t in found.items() if mark not in raised
     ]  # fmt: skip
@@ -251,7 +251,8 @@ def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[st
         if mark not in found and mark.startswith(mine)
     ]
     run = Request("metric.set", actor, names.LAST_CHECK, {"value": len(troubles)}, session.note)
-    with batch(session) as transaction:
+
+    def record(transaction: Transaction) -> list[Written]:
         for request in requests:
             transaction.perform(request)
         try:
@@ -260,6 +261,8 @@ def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[st
             if refused.refusal.code != "NOTHING_CHANGES":
                 raise
         return transaction.written
+
+    return publish(session, record)
 
 
 def _mark(key: str) -> str:

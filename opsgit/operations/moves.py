@@ -22,7 +22,9 @@ def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]
     """
     snapshot = session.look(task_id)
     task = snapshot.task(task_id)
-    op = _operation(rules.in_force(snapshot.project), task.status, to)
+    before = session.repeated()
+    repeats = before and before.request.target == task_id and before.after == to
+    op = before.request.op if before and repeats else _operation(rules.in_force(snapshot.project), task.status, to)
     if op == "task.submit":
         return tasks.submit(session, task_id, given.get("output"), given.get("repository"))
     if op in ("review.approve", "review.reject"):

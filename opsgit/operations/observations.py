@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsgit.domain import names
 from opsgit.domain.records import Record
-from opsgit.domain.request import Snapshot
+from opsgit.operations import numbers
 from opsgit.operations.publication import act
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
@@ -28,15 +27,14 @@ def raise_alert(session: Session, alert_id: str | None, message: str, **fields: 
     :param fields: severity, task.
     :raises Refused: if the rule book refuses the operation.
     """
-    chosen = alert_id if alert_id is not None else next_alert(session.look(), "A")
-    return act(session, "alert.raise", chosen, message=message, **fields)
-
-
-def next_alert(snapshot: Snapshot, prefix: str) -> str:
-    """Return the next free id `<prefix>-<number>` of an alert."""
-    taken = (names.AUTOMATIC["alert"].match(name.removesuffix(".yaml")) for name in snapshot.reader.names("alerts"))
-    numbers = [int(found[2]) for found in taken if found and found[1].casefold() == prefix.casefold()]
-    return f"{prefix}-{max(numbers, default=0) + 1}"
+    before = session.repeated()
+    if before and before.request.op == "alert.raise":
+        alert_id = alert_id or before.request.target
+    if alert_id is not None:
+        return act(session, "alert.raise", alert_id, message=message, **fields)
+    return numbers.numbered(
+        lambda: act(session, "alert.raise", numbers.next_alert(session.look(), "A"), message=message, **fields)
+    )
 
 
 def resolve_alert(session: Session, alert_id: str) -> list[Written]:

@@ -13,7 +13,7 @@ from opsgit.domain.records import Record
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import deployments
-from opsgit.operations.publication import batch
+from opsgit.operations.publication import publish
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session, orchestrator
 from opsgit.operations.transactions import Transaction, Written
@@ -37,8 +37,8 @@ def set_key(session: Session, key: str, value: str | None) -> list[Written]:
     if value is not None and meant is None:
         refuse("BAD_VALUE", f"{value!r} is no value", f"opsgit project set {key} --unset takes the key out", key)
     actor = session.actor(session.look(), orchestrator)
-    with batch(session) as transaction:  # the lock keeps two edits of the file from overwriting each other
-        written = _perform(transaction, "project.set", actor, key, meant, session.note)
+    # the lock keeps two edits of the file from overwriting each other
+    written = publish(session, lambda tx: _perform(tx, "project.set", actor, key, meant, session.note))
     if not session.dry_run and key in COMMANDS:
         deployments.trust(session.repository, COMMANDS[key](session.look().project))
     return [written]
@@ -50,9 +50,12 @@ def upgrade_rules(session: Session) -> list[Written]:
     :raises Refused: `UNKNOWN_RULES` if this program has no next version; if the rule book refuses the operation.
     """
     actor = session.actor(session.look(), orchestrator)
-    with batch(session) as transaction:
+
+    def upgrade(transaction: Transaction) -> list[Written]:
         following = transaction.snapshot().project.rules + 1
         return [_perform(transaction, "project.upgrade-rules", actor, "rules", following, session.note)]
+
+    return publish(session, upgrade)
 
 
 def reset_clock(session: Session) -> list[Written]:
@@ -62,12 +65,15 @@ def reset_clock(session: Session) -> list[Written]:
         operation.
     """
     actor = session.actor(session.look(), orchestrator)
-    with batch(session) as transaction:
+
+    def reset(transaction: Transaction) -> list[Written]:
         now = transaction.now(op=RESET_CLOCK)
         if max(transaction.time(), *_review_times(session, transaction)) <= now:
             refuse("NOTHING_CHANGES", "the last commit is not ahead of this machine's clock", "date -u")
         transaction.clock = lambda: now
         return [_perform(transaction, RESET_CLOCK, actor, "clock", times.text(now), session.note)]
+
+    return publish(session, reset)
 
 
 def _review_times(session: Session, transaction: Transaction) -> list[int]:

@@ -1,19 +1,26 @@
-"""The only way to write: decide requests under the lock, publish them together, then refresh what depends on them."""
+"""The only way to write: decide requests under the lock, publish them together, then refresh what depends on them.
+
+In a clone with a remote, what was decided is pushed before main here moves: nothing is acknowledged that is not there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import itertools
+import random
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from opsgit.domain import names
-from opsgit.domain.refusals import Refused
+from opsgit.domain import names, rules
+from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request
-from opsgit.operations import trust
+from opsgit.operations import push, refresh, repeat, trust, update
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction, Written
-from opsgit.storage import checkout
-from opsgit.storage.checkout import Checkout
+
+RACING = 30.0  # seconds for which an operation is decided again after others were faster
+PAUSE_MAX = 1.0  # seconds between two tries at most
+Result = TypeVar("Result")
 
 
 def act(session: Session, op: str, target: str, **fields: Any) -> list[Written]:
@@ -30,64 +37,102 @@ def act(session: Session, op: str, target: str, **fields: Any) -> list[Written]:
 def write(session: Session, *requests: Request) -> list[Written]:
     """Decide requests in order under the lock, and publish all of them or none.
 
-    :raises Refused: if the rule book refuses one of them; as `batch`.
+    :raises Refused: if the rule book refuses one of them; as `publish`.
     """
-    with batch(session) as transaction:
-        return [_perform(transaction, request) for request in requests]
+    return publish(session, lambda transaction: [_perform(session, transaction, one) for one in requests])
 
 
-def _perform(transaction: Transaction, request: Request) -> Written:
+def _perform(session: Session, transaction: Transaction, request: Request) -> Written:
+    done = repeat.performed(transaction, request)
+    if done:
+        return done
+    if session.offline:
+        refuse_offline(transaction, request)
     if request.op.startswith(("task.", "review.")):
         trust.judge_review(transaction, request.target)
     return transaction.perform(request)
 
 
-@contextmanager
-def batch(session: Session) -> Iterator[Transaction]:
-    """Yield a transaction under the lock. At the end it is published, except in a dry run or after an exception.
+def refuse_offline(transaction: Transaction, request: Request) -> None:
+    """Refuse an operation whose promise needs the remote.
 
-    :raises Refused: `BUSY` if the lock is held; the code of the first finding if the ledger has new commits that break
-        a rule; as `Transaction.publish`.
+    :raises Refused: `OFFLINE`.
     """
+    if rules.in_force(transaction.snapshot().project).operation(request.op).online:
+        refuse("OFFLINE", f"{request.op} holds only once it is published, and the remote is not to be asked",
+               "opsgit sync, then the same with --online")  # fmt: skip
+
+
+def publish(session: Session, work: Callable[[Transaction], Result]) -> Result:
+    """Let a function decide operations in a transaction, and publish them together; in a dry run nothing is published.
+
+    With a remote, whoever loses a race decides again on what the others have published: `work` is called once more.
+
+    :returns: what `work` returned the last time.
+    :raises Refused: `BUSY` if the lock is held; the code of the first finding if the ledger has new commits that break
+        a rule; `UNFINISHED`; `UNSYNCED`; `REF_MOVED` if others were faster for 30 seconds; as `update.update`,
+        `push.push` and `Transaction.publish`.
+    """
+    end = time.monotonic() + RACING
+    for number in itertools.count(1):
+        try:
+            return _attempt(session, work)
+        except push.Lost as lost:
+            session.updated = False
+            if time.monotonic() > end:
+                refuse("REF_MOVED", f"others were faster for {RACING:.0f} seconds: {lost}", "try again")
+        if number > 1:
+            session.say(f"others were faster {number} times; deciding again")
+        time.sleep(random.uniform(0, min(PAUSE_MAX, 0.05 * 2**number)))  # noqa: S311 - it spreads load, no secret
+    raise AssertionError("count ends never")
+
+
+def _attempt(session: Session, work: Callable[[Transaction], Result]) -> Result:
+    update.update(session)
     repository = session.repository
     with repository.lock():
+        update.refuse_unfinished(repository)
+        if session.remote and update.diverged(repository):
+            refuse("UNSYNCED", "operations that were made here are not published, and the remote has others since",
+                   "opsgit sync")  # fmt: skip
         transaction = session.transaction()
         trust.judge_ledger(repository, transaction.base)
-        shown = checkout.of(repository, transaction.objects)
-        if shown and not session.dry_run:
-            _mend(session, shown, transaction.base)
-        yield transaction
         if not session.dry_run:
-            transaction.publish()
-            _refresh(session, transaction)
+            update.show(session, transaction.base)
+        result = work(transaction)
+        if not session.dry_run and transaction.written:
+            finish(session, transaction)
     if transaction.unfinished:
         session.notices.append(transaction.unfinished)
+    return result
 
 
-def _mend(session: Session, shown: Checkout, tip: str) -> None:
-    """Bring the checkout up to date. It is only a view of the ledger, so a failure is a notice and stops nothing."""
+def finish(session: Session, transaction: Transaction) -> None:
+    """Publish a transaction at the remote, if there is one, then here.
+
+    :raises Refused: as `push.push` and `Transaction.publish`.
+    :raises push.Lost: if somebody else has published meanwhile.
+    """
+    transaction.store()
+    if session.remote:
+        push.push(session, transaction)
     try:
-        shown.repair(tip)
+        transaction.publish()
     except (OSError, Refused) as error:
-        session.notices.append(f"the checkout could not be brought up to date: {error}")
+        if not session.remote:
+            raise
+        transaction.unfinished = f"published, but this clone is behind ({error}); the next command brings it up"
+        return
+    _refresh(session, transaction)
 
 
 def _refresh(session: Session, transaction: Transaction) -> None:
-    """Bring the list of judged commits, allowed_signers and a small project's state.json up to date.
-
-    The operation is published already, so a failure is only a notice.
-    """
-    from opsgit.operations import compile
-
-    repository = session.repository
+    """Record what was judged, and bring up to date what follows the ledger. The operation is published already."""
+    heads, tip = names.review_ref(""), transaction.tip
+    written = ((ref.removeprefix(heads), new) for ref, (_, new) in transaction.branches.items())
+    marks = [trust.review_mark(task_id, new, tip) for task_id, new in written if new]
     try:
-        heads, tip = names.review_ref(""), transaction.tip
-        written = ((ref.removeprefix(heads), new) for ref, (_, new) in transaction.branches.items())
-        trust.mark(repository, tip, *(trust.review_mark(task_id, new, tip) for task_id, new in written if new))
-        if any(path.startswith("agents/") for path in transaction.files):
-            from opsgit.operations import clone_config
-
-            clone_config.write_allowed_signers(repository, session.look())
-        compile.refresh_small(session)
-    except (OSError, Refused) as error:
-        session.notices.append(f"not refreshed: {error}; opsgit compile and opsgit doctor --fix write it anew")
+        trust.mark(session.repository, tip, *marks)
+    except OSError as error:
+        session.notices.append(f"not recorded as judged: {error}")
+    refresh.after(session, tip)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names
@@ -13,8 +14,9 @@ from opsgit.storage.repository import Repository
 
 if TYPE_CHECKING:  # modules that only writes need are imported late, so that lists start faster
     from opsgit.domain.model import Agent
-    from opsgit.domain.request import Request, Snapshot
+    from opsgit.domain.request import Change, Request, Snapshot
     from opsgit.operations.transactions import Transaction
+    from opsgit.storage.remote import Progress, Remote
 
 Natural = Callable[["Snapshot", str], Sequence[str]]
 
@@ -24,7 +26,9 @@ class Session:
     """One caller's use of one repository.
 
     `named` has the names that were given for the actor, each with its source, such as `--as`. `clock` returns seconds
-    after the epoch. `notices` collects messages for the caller beside the data.
+    after the epoch. `notices` collects messages for the caller beside the data; `say` tells what cannot wait until the
+    end. `online` says whether the remote is asked; None: as `opsgit.sync` in the clone's configuration says. `updated`
+    is whether this session has already fetched. `op_id` is the id that the caller chose for its first request.
     """
 
     repository: Repository
@@ -33,6 +37,41 @@ class Session:
     dry_run: bool = False
     clock: Callable[[], float] = time.time
     notices: list[str] = field(default_factory=list)
+    online: bool | None = None
+    say: Callable[[str], None] = lambda _: None
+    progress: Progress | None = None
+    op_id: str = ""
+    updated: bool = False
+
+    @cached_property
+    def url(self) -> str | None:
+        """The URL of the clone's remote `origin`, or None."""
+        config = self.repository.folder / "config"
+        if not config.is_file() or b'[remote "origin"]' not in config.read_bytes():
+            return None  # this saves a git process
+        return self.repository.git.setting("remote.origin.url")
+
+    @property
+    def remote(self) -> Remote | None:
+        """The remote through which writes go, or None: there is none, or it is not to be asked."""
+        if self.url is None or self._manual:
+            return None
+        from opsgit.storage.remote import Remote
+
+        return Remote(self.repository.folder, self.url, self.progress)
+
+    @property
+    def offline(self) -> bool:
+        """Whether there is a remote that is not to be asked."""
+        return self.url is not None and self._manual
+
+    @property
+    def _manual(self) -> bool:
+        return self._set_to_manual if self.online is None else not self.online
+
+    @cached_property
+    def _set_to_manual(self) -> bool:
+        return self.repository.git.setting("opsgit.sync") == "manual"
 
     def look(self, task_id: str | None = None) -> Snapshot:
         """Return the present state, read without the lock.
@@ -64,7 +103,16 @@ class Session:
         task_id = names.check_id(target) if op.startswith(("task.", "review.")) else None
         actor = self.actor_of(op, target, self.look(task_id), natural)
         given = {name: value for name, value in fields.items() if value is not None}
-        return Request(op, actor, target, given, self.note)
+        op_id, self.op_id = self.op_id, ""  # a command's later requests have ids of their own
+        return Request(op, actor, target, given, self.note, op_id)
+
+    def repeated(self) -> Change | None:
+        """Return what was done before under the operation id that the caller chose, or None."""
+        if not self.op_id:
+            return None
+        from opsgit.operations import repeat
+
+        return repeat.known(self.repository, self.op_id, tuple(name for _, name in self.named))
 
     def actor_of(self, op: str, target: str, snapshot: Snapshot, natural: Natural | None = None) -> str:
         """Return the actor of an operation: the named one, else the natural actor that the catalogue gives for it.

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsgit.domain import names, vocabulary
+from opsgit.domain import vocabulary
 from opsgit.domain.model import Task
 from opsgit.domain.policy import split_pipeline
-from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request
-from opsgit.operations import deliverables
+from opsgit.operations import deliverables, numbers
 from opsgit.operations.publication import act, write
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
-
-TRIES = 50
 
 
 def add(session: Session, task_id: str | None, title: str, **fields: Any) -> list[Written]:
@@ -26,23 +23,12 @@ def add(session: Session, task_id: str | None, title: str, **fields: Any) -> lis
     """
     if fields.get("pipeline"):
         fields["pipeline"] = split_pipeline(fields["pipeline"])
+    before = session.repeated()
+    if before and before.request.op == "task.add":
+        task_id = task_id or before.request.target
     if task_id is not None:
         return act(session, "task.add", task_id, title=title, **fields)
-    for _ in range(TRIES):
-        try:
-            return act(session, "task.add", _next_id(session), title=title, **fields)
-        except Refused as refused:  # another process took the number
-            if refused.refusal.code != "ID_TAKEN":
-                raise
-    refuse("REF_MOVED", f"other tasks took {TRIES} numbers meanwhile", "try again, or give an id: --id ID")
-
-
-def _next_id(session: Session) -> str:
-    """Return the next free id `T-<number>`."""
-    reader = session.look().reader
-    found = (name.removesuffix(".yaml") for folder in reader.names("tasks") for name in reader.names(f"tasks/{folder}"))
-    numbers = (match for name in found if (match := names.AUTOMATIC["task"].match(name)))
-    return f"T-{max((int(number[2]) for number in numbers), default=0) + 1}"
+    return numbers.numbered(lambda: act(session, "task.add", numbers.next_task(session.look()), title=title, **fields))
 
 
 def comment(session: Session, task_id: str, text: str) -> list[Written]:
@@ -64,7 +50,9 @@ def submit(session: Session, task_id: str, output: str | None, repository: str |
     """
     snapshot = session.look()
     task = snapshot.task(task_id)
-    if task.status != vocabulary.IN_PROGRESS:  # the rule book refuses it before anything is measured
+    if (
+        task.status != vocabulary.IN_PROGRESS and not session.op_id
+    ):  # the rule book refuses it before anything is measured
         return act(session, "task.submit", task_id)
     fields = deliverables.measured(snapshot, output, repository)
     handed = session.request("task.submit", task_id, **fields)

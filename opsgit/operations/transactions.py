@@ -39,15 +39,17 @@ class Written:
 class Transaction:
     """Operations decided in order on the ledger's tip. Nothing is part of the history before `publish`.
 
-    The caller holds the repository's lock if it publishes. `base` is the tip at the beginning and `tip` the tip after
-    the operations so far. `clock` returns seconds after the epoch. `branches` maps review branches to their old and new
-    tips. `unfinished` has a message if the checkout could not be refreshed after publishing.
+    The caller holds the repository's lock if it publishes. `base` is the commit that the operations go on from: main,
+    unless the caller names another one. `main` is main's tip at the beginning, and `tip` the tip after the operations
+    so far. `clock` returns seconds after the epoch. `branches` maps review branches to their old and new tips.
+    `unfinished` has a message if the checkout could not be refreshed after publishing.
     """
 
     repository: Repository
     clock: Clock = time.time
+    base: str = ""
     objects: Objects = field(init=False)
-    base: str = field(init=False)
+    main: str = field(init=False)
     tip: str = field(init=False)
     written: list[Written] = field(default_factory=list)
     branches: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
@@ -58,7 +60,8 @@ class Transaction:
 
     def __post_init__(self) -> None:
         self.objects = self.repository.objects()
-        self.base = self.tip = self.repository.tip()
+        self.main = self.repository.tip()
+        self.base = self.tip = self.base or self.main
 
     def snapshot(self, task_id: str | None = None) -> Snapshot:
         """Return the state at the tip.
@@ -189,21 +192,29 @@ class Transaction:
         made = self.objects.add("commit", seal(self.repository.keys, agent, commit, self.objects.width))
         return Written(made, change)
 
-    def publish(self) -> None:
-        """Write and sync the objects, move the refs from their old values, then refresh the checkout and the index.
+    def store(self) -> None:
+        """Write and sync the objects; no ref moves yet.
 
-        :raises Refused: `UNCOMMITTED_EDIT` before anything is written; `BUSY` or `REF_MOVED` if a ref cannot be moved:
-            the ledger is unchanged then, but review branches may have moved.
-        :raises OSError: if an object cannot be written; no ref has moved then.
+        :raises Refused: `UNCOMMITTED_EDIT` before anything is written.
+        :raises OSError: if an object cannot be written.
         """
-        if not self.written:
-            return
         shown = checkout.of(self.repository, self.objects)
-        if shown:
+        if shown and self.main == self.base:
             shown.refuse_edits(self.files, self.base)
-        versions = checkout.pairs(self.objects, self.base, self.files.items())
         self.objects.write()
-        self._move_refs(self.written[-1].change)
+
+    def publish(self) -> None:
+        """Move the refs from their old values, then refresh the checkout and the index; `store` first, if need be.
+
+        :raises OSError: as `store`.
+        :raises Refused: as `store`; `BUSY` or `REF_MOVED` if a ref cannot be moved: the ledger is unchanged then, but
+            review branches may have moved.
+        """
+        if self.objects.new:
+            self.store()
+        shown = checkout.of(self.repository, self.objects)
+        versions = dict(self.objects.differences(self.objects.root(self.main), self.objects.root(self.tip)))
+        self._move_refs()
         try:
             if shown:
                 shown.show(versions, self.tip)
@@ -211,14 +222,16 @@ class Transaction:
         except (OSError, Refused, Damaged) as error:  # the commits are published: a failure here must not say otherwise
             self.unfinished = f"published, but the checkout was not refreshed ({error}); the next command mends it"
 
-    def _move_refs(self, last: Change) -> None:
+    def _move_refs(self) -> None:
         """Move the refs: first review branches that have new commits, then main; then delete merged branches."""
         zero = "0" * self.objects.width
-        moves = [(ref, new, old or zero) for ref, (old, new) in self.branches.items() if new]
-        if self.tip != self.base:
-            moves.append((names.MAIN, self.tip, self.base))
+        moves = [(ref, new, old or zero) for ref, (old, new) in self.branches.items() if new and new != old]
+        if self.tip != self.main:
+            moves.append((names.MAIN, self.tip, self.main))
+        last = self.written[-1].change if self.written else None
         gone = [(ref, old) for ref, (old, new) in self.branches.items() if not new and old]
-        self.unfinished = move_refs(self.repository, moves, gone, last.request.actor, f"opsgit: {last.subject}")
+        by, why = (last.request.actor, last.subject) if last else ("opsgit", "sync")
+        self.unfinished = move_refs(self.repository, moves, gone, by, f"opsgit: {why}")
 
     def _advance_index(self) -> None:
         index = self.repository.index

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opsgit.domain.findings import Finding
     from opsgit.operations.transactions import Transaction
 
-REVIEWS_KEPT = 1000
+REVIEWS_KEPT, LEDGERS_KEPT = 1000, 4
 
 
 def judge_ledger(repository: Repository, tip: str) -> None:
@@ -24,12 +24,13 @@ def judge_ledger(repository: Repository, tip: str) -> None:
     :param tip: hex id of the ledger's tip.
     :raises Refused: the code of the first finding.
     """
-    start = next(iter(_judged(repository)), None)
-    if tip == start:
+    known = _ledgers(repository)
+    if tip in known:
         return
     from opsgit.verification.verifier import Verifier
 
-    _refuse(Verifier(repository).since(tip, start), f"git reset --hard {(start or 'COMMIT')[:10]}")
+    back = next(iter(known), "COMMIT")[:10]
+    _refuse(Verifier(repository).since(tip, *known), f"git reset --hard {back}")
     mark(repository, tip)
 
 
@@ -43,7 +44,7 @@ def judge_review(transaction: Transaction, task_id: str) -> None:
     if branch is None or transaction.written:
         return
     judged = review_mark(task_id, branch, transaction.tip)
-    if judged in _judged(repository)[1:]:
+    if judged in _judged(repository):
         return
     from opsgit.verification.verifier import Verifier
 
@@ -58,21 +59,27 @@ def review_mark(task_id: str, branch: str, ledger: str) -> str:
 
 
 def mark(repository: Repository, tip: str, *reviews: str) -> None:
-    """Record, in the git folder, the tip up to which the ledger was judged here, and the reviews that were judged.
+    """Record, in the git folder, a tip up to which a ledger was judged here, and reviews that were judged.
 
     :param tip: hex id of the ledger's tip.
     :param reviews: what `review_mark` returns for each.
     """
     if os.access(repository.folder, os.W_OK):
         repository.own.mkdir(exist_ok=True)
-        kept = dict.fromkeys((*reviews, *_judged(repository)[1:]))
-        put(repository.own / "verified", "\n".join([tip, *list(kept)[:REVIEWS_KEPT], ""]).encode())
+        tips = list(dict.fromkeys((tip, *_ledgers(repository))))[:LEDGERS_KEPT]
+        kept = list(dict.fromkeys((*reviews, *(one for one in _judged(repository) if ":" in one))))[:REVIEWS_KEPT]
+        put(repository.own / "verified", "\n".join([*tips, *kept, ""]).encode())
 
 
 def _judged(repository: Repository) -> list[str]:
-    """Return what was judged here: the ledger's tip, then the marks of reviews."""
+    """Return what was judged here: the tips of ledgers, newest first, then the marks of reviews."""
     file = repository.own / "verified"
     return file.read_text(errors="replace").split() if file.exists() else []
+
+
+def _ledgers(repository: Repository) -> list[str]:
+    """Return the tips of ledgers that were judged here, newest first: that of main, and that of the remote's main."""
+    return [one for one in _judged(repository) if ":" not in one]
 
 
 def _refuse(findings: Sequence[Finding], hint: str) -> None:

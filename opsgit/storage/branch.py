@@ -29,7 +29,7 @@ def newest(git: Git, objects: Objects, task_id: str, ledger: str) -> str | None:
     ends = [tip for tip in tips if all(other in chains[tip] for other in tips)]
     if tips and not ends:
         refuse("STALE", f"the review of {task_id} went on here and at a remote, apart from each other",
-               f"git branch -f review/{task_id} origin/review/{task_id}, then say it again")  # fmt: skip
+               "opsgit sync")  # fmt: skip
     return ends[0] if ends else None
 
 

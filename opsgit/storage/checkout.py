@@ -10,6 +10,7 @@ from pathlib import Path
 from opsgit.domain import names
 from opsgit.domain.refusals import Refusal, Refused
 from opsgit.storage.disk import put
+from opsgit.storage.journal import journal
 from opsgit.storage.objects import EXECUTABLE, Entry, Objects, Pair
 from opsgit.storage.repository import Repository
 
@@ -118,7 +119,8 @@ class Checkout:
         if lines:
             words = ("update-index", "-z", "--index-info")
             top = {"GIT_WORK_TREE": str(self.top)}
-            self.repository.git.run(*words, given=("\0".join(lines) + "\0").encode(), env=top)
+            with journal(self.repository.own):
+                self.repository.git.run(*words, given=("\0".join(lines) + "\0").encode(), env=top)
 
     def _write_mark(self, *shown: str) -> None:
         self.repository.own.mkdir(exist_ok=True)

@@ -256,7 +256,7 @@ def configure(folder: Path, settings: Mapping[str, str]) -> None:
 
 
 def clone(url: str, folder: Path) -> None:
-    """Clone a repository with all its branches (through GitPython), over any transport that is not a command.
+    """Clone a repository with its branches, on main (through GitPython), over any transport that is not a command.
 
     Nothing is checked out: what was cloned is not verified yet.
 
@@ -268,7 +268,8 @@ def clone(url: str, folder: Path) -> None:
     from git.exc import GitCommandError, UnsafeProtocolError
 
     try:
-        Repo.clone_from(url, folder, multi_options=["--template=", "--no-checkout"], allow_unsafe_options=True).close()
+        options = ["--template=", "--no-checkout", "--no-tags", "--branch=main"]  # what a tag names is not verified
+        Repo.clone_from(url, folder, multi_options=options, allow_unsafe_options=True).close()
     except UnsafeProtocolError:
         refuse("BAD_VALUE", f"{url} would run a command", "give a path, or a URL of ssh, https or git", "url")
     except GitCommandError as error:

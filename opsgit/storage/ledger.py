@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from opsgit.domain.model import Agent
 from opsgit.domain.refusals import refuse
 from opsgit.storage import sshsig
+from opsgit.storage.journal import journal
 from opsgit.storage.keys import KeyStore
 from opsgit.storage.objects import Commit, signed_commit, unsigned_commit
 from opsgit.storage.repository import Repository
@@ -49,7 +50,8 @@ def _update(repository: Repository, steps: list[str], by: str, why: str) -> str:
     who = {"GIT_COMMITTER_NAME": by, "GIT_COMMITTER_EMAIL": f"{by}@opsgit"}
     script = "".join(f"start\n{step}\ncommit\n" for step in steps)
     words = ("-c", "core.fsync=all", "update-ref", "-m", why, "--stdin")
-    done = repository.git.attempt(*words, given=script.encode(), env=who)
+    with journal(repository.own):
+        done = repository.git.attempt(*words, given=script.encode(), env=who)
     return done.stderr.decode(errors="replace").strip() or "git update-ref failed" if done.returncode else ""
 
 

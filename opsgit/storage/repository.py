@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from opsgit.domain import names
 from opsgit.domain.refusals import refuse
+from opsgit.storage import journal
 from opsgit.storage.git import Git
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from opsgit.storage.reader import TreeReader
 
 LOCK_SECONDS = 60.0
+OWN = "opsgit"
+# The files in the git folder that exist while a git command is unfinished, and the command that ends it.
+UNDERWAY = {
+    "rebase-merge": "git rebase --abort",
+    "rebase-apply": "git rebase --abort",
+    "CHERRY_PICK_HEAD": "git cherry-pick --abort",
+    "REVERT_HEAD": "git revert --abort",
+    "MERGE_HEAD": "git merge --abort",
+}
 MAKE = "make one: opsgit init --project NAME --state-dir DIR"
 
 
@@ -43,7 +53,7 @@ class Repository:
     @property
     def own(self) -> Path:
         """opsgit's own folder in the git folder, for lock, index and marks. Nothing in it belongs to the history."""
-        return self.folder / "opsgit"
+        return self.folder / OWN
 
     def objects(self) -> Objects:
         """Return a new view of the objects; the length of ids is taken from main.
@@ -114,7 +124,13 @@ class Repository:
         """
         self.own.mkdir(exist_ok=True)
         with _locked(os.open(self.own / name, os.O_RDWR | os.O_CREAT, 0o666), self.folder):
+            if name == "lock":
+                journal.recover(self.own)
             yield
+
+    def unfinished(self) -> str | None:
+        """Return the command that ends a merge, rebase, revert or cherry-pick that git left unfinished, or None."""
+        return next((ends for file, ends in UNDERWAY.items() if (self.folder / file).exists()), None)
 
     @contextmanager
     def lock_pushes(self) -> Iterator[None]:

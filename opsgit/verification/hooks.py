@@ -9,7 +9,7 @@ from pathlib import Path
 
 from opsgit.domain import names
 from opsgit.domain.refusals import refuse
-from opsgit.storage.repository import Repository
+from opsgit.storage.repository import UNDERWAY, Repository
 from opsgit.verification.hand_edit import HandEdit
 
 PYTHON = shlex.quote(sys.executable)
@@ -35,14 +35,6 @@ if [ -x "$chained" ]; then printf '%s\\n' "$moves" | "$chained" "$@" || exit 1; 
 case "$moves" in *" refs/heads/main"*) ;; *) exit 0 ;; esac
 printf '%s\\n' "$moves" | {python} -I -m opsgit hooks run {name} || exit 1
 """
-# The files in the git folder that exist while a git command is unfinished, and the command that ends it.
-UNDERWAY = {
-    "rebase-merge": "git rebase --abort",
-    "rebase-apply": "git rebase --abort",
-    "CHERRY_PICK_HEAD": "git cherry-pick --abort",
-    "REVERT_HEAD": "git revert --abort",
-    "MERGE_HEAD": "git merge --abort",
-}
 UNDO = "to undo an operation: opsgit rollback ID, or opsgit task assign ID --to AGENT --reason ..."
 
 
@@ -157,7 +149,10 @@ def _before_commit(repository: Repository, name: str, arguments: list[str]) -> N
 
 
 def _judge_finished(repository: Repository, moves: list[str]) -> None:
-    """Refuse to move main to a commit that breaks a rule. A move back is left to the person who asks git for it."""
+    """Refuse to move main to a commit that breaks a rule. A move back is left to the person who asks git for it.
+
+    What does not go on from main, such as a fork that `git pull --rebase` brings, is judged as well.
+    """
     new = next((line.split(" ")[1] for line in moves if line.endswith(f" {names.MAIN}")), "")
     old = repository.git.ref(names.MAIN)
     if old is None or not new.strip("0"):
@@ -165,7 +160,7 @@ def _judge_finished(repository: Repository, moves: list[str]) -> None:
     from opsgit.verification.verifier import Verifier
 
     verifier = Verifier(repository)
-    if old == new or verifier.first_parents(new, old)[0] != old:
+    if verifier.first_parents(old, new)[0] == new:
         return
     found = verifier.since(new, old)
     if found:

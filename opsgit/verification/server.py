@@ -79,8 +79,8 @@ def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> li
     """Return what is wrong with a push; an empty list when it may be accepted.
 
     Pushes are accepted one at a time, so that no ref moves between the verification and the update by git. They are
-    judged before that, without the lock: a push that is refused, or that takes long, keeps nobody waiting. Only if refs
-    have moved meanwhile is the push judged again.
+    judged before that, without the lock: a push that is refused, or that takes long, keeps nobody waiting. If refs have
+    moved meanwhile, the push is judged again, without the lock too.
 
     :param lines: the input of pre-receive: `old new ref` on each line.
     :param receiver: the id of the process that updates the refs; an accepted push keeps the lock until it ends.
@@ -92,15 +92,15 @@ def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> li
         return [Finding("TOO_LARGE", updates[0][1], why)]
     repository = Repository(folder.resolve(), None)
     with _bounded(int(repository.git.setting("opsgit.judgeSeconds") or JUDGE_SECONDS), receiver):
-        seen, findings = _refs(repository), _judged(folder, updates)
-        if findings:
-            return findings
-        with repository.lock_pushes():
-            if _refs(repository) != seen:  # another push was taken in between
-                findings = _judged(folder, updates)
-            if receiver and not findings:
-                _hold_while(receiver)
-    return findings
+        while True:
+            seen, findings = _refs(repository), _judged(folder, updates)
+            if findings:
+                return findings
+            with repository.lock_pushes():
+                if _refs(repository) == seen:
+                    if receiver:
+                        _hold_while(receiver)
+                    return []
 
 
 def _refs(repository: Repository) -> bytes:
@@ -205,7 +205,10 @@ def _unreachable(repository: Repository, reached: set[str], new: str, env: dict[
     lacking = [line.split(" ")[0] for line in known if line.endswith(" missing")]
     if not lacking:
         return []
-    why = f"{len(lacking)} objects that no ref of the push reaches, such as {lacking[0][:10]}"
+    why = (
+        f"{len(lacking)} objects that no ref of the push reaches, such as {lacking[0][:10]}; git also sends those of a "
+        "ref that it rejected itself: git fetch, then push again"
+    )
     return [Finding("TOO_LARGE", new, why)]
 
 

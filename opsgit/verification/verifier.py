@@ -169,17 +169,17 @@ class Verifier:
         """Return whether a ref is published: it is a remote's, or no remote was verified in this clone."""
         return ref.startswith(REMOTES) or not any(name.startswith(REMOTES) for name in self.pin.tips)
 
-    def first_parents(self, tip: str, start: str | None) -> list[str]:
+    def first_parents(self, tip: str, *starts: str | None) -> list[str]:
         """Return the ids of the first-parent chain up to a tip, oldest first.
 
         Parents are read from the raw commits, so that grafts and replacement objects have no effect.
 
         :param tip: hex id of 40 or 64 digits.
-        :param start: the id to begin with, if it is on the chain; else the chain begins with the genesis.
+        :param starts: the ids to begin with: the last of them on the chain, or else the genesis.
         :raises Refused: `REPOSITORY_BROKEN`.
         """
         found, here = [tip], tip
-        while here != start:
+        while here not in starts:
             parents = raw_parents(self.objects.need(here, "commit").content)
             if not parents or len(parents[0]) != len(tip) or not names.COMMIT.match(parents[0]):
                 break  # no parent, or no valid id, which is found when the commit is judged
@@ -192,22 +192,21 @@ class Verifier:
         if start and start in chain and start not in self.chain.position.known:
             self.chain.position.begin(start, lambda: self.first_parents(start, None))
 
-    def since(self, tip: str, known: str | None) -> list[Finding]:
+    def since(self, tip: str, *known: str) -> list[Finding]:
         """Judge the ledger up to a tip, for a caller that writes to it next.
 
         :param tip: the id of the ledger's newest commit.
-        :param known: the id of a verified commit, or None. When it is not on the ledger, the tip of main in this
-            clone's pin is used.
+        :param known: the ids of verified commits. The last of them on the ledger is used; the tip of main in this
+            clone's pin is one of them.
         :returns: the findings.
         :raises Refused: `INCOMPLETE`, and other codes with exit code 1 or 9 when a commit could not be judged.
         """
         self._complete()
-        for start in (known, self.pin.tips.get(names.MAIN)):
-            chain = self.first_parents(tip, start)
-            if start and chain[0] == start:
-                self._positions(chain, start)
-                chain = chain[1:]
-                break
+        starts = (*known, self.pin.tips.get(names.MAIN))
+        chain = self.first_parents(tip, *starts)
+        if chain[0] in starts:
+            self._positions(chain, chain[0])
+            chain = chain[1:]
         for commit in chain:
             self.chain.ledger(commit)
         return self.chain.findings

@@ -22,10 +22,6 @@ def clone(desk: Desk, hub: Path, name: str) -> Desk:
     return Desk(place, desk.capsys)
 
 
-def send(desk: Desk, *refs: str) -> None:
-    git(desk.path, "push", "-q", "origin", *refs)
-
-
 @pytest.fixture
 def team(in_review: Desk, tmp_path: Path) -> dict[str, Desk]:
     """Clones of dev, qa and eye; T-1 is in review."""
@@ -35,56 +31,55 @@ def team(in_review: Desk, tmp_path: Path) -> dict[str, Desk]:
     return {name: clone(in_review, hub, name) for name in ("dev", "qa", "eye")}
 
 
-def test_a_reviewer_judges_what_was_fetched(team: dict[str, Desk]) -> None:
+def test_a_review_needs_no_git_command(team: dict[str, Desk]) -> None:
     """No local branch is needed, and a stale one does not hide what the server has."""
-    qa, eye = team["qa"], team["eye"]
+    dev, qa, eye = team["dev"], team["qa"], team["eye"]
     assert qa.ok("task", "next", "--json").json["steps"][0]["command"] == "opsgit review approve T-1 --as qa"
     qa.ok("review", "comment", "T-1", "--text", "first")
-    send(qa, "review/T-1")
-    git(eye.path, "fetch", "-q")
     eye.ok("review", "comment", "T-1", "--text", "second")
-    send(eye, "review/T-1")
-    git(qa.path, "fetch", "-q")
-    words = qa.ok("task", "show", "T-1", "--json").json["task"]["review"]["comments"]
-    assert [one["text"] for one in words] == ["first", "second"]
+    dev.ok("review", "comment", "T-1", "--text", "third")
     qa.ok("review", "approve", "T-1")
-    send(qa, "main")
-    git(eye.path, "pull", "-q", "--ff-only")
-    assert eye.status() == "done"
-    eye.ok("verify")
+    words = dev.ok("sync").err and dev.ok("task", "show", "T-1", "--json").json["task"]["review"]["comments"]
+    assert [one["text"] for one in words] == ["first", "second", "third"]
+    for clone in (dev, qa, eye):
+        assert clone.status() == "done" if clone is not eye else clone.ok("sync").exit == 0
+        clone.ok("verify")
+        assert git(clone.path, "for-each-ref", "--format=%(refname)", "refs/heads") == "refs/heads/main\n"
+    assert git(dev.path.parent / "hub.git", "for-each-ref", "--format=%(refname)") == "refs/heads/main\n"
 
 
-def test_a_review_that_went_on_in_two_places_is_said(team: dict[str, Desk]) -> None:
-    for name in ("qa", "eye"):
-        team[name].ok("review", "comment", "T-1", "--text", name)
-    send(team["eye"], "review/T-1")
-    git(team["qa"].path, "fetch", "-q")
-    assert team["qa"].refused("review", "approve", "T-1") == "STALE"
-    git(team["qa"].path, "branch", "-qf", "review/T-1", "origin/review/T-1")
-    team["qa"].ok("review", "approve", "T-1")
+def test_a_review_that_went_on_in_two_places_is_said_and_synced(team: dict[str, Desk]) -> None:
+    qa, eye = team["qa"], team["eye"]
+    qa.ok("review", "comment", "T-1", "--text", "made offline", "--offline")
+    eye.ok("review", "comment", "T-1", "--text", "meanwhile")
+    assert qa.run("review", "approve", "T-1", "--json").code == "STALE"
+    assert [one["fate"] for one in qa.ok("sync", "--json").json["operations"]] == ["published"]
+    words = qa.ok("task", "show", "T-1", "--json").json["task"]["review"]["comments"]
+    assert [one["text"] for one in words] == ["meanwhile", "made offline"]
+    qa.ok("review", "approve", "T-1")
 
 
 def test_nothing_is_shown_or_said_upon_a_review_that_does_not_hold(team: dict[str, Desk]) -> None:
     """A plain host lets anything in; the clone judges it before it is shown or signed upon."""
-    qa = team["qa"]
+    qa, hub = team["qa"], team["qa"].path.parent / "hub.git"
     who = [
         word
         for name in ("name", "email")
         for word in ("-c", f"user.{name}={git(qa.path, 'log', '-1', f'--format=%a{name[0]}', 'main').strip()}")
     ]
     text = git(qa.path, "log", "-1", "--format=%B", "origin/review/T-1")
-    bad = git(
-        qa.path, *who, "commit-tree", "-S", "origin/review/T-1^{tree}", "-p", "origin/review/T-1", "-m", text
-    ).strip()
-    git(qa.path, "update-ref", "refs/remotes/origin/review/T-1", bad)
+
+    def forge(*words: str) -> None:
+        bad = git(qa.path, *who, "commit-tree", *words).strip()
+        git(qa.path, "update-ref", "refs/heads/bad", bad)
+        git(hub, "fetch", "-q", str(qa.path), "+refs/heads/bad:refs/heads/review/T-1")
+
+    forge("-S", "origin/review/T-1^{tree}", "-p", "origin/review/T-1", "-m", text)
+    git(qa.path, "fetch", "-q")
     for words in (["task", "show", "T-1"], ["review", "comment", "T-1", "--text", "x"], ["review", "approve", "T-1"]):
         assert qa.refused(*words) == "BAD_SIGNATURE"
-    git(
-        qa.path,
-        "update-ref",
-        "refs/remotes/origin/review/T-1",
-        git(qa.path, "commit-tree", "main^{tree}", "-m", "x").strip(),
-    )
+    forge("main^{tree}", "-m", "x")
+    git(qa.path, "fetch", "-q")
     assert qa.run("task", "show", "T-1").exit == 0  # what is no review branch at all is nobody's
 
 
@@ -141,16 +136,13 @@ def test_a_review_that_is_ahead_of_main_is_no_attack(team: dict[str, Desk]) -> N
     qa, dev = team["qa"], team["dev"]
     dev.ok("task", "add", "--title", "another")
     dev.ok("review", "comment", "T-1", "--text", "since then", "--as", "dev")
-    send(dev, "main", "review/T-1")
     git(qa.path, "fetch", "-q", "origin", "+refs/heads/review/*:refs/remotes/origin/review/*")
     for _ in range(2):  # nothing is taken for verified in between
         told = qa.run("verify", "--json")
         assert (told.exit, told.code) == (9, "REVIEW_AHEAD")
-    for words in (["task", "show", "T-1"], ["review", "approve", "T-1"]):
-        assert qa.refused(*words) == "REVIEW_AHEAD"
+    assert qa.refused("task", "show", "T-1") == "REVIEW_AHEAD"
     git(qa.path, "fetch", "-q")
-    assert qa.refused("review", "approve", "T-1") == "REVIEW_AHEAD", "main itself has not moved"
-    git(qa.path, "merge", "-q", "--ff-only", "origin/main")
+    assert qa.refused("task", "show", "T-1") == "REVIEW_AHEAD", "main itself has not moved"
     qa.ok("review", "approve", "T-1")
     qa.ok("verify")
 

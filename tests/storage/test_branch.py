@@ -30,6 +30,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.repository = Repository((self.desk.path / ".git").resolve(), self.desk.path)
         git(self.desk.path, "remote", "add", "origin", "/nowhere")
+        git(self.desk.path, "config", "opsgit.sync", "manual")
 
     @property
     def objects(self) -> Objects:

@@ -1,0 +1,83 @@
+"""Publish a transaction at the remote: one atomic push of main and the review branches that it changes."""
+
+from __future__ import annotations
+
+from opsgit.domain import names
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.operations import unconfirmed, update
+from opsgit.operations.session import Session
+from opsgit.operations.transactions import Transaction
+from opsgit.storage import remote
+from opsgit.storage.git import Git
+from opsgit.storage.remote import Answer, Move, tracked
+
+
+class Lost(Exception):  # noqa: N818 - it is a result: somebody else was first, and the operation is decided again
+    """Somebody else has moved a ref at the remote first."""
+
+
+def push(session: Session, transaction: Transaction) -> None:
+    """Push what a transaction has made; its objects are stored already. The caller holds the lock.
+
+    :raises Lost: if somebody else has moved one of the refs.
+    :raises Refused: `UNREACHABLE` if nothing was sent; `UNCONFIRMED` if the remote may have taken it;
+        the remote's own code, or `REMOTE_REFUSED`, if it does not want the push.
+    """
+    assert session.remote
+    git = session.repository.git
+    moves = _moves(git, transaction)
+    if not moves:
+        return
+    answer = session.remote.push(moves)
+    if answer.state == remote.TAKEN:
+        return
+    if answer.state == remote.LOST:
+        raise Lost(answer.said)
+    if answer.code == "UNREACHABLE":
+        _unanswered(session, transaction, moves, answer)
+    else:
+        _refused(session, moves, answer)
+
+
+def _moves(git: Git, transaction: Transaction) -> list[Move]:
+    """Return the changes of refs at the remote, each from what was last fetched of it."""
+    wanted = [(names.MAIN, transaction.tip), *((ref, new) for ref, (_, new) in transaction.branches.items())]
+    moves = [Move(ref, git.ref(tracked(ref)), new) for ref, new in wanted]
+    return [move for move in moves if move.before != move.after]
+
+
+def _refused(session: Session, moves: list[Move], answer: Answer) -> None:
+    """Decide again if a ref at the remote was moved meanwhile: the refusal may be about what was true before."""
+    assert session.remote
+    git = session.repository.git
+    session.remote.fetch()
+    if any(git.ref(tracked(move.ref)) != move.before for move in moves):
+        raise Lost(answer.said)
+    code = answer.code or "REMOTE_REFUSED"
+    refuse(code, f"{session.remote.url} does not take it: {answer.said}", "opsgit sync, then look again")
+
+
+def _unanswered(session: Session, transaction: Transaction, moves: list[Move], answer: Answer) -> None:
+    """Find out whether the remote has taken a push that it did not answer."""
+    assert session.remote
+    if answer.state == remote.REFUSED:
+        refuse("UNREACHABLE", f"{session.remote.url} could not be reached, and nothing was changed: {answer.said}",
+               "try again; --offline keeps an operation here, if its promise needs no remote")  # fmt: skip
+    git = session.repository.git
+    try:
+        session.remote.fetch()
+    except Refused:
+        unconfirmed.note(session, transaction)
+        refuse("UNCONFIRMED", f"{session.remote.url} ended the connection before it said whether it took this",
+               "opsgit sync says it once the remote can be reached")  # fmt: skip
+    git.close()
+    if not all(_holds(git, move) for move in moves):
+        raise Lost(answer.said)
+
+
+def _holds(git: Git, move: Move) -> bool:
+    """Return whether the remote, as just fetched, holds what a move brought."""
+    places = [tracked(move.ref), update.MAIN]
+    if move.after is None:
+        return git.ref(tracked(move.ref)) != move.before
+    return any(at and update.is_ancestor(git, move.after, at) for at in map(git.ref, places))

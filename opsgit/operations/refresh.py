@@ -1,0 +1,82 @@
+"""What is kept beside the ledger and follows it: allowed_signers, finished review branches, a small state.json."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from opsgit.domain import names
+from opsgit.domain.refusals import Refused
+from opsgit.operations import clone_config, compile
+from opsgit.operations.session import Session
+from opsgit.storage.disk import put
+from opsgit.storage.ledger import move_refs
+from opsgit.storage.repository import Repository
+
+
+def after(session: Session, tip: str) -> None:
+    """Bring everything that follows the ledger up to its tip, which was judged. A failure is only a notice.
+
+    :param tip: hex id of the ledger's tip.
+    """
+    repository = session.repository
+    try:
+        if _agents_changed(repository, tip):
+            clone_config.write_allowed_signers(repository, session.look())
+        compile.refresh_small(session)
+        _drop_merged(repository, tip)
+        put(_mark(repository), f"{tip}\n".encode())
+    except (OSError, Refused) as error:
+        session.notices.append(f"not refreshed: {error}; opsgit compile and opsgit doctor --fix write it anew")
+
+
+def catch_up(session: Session) -> None:
+    """Do what `after` does if something else than opsgit has moved main, such as `git pull`.
+
+    The ledger is judged first. What does not hold is left to the command, which refuses it.
+    """
+    repository = session.repository
+    tip = repository.git.ref(names.MAIN)
+    if tip and tip != _refreshed(repository) and repository.top and os.access(repository.folder, os.W_OK):
+        from opsgit.operations import trust
+
+        try:
+            trust.judge_ledger(repository, tip)
+        except Refused:
+            return
+        after(session, tip)
+
+
+def _mark(repository: Repository) -> Path:
+    return repository.own / "refreshed"
+
+
+def _refreshed(repository: Repository) -> str:
+    """Return the hex id of the commit that everything was brought up to; empty if nothing is known."""
+    mark = _mark(repository)
+    return mark.read_text(errors="replace").strip() if mark.exists() else ""
+
+
+def _agents_changed(repository: Repository, tip: str) -> bool:
+    objects, old = repository.objects(), _refreshed(repository)
+    if not old or objects.get(old) is None:
+        return True
+    then, now = (objects.entry(objects.root(commit), "agents") for commit in (old, tip))
+    return then != now
+
+
+def _drop_merged(repository: Repository, tip: str) -> None:
+    """Delete the local review branches that a verdict on the ledger has merged."""
+    if not (repository.folder / "refs/heads/review").exists() and not (repository.folder / "packed-refs").exists():
+        return
+    form = ("for-each-ref", "--format=%(refname) %(objectname)", f"--merged={tip}", names.review_ref(""))
+    listed = repository.git.run(*form).decode("utf-8", "replace").splitlines()
+    open_ones = {names.review_ref(task_id) for task_id in _in_review(repository)} if listed else set()
+    gone = [(ref, commit) for ref, commit in (line.split(" ") for line in listed) if ref not in open_ones]
+    if gone:
+        move_refs(repository, (), gone, "opsgit", "opsgit: the review has ended")
+
+
+def _in_review(repository: Repository) -> list[str]:
+    found = repository.index.select("kind = 'task' AND status = 'review'", (), "name")
+    return [record["id"] for record in found]

@@ -1,0 +1,196 @@
+"""`sync`: publish what was made here while the remote was not asked, on top of what others have published since.
+
+Each operation is decided again on the remote's ledger and signed anew, in the old order. Its time and its note stay in
+the note. What no longer fits is dropped, said and kept: the old commits stay under `refs/opsgit/kept/`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from opsgit.domain import names, times
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.operations import outcomes, publication, push, refresh, status, trust, unconfirmed, update
+from opsgit.operations.publication import write
+from opsgit.operations.replay import DROPPED, LANDED, LOST, PUBLISHED, Fate, Replay
+from opsgit.operations.session import Session
+from opsgit.operations.transactions import Transaction
+from opsgit.storage.disk import put
+from opsgit.storage.git import Git
+from opsgit.storage.ledger import move_refs
+from opsgit.storage.remote import tracked
+from opsgit.verification.replay import Judge
+
+KEPT = "refs/opsgit/kept/"
+TRIES = 20
+
+
+def sync(session: Session) -> list[Fate]:
+    """Fetch, and publish what is here and not at the remote.
+
+    :returns: the fate of each operation that was not published, and of each that the remote had not confirmed.
+    :raises Refused: `OFFLINE` in a clone without a remote; `UNFINISHED`; `REF_MOVED` if others were faster each time;
+        as `update.fetch` and `push.push`.
+    """
+    if session.url is None:
+        refuse("OFFLINE", "this repository has no remote to publish at", "git remote add origin URL")
+    session.online = True
+    for _ in range(TRIES):
+        try:
+            found = _once(session)
+        except push.Lost as lost:
+            session.say(f"others were faster; deciding again ({lost})")
+            continue
+        session.updated = True
+        return [*found, *_outcomes(session)]
+    refuse("REF_MOVED", f"others were faster {TRIES} times", "try again")
+
+
+def _once(session: Session) -> list[Fate]:
+    repository = session.repository
+    with repository.lock():
+        update.refuse_unfinished(repository)
+        far = update.fetch(session)
+        settled = [_settled(one, landed) for one, landed in unconfirmed.settle(repository)]
+        trust.judge_ledger(repository, repository.tip())
+        mine = status.ahead(repository)
+        if not mine:
+            update.forward(session)
+            return settled
+        if far is None or _goes_on(session, far):
+            return [*settled, *_publish_as_it_is(session, mine)]
+        return [*settled, *_replay(session, far, mine)]
+
+
+def _settled(one: unconfirmed.Unconfirmed, landed: bool) -> Fate:
+    why = "" if landed else "the remote did not take it; say it again"
+    return Fate(one.commit, one.subject, "", LANDED if landed else LOST, why, one.commit if landed else "")
+
+
+def _goes_on(session: Session, far: str) -> bool:
+    """Return whether all that is here only goes on from what the remote has, so that nothing is decided anew."""
+    git = session.repository.git
+    branches = _local_branches(git)
+    ends = ((tip, git.ref(tracked(ref))) for ref, tip in branches.items())
+    return update.is_ancestor(git, far, session.repository.tip()) and all(
+        old is None or update.is_ancestor(git, old, tip) for tip, old in ends
+    )
+
+
+def _local_branches(git: Git) -> dict[str, str]:
+    """Return the review branches here that hold commits which the remote, as last fetched, does not."""
+    form = ("for-each-ref", "--format=%(refname) %(objectname)", names.review_ref(""))
+    listed = dict(line.split(" ") for line in git.run(*form).decode("utf-8", "replace").splitlines())
+    far = [one for one in (git.ref(update.MAIN),) if one]
+    return {
+        ref: tip
+        for ref, tip in listed.items()
+        if not any(update.is_ancestor(git, tip, old) for old in (*far, *filter(None, [git.ref(tracked(ref))])))
+    }
+
+
+def _publish_as_it_is(session: Session, mine: list[dict[str, Any]]) -> list[Fate]:
+    """Push what goes on from the remote's ledger with its own commits."""
+    transaction = session.transaction()
+    for ref, tip in _local_branches(session.repository.git).items():
+        transaction.branches[ref] = (tip, tip)
+    push.push(session, transaction)
+    return [Fate(one["commit"], one["subject"], one["by"], PUBLISHED, "", one["commit"]) for one in mine]
+
+
+def _replay(session: Session, far: str, mine: list[dict[str, Any]]) -> list[Fate]:
+    repository = session.repository
+    stamp = times.text(int(session.clock())).replace(":", "").replace("-", "")
+    branches = _local_branches(repository.git)
+    _keep(session, stamp, branches)
+    transaction = Transaction(repository, session.clock, far)
+    for ref in branches:  # decided on what the remote has of them, not on what is here
+        transaction.found[ref] = repository.git.ref(tracked(ref))
+    judge = Judge(transaction.objects, repository.index)
+    fates = Replay(transaction, judge, _published_ids(repository.git, far)).all(mine)
+    for ref, tip in branches.items():
+        if ref not in transaction.branches:
+            transaction.branches[ref] = (tip, transaction.found[ref])
+    publication.finish(session, transaction)
+    _record(session, stamp, fates)
+    return fates
+
+
+def _published_ids(git: Git, far: str) -> set[tuple[str, str]]:
+    """Return id and agent of each operation at the remote that main here lacks."""
+    form = "--format=%(trailers:key=Opsgit-Id,valueonly,separator=)%x1f%an"
+    out = git.run("log", form, far, "--glob=refs/remotes/origin/review/*", "--not", names.MAIN)
+    found = (line.split("\x1f") for line in out.decode("utf-8", "replace").splitlines())
+    return {(one[0], one[1]) for one in found if len(one) == 2}
+
+
+def _keep(session: Session, stamp: str, branches: dict[str, str]) -> None:
+    """Keep the old commits under refs/opsgit/kept/, so that nothing that was made here is lost."""
+    repository = session.repository
+    zero = "0" * len(repository.tip())
+    moves = [(f"{KEPT}{stamp}/main", repository.tip(), zero)]
+    moves += [(f"{KEPT}{stamp}/{ref.removeprefix('refs/heads/')}", tip, zero) for ref, tip in branches.items()]
+    held = repository.git.ref(moves[0][0])
+    if held is None:
+        move_refs(repository, moves, (), "opsgit", "opsgit sync")
+
+
+def _record(session: Session, stamp: str, fates: list[Fate]) -> None:
+    folder = session.repository.own / "syncs"
+    folder.mkdir(exist_ok=True)
+    document = {"at": stamp, "operations": [one._asdict() for one in fates]}
+    put(folder / f"{stamp}.json", json.dumps(document).encode(), durable=True)
+
+
+def log(session: Session) -> list[dict[str, Any]]:
+    """Return what earlier syncs decided anew, oldest first: `at`, and the fate of each operation."""
+    files = sorted((session.repository.own / "syncs").glob("*.json"))
+    return [json.loads(file.read_bytes()) for file in files]
+
+
+def undo(session: Session) -> str:
+    """Put main and the review branches back to where they were before the last sync that decided operations anew.
+
+    What that sync published stays published, and the next sync knows it by its id; it tries the others again.
+
+    :returns: hex id of the commit at which main is now.
+    :raises Refused: `NOT_FOUND` if there was no such sync; `UNSYNCED` if there are other unpublished operations now.
+    """
+    repository = session.repository
+    with repository.lock():
+        update.refuse_unfinished(repository)
+        done = log(session)
+        if not done:
+            refuse("NOT_FOUND", "no sync has decided operations anew here", "opsgit sync --log")
+        if status.ahead(repository):
+            refuse("UNSYNCED", "there are operations here that are not published", "opsgit sync")
+        place = f"{KEPT}{done[-1]['at']}/"
+        form = ("for-each-ref", "--format=%(refname) %(objectname)", place)
+        listed = [line.split(" ") for line in repository.git.run(*form).decode().splitlines()]
+        zero = "0" * len(repository.tip())
+        heads = [(ref.replace(place, "refs/heads/"), tip) for ref, tip in listed]
+        moves = [(ref, tip, repository.git.ref(ref) or zero) for ref, tip in heads if repository.git.ref(ref) != tip]
+        move_refs(repository, moves, (), "opsgit", "opsgit sync --undo")
+        (repository.own / "syncs" / f"{done[-1]['at']}.json").unlink()
+        update.show(session, repository.tip())
+        refresh.after(session, repository.tip())
+    return repository.tip()
+
+
+def _outcomes(session: Session) -> list[Fate]:
+    """Publish the results of commands that ran here."""
+    fates = []
+    for one in outcomes.kept(session.repository):
+        said = Fate("", f"{one.request.target}: {one.request.op}", one.request.actor, PUBLISHED)
+        try:
+            made = write(session, one.request)
+        except Refused as refused:
+            if refused.refusal.exit == 9:
+                raise
+            said = said._replace(fate=DROPPED, why=f"{refused.refusal.code}: {refused.refusal.message}")
+        else:
+            said = said._replace(commit=made[-1].id)
+        one.drop()
+        fates.append(said)
+    return fates

@@ -1,0 +1,188 @@
+"""The remote of a clone: fetch from it and push to it, through GitPython in the user's own environment."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from opsgit.domain.refusals import CODES, refuse
+from opsgit.storage.journal import journal
+from opsgit.storage.repository import OWN
+
+if TYPE_CHECKING:
+    from git import RemoteProgress, Repo
+    from git.exc import GitCommandError
+
+NAME = "origin"
+TRACKED = f"refs/remotes/{NAME}/"
+SPECS = (f"+refs/heads/main:{TRACKED}main", f"+refs/heads/review/*:{TRACKED}review/*")
+SAID = re.compile(r"opsgit: ([A-Z][A-Z_]+): (.*)")
+TAKEN, LOST, REFUSED, UNKNOWN = "taken", "lost", "refused", "unknown"
+# What is said while git works: what it does, how much of it is done, and how much there is.
+Progress = Callable[[str, int, int], None]
+
+
+class Move(NamedTuple):
+    """The change of one ref at the remote. `before` is None for a new ref, `after` is None for a deletion (hex ids)."""
+
+    ref: str
+    before: str | None
+    after: str | None
+
+
+class Answer(NamedTuple):
+    """The remote's answer to a push.
+
+    `state` is `taken`; `lost`: a ref was moved by somebody else; `refused`: the remote does not want it; or `unknown`:
+    the connection ended before the answer. `code` is opsgit's code if the remote gave one; `said` is its message.
+    """
+
+    state: str
+    code: str = ""
+    said: str = ""
+
+
+def tracked(ref: str) -> str:
+    """Return the full name of the ref that holds what was last fetched of a branch.
+
+    :param ref: the full name of the branch, such as `refs/heads/main`.
+    """
+    return TRACKED + ref.removeprefix("refs/heads/")
+
+
+@dataclass(frozen=True, repr=False)
+class Remote:
+    """The remote `origin` of a clone.
+
+    :param folder: the git folder of the clone.
+    :param url: its URL, for messages.
+    :param progress: receives progress; None: nothing is said.
+    """
+
+    folder: Path
+    url: str
+    progress: Progress | None = None
+
+    def fetch(self) -> bool:
+        """Fetch main and the review branches, and forget the review branches that are gone there.
+
+        :returns: whether the remote has a main; without one nothing is fetched.
+        :raises Refused: `UNREACHABLE`; `DISK` if the disk is full; `BUSY` if git holds a lock here.
+        """
+        from git.exc import GitCommandError
+
+        options: dict[str, Any] = {"prune": True, "no_tags": True, "no_auto_maintenance": True}
+        try:
+            with journal(self.folder / OWN), self._opened() as repo:
+                repo.remote(NAME).fetch(refspec=list(SPECS), progress=self._progress(), **options)
+        except GitCommandError as error:
+            if "couldn't find remote ref refs/heads/main" not in str(error.stderr):
+                self._failed(error)
+            return False
+        return True
+
+    def push(self, moves: Iterable[Move]) -> Answer:
+        """Move refs at the remote, all or none, each only from its old value.
+
+        :raises Refused: `DISK` or `BUSY` if git failed here.
+        """
+        from git.cmd import handle_process_output
+        from git.exc import GitCommandError
+
+        asked = tuple(moves)
+        leases = [f"{move.ref}:{move.before or ''}" for move in asked]
+        specs = [f"{move.after or ''}:{move.ref}" for move in asked]
+        heard, refs = _listener(self.progress), list[str]()
+        with journal(self.folder / OWN), self._opened() as repo:
+            options = {"porcelain": True, "atomic": True, "force_with_lease": leases, "progress": True}
+            # by its process, because GitPython's Remote.push passes over refs that are given by their ids
+            process = repo.git.push("--", NAME, *specs, as_process=True, universal_newlines=True, **options)
+            handle_process_output(process, refs.append, heard.new_message_handler(), decode_streams=False)
+            try:
+                process.wait(stderr="\n".join(heard.error_lines))
+            except GitCommandError as error:
+                return _answer(refs, heard, _words(error), bool(any(move.after for move in asked)))
+        return Answer(TAKEN)
+
+    def _opened(self) -> Repo:
+        from git import Repo
+
+        logging.getLogger("git").setLevel(logging.CRITICAL)  # what git says is in our messages
+        repo = Repo(self.folder)
+        quiet = {} if sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": _without_questions()}
+        repo.git.update_environment(LC_ALL="C", **quiet)
+        return repo
+
+    def _progress(self) -> RemoteProgress | None:
+        return _listener(self.progress) if self.progress else None
+
+    def _failed(self, error: GitCommandError) -> None:
+        words = _words(error)
+        _refuse_local(words)
+        refuse("UNREACHABLE", f"{self.url} could not be reached, and nothing was changed: {words}",
+               "try again; --offline keeps an operation here, if its promise needs no remote")  # fmt: skip
+
+
+def _without_questions() -> str:
+    """Return ssh's command without questions: there is nobody to answer them."""
+    return os.environ.get("GIT_SSH_COMMAND") or "ssh -o BatchMode=yes"
+
+
+def _words(error: GitCommandError) -> str:
+    text = re.sub(r"^\s*stderr: '|'\s*$", "", str(error.stderr))
+    return " ".join(text.split())[-300:]
+
+
+def _refuse_local(words: str) -> None:
+    """Refuse what failed on this machine, and not at the remote."""
+    local = "remote:" not in words and "unpack" not in words
+    if local and "No space left on device" in words:
+        refuse("DISK", f"git could not write here: {words}", "look at free space (df -h)")
+    if local and re.search(r"\.lock': File exists|cannot lock ref 'refs/remotes", words):
+        refuse("BUSY", f"git holds a lock here: {words}", "try again; if no git is running: opsgit doctor --fix")
+
+
+def _listener(progress: Progress | None) -> Any:
+    """Return a receiver of git's progress; its `sent` says whether git has begun to send objects."""
+    from git import RemoteProgress
+
+    class Listener(RemoteProgress):
+        sent = False
+
+        def update(
+            self, op_code: int, cur_count: str | float, max_count: str | float | None = None, message: str = ""
+        ) -> None:
+            self.sent = self.sent or bool(op_code & RemoteProgress.WRITING)
+            if progress:
+                what = "sending" if op_code & RemoteProgress.WRITING else "receiving"
+                progress(what, int(float(cur_count or 0)), int(float(max_count or 0)))
+
+    return Listener()
+
+
+def _answer(refs: list[str], heard: Any, words: str, sends: bool) -> Answer:
+    """Return the answer that git's words about a failed push mean.
+
+    :param refs: what git said of each ref, in its form for programs: `!`, the ref, and why it was rejected.
+    :param heard: the receiver of git's progress.
+    :param sends: whether there were objects to send: before they are sent, the remote cannot have taken anything.
+    """
+    lines = [line.removeprefix("remote: ").strip() for line in heard.error_lines + heard.other_lines]
+    said = next((found for found in map(SAID.search, lines) if found and found[1] in CODES), None)
+    why = "; ".join(line.strip().split("\t")[-1] for line in refs if line.startswith("!"))
+    if said:
+        return Answer(REFUSED, said[1], said[2])
+    if "[remote rejected]" in why:
+        moved = "lock" in why or "failed to update ref" in why
+        hints = " ".join(line for line in lines if line.startswith("error:") or "reject" in line)
+        return Answer(LOST if moved else REFUSED, "REF_MOVED" if moved else "", f"{why} {hints}".strip()[-300:])
+    if "[rejected]" in why:
+        return Answer(LOST, "REF_MOVED", why)
+    _refuse_local(words)
+    return Answer(REFUSED if sends and not heard.sent else UNKNOWN, "UNREACHABLE", words)
