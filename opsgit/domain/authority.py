@@ -10,7 +10,7 @@ from typing import Any
 
 from opsgit.domain import names, policy, standing, times
 from opsgit.domain.context import Context
-from opsgit.domain.model import Agent, Quota, Task
+from opsgit.domain.model import Agent, Deployment, Quota, Task
 from opsgit.domain.operation import Who
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
@@ -148,12 +148,20 @@ def starter(context: Context, who: Who, task: Task) -> None:
     :raises Refused: `RIGHT_MISSING`, `NO_DEPLOYMENT`, `NOT_STARTED_BY_YOU`.
     """
     anyone(context, who, task)
+    by = running(task).by
+    if by != context.me:
+        refuse("NOT_STARTED_BY_YOU", f"{by} is deploying {task.id}",
+               f"ask {by}, or an orchestrator: opsgit deploy abandon {task.id}")  # fmt: skip
+
+
+def running(task: Task) -> Deployment:
+    """Return the running deployment of a task.
+
+    :raises Refused: `NO_DEPLOYMENT`.
+    """
     if not task.deployment or task.deployment.state != "started":
-        refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running",
-               f"opsgit task move {task.id} --to deployed")  # fmt: skip
-    if task.deployment.by != context.me:
-        refuse("NOT_STARTED_BY_YOU", f"{task.deployment.by} is deploying {task.id}",
-               f"ask {task.deployment.by}, or an orchestrator: opsgit deploy abandon {task.id}")  # fmt: skip
+        refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running", f"opsgit task show {task.id}")
+    return task.deployment
 
 
 def alerted(context: Context, who: Who, task: Task) -> None:

@@ -351,7 +351,6 @@ CATALOGUE = (
         rebuild.kept,
         "opsgit task trim {id} --keep 20",
         sources=FROZEN_NOT,
-        gates=("there are more comments",),
         arguments={"keep": COUNT.needed()},
         word="trim",
         by_hand=_comments(more=False),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from opsgit.domain.authority import running
 from opsgit.domain.context import Context
-from opsgit.domain.gates import running, submission_of, success
+from opsgit.domain.gates import submission_of, success
 from opsgit.domain.model import Deployment, Rollback, Task
 from opsgit.domain.vocabulary import DEPLOYED, DONE
 

@@ -168,16 +168,6 @@ def room_for_a_comment(context: Context, task: Task) -> None:
         )
 
 
-def comments_to_drop(context: Context, task: Task) -> None:
-    """Require that the task, or the review of its latest round, has more comments than the request keeps.
-
-    :raises Refused: `NOTHING_CHANGES`.
-    """
-    most = max(len(task.comments), len(task.review.comments) if task.review else 0)
-    if int(context.request.get("keep") or 0) >= most:
-        refuse("NOTHING_CHANGES", f"{task.id} has {most} comments", f"opsgit task show {task.id}")
-
-
 def creator_describes(context: Context, _: Task) -> None:
     """Require that an actor without the right to orchestrate edits only title, description, tags and priority.
 
@@ -214,6 +204,7 @@ def submission_of(task: Task) -> Submission:
     :raises Refused: `DELIVERABLE_REQUIRED` when the task was never submitted here.
     """
     if task.submission is None:
+        # doubled: what is in review was submitted, and what was imported as done is refused as not approved
         refuse("DELIVERABLE_REQUIRED", f"{task.id} was never submitted here", f"opsgit task show {task.id}")
     return task.submission
 
@@ -353,7 +344,7 @@ def start_stands(context: Context, task: Task) -> None:
 
     :raises Refused: `APPROVAL_VOID`, `NO_DEPLOYMENT`.
     """
-    by, path = running(task).by, names.task_path(task.id)
+    by, path = authority.running(task).by, names.task_path(task.id)
     why = standing.voided_by(context.snapshot, path, "task.deploy-start", [by])
     if why:
         refuse("APPROVAL_VOID", f"the start of the deployment of {task.id} does not count: {why}",
@@ -377,7 +368,7 @@ def when_it_succeeded(check: Check) -> Check:
     """
 
     def checked(context: Context, task: Task) -> None:
-        if context.request.get("evidence") == success(running(task).command):
+        if context.request.get("evidence") == success(authority.running(task).command):
             check(context, task)
 
     return checked
@@ -392,22 +383,12 @@ def command_as_seen(context: Context, _: Task) -> None:
         refuse("STALE", "the deploy command was changed meanwhile", "opsgit project show, then try again")
 
 
-def running(task: Task) -> Any:
-    """Return the running deployment of a task.
-
-    :raises Refused: `NO_DEPLOYMENT`.
-    """
-    if not task.deployment or task.deployment.state != "started":
-        refuse("NO_DEPLOYMENT", f"no deployment of {task.id} is running", f"opsgit task show {task.id}")
-    return task.deployment
-
-
 def deployment_runs(_: Context, task: Task) -> None:
     """Require that a deployment of the task is running.
 
     :raises Refused: `NO_DEPLOYMENT`.
     """
-    running(task)
+    authority.running(task)
 
 
 def start_as_seen(context: Context, task: Task) -> None:
@@ -415,7 +396,7 @@ def start_as_seen(context: Context, task: Task) -> None:
 
     :raises Refused: `STALE`, `NO_DEPLOYMENT`.
     """
-    if context.request.get("started") != running(task).started:
+    if context.request.get("started") != authority.running(task).started:
         refuse(
             "STALE", f"the deployment of {task.id} that ended is not the one that runs", f"opsgit task show {task.id}"
         )
@@ -605,7 +586,6 @@ EVIDENCE: dict[str, Check] = {
     "a deliverable is named": deliverable_named,
     "not a digest that a review rejected": not_rejected_before,
     "another digest": another_digest,
-    "there are more comments": comments_to_drop,
     "the creator edits what describes it": creator_describes,
     "pipeline and dependencies until it is started": fixed_once_started,
     "the round that was seen": round_as_seen,

@@ -475,6 +475,7 @@ SMALL: list[tuple[Any, str, str, str, dict[str, Any], str, str]] = [
     (World.peopled, "agent.compromise", "boss", "boss", {"since": "0" * 40}, "", "LAST_ORCHESTRATOR"),
     (compromised, "agent.compromise", "boss", "dev", {"since": "0" * 40}, "", "NOTHING_CHANGES"),
     (compromised, "agent.ratify", "boss", "dev", {"commits": ["x"]}, "", "BAD_VALUE"),
+    (compromised, "agent.ratify", "boss", "dev", {"commits": [f"x..{'0' * 40}"]}, "", "BAD_VALUE"),
     (quota, "quota.set", "boss", "q", {"limit": 3, "period": "hourly"}, "", "NOTHING_CHANGES"),
     (quota, "quota.set", "boss", "q", {"limit": 3, "period": "yearly"}, "", "BAD_VALUE"),
     (quota, "quota.use", "dev", "none", {"amount": 1}, "", "NOT_FOUND"),

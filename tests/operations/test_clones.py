@@ -39,7 +39,8 @@ def test_a_review_needs_no_git_command(team: dict[str, Desk]) -> None:
     eye.ok("review", "comment", "T-1", "--text", "second")
     dev.ok("review", "comment", "T-1", "--text", "third")
     qa.ok("review", "approve", "T-1")
-    words = dev.ok("sync").err and dev.ok("task", "show", "T-1", "--json").json["task"]["review"]["comments"]
+    dev.ok("sync")
+    words = dev.ok("task", "show", "T-1", "--json").json["task"]["review"]["comments"]
     assert [one["text"] for one in words] == ["first", "second", "third"]
     for clone in (dev, qa, eye):
         assert clone.status() == "done" if clone is not eye else clone.ok("sync").exit == 0
