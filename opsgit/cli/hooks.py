@@ -6,6 +6,7 @@ import click
 
 from opsgit.cli import output
 from opsgit.cli.options import common
+from opsgit.operations import refresh
 from opsgit.operations.session import Session
 from opsgit.storage import repository
 from opsgit.verification import hooks
@@ -61,5 +62,7 @@ def run(name: str, arguments: tuple[str, ...]) -> None:
     found = repository.find(repository.from_git())
     try:
         hooks.run(found, name, list(arguments))
+        if name == hooks.PULLED:
+            refresh.catch_up(Session(found))
     finally:
         found.close()

@@ -14,7 +14,9 @@ from opsgit.verification.hand_edit import HandEdit
 
 PYTHON = shlex.quote(sys.executable)
 FINISHED = "reference-transaction"  # the only hook that sees the finished commit, before main moves to it
-NAMES = ("pre-commit", "prepare-commit-msg", "commit-msg", "pre-merge-commit", FINISHED)
+BEGUN = "pre-rebase"
+PULLED = "post-merge"  # after `git pull`: the command line brings up to date what follows the ledger
+NAMES = ("pre-commit", "prepare-commit-msg", "commit-msg", "pre-merge-commit", BEGUN, PULLED, FINISHED)
 MARK = (
     "# opsgit: hand edits become signed operations. Installed by `opsgit hooks install`; `opsgit hooks uninstall` "
     "removes it."
@@ -112,13 +114,23 @@ def run(repository: Repository, name: str, arguments: list[str]) -> None:
 
     :param name: the name of the hook.
     :param arguments: the arguments that git gives to the hook.
-    :raises Refused: `HAND_MADE` for a merge, an unfinished git command, a commit on a review branch, an amendment, or a
-        commit that skipped pre-commit; the codes of `HandEdit`. The commit is stopped.
+    :raises Refused: `HAND_MADE` for a merge, a rebase, an unfinished git command, a commit on a review branch, an
+        amendment, or a commit that skipped pre-commit; the codes of `HandEdit`. The commit is stopped.
     """
     if name == FINISHED:
         _judge_finished(repository, sys.stdin.read().split("\n"))
-    else:
+    elif name == BEGUN:
+        _before_rebase(repository, arguments)
+    elif name != PULLED:
         _before_commit(repository, name, arguments)
+
+
+def _before_rebase(repository: Repository, arguments: list[str]) -> None:
+    """Refuse a rebase of main at its beginning, so that there is nothing to abort."""
+    head = (repository.folder / "HEAD").read_text().strip()
+    rebased = arguments[1] if len(arguments) > 1 else head.removeprefix("ref: refs/heads/")
+    if rebased in ("main", names.MAIN):
+        refuse("HAND_MADE", "main is not rebased: each commit is signed as it stands", "opsgit sync")
 
 
 def _before_commit(repository: Repository, name: str, arguments: list[str]) -> None:

@@ -165,6 +165,24 @@ def test_a_tree_bomb_is_cloned_and_not_checked_out(desk: Desk, tmp_path: Path) -
     assert [one.name for one in (tmp_path / "clone").iterdir()] == [".git"]
 
 
+def test_a_tag_called_main_is_not_taken_for_the_ledger(desk: Desk, tmp_path: Path) -> None:
+    """The host's HEAD is another branch, and a tag is called main: what was not verified is not checked out."""
+    host = tmp_path / "host.git"
+    git(tmp_path, "init", "-q", "--bare", str(host))
+    git(desk.path, "push", "-q", str(host), "main")
+    tree = git(desk.path, "mktree", input=f"100644 blob {git(desk.path, 'hash-object', '-w', 'ops.yaml').strip()}\tx\n")
+    who = ("-c", "user.name=x", "-c", "user.email=x@x", "-c", "commit.gpgSign=false")
+    evil = git(desk.path, *who, "commit-tree", tree.strip(), "-m", "x").strip()
+    git(desk.path, "push", "-q", "--no-verify", str(host), f"{evil}:refs/tags/main", f"{evil}:refs/heads/zzz")
+    git(host, "symbolic-ref", "HEAD", "refs/heads/zzz")
+    assert main(["clone", str(host), str(tmp_path / "clone")]) == 0
+    assert (
+        git(tmp_path / "clone", "rev-parse", "HEAD", "refs/heads/main").split()
+        == [git(desk.path, "rev-parse", "main").strip()] * 2
+    )
+    assert not (tmp_path / "clone/x").exists()
+
+
 @pytest.mark.parametrize("url", ["ext::sh -c id", "ext::true", "--upload-pack=id"])
 def test_a_url_that_is_a_command_is_refused(desk: Desk, tmp_path: Path, url: str) -> None:
     desk.capsys.readouterr()

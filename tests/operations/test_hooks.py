@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -337,3 +338,44 @@ def test_no_hook_of_another_program_is_overwritten(task: Desk) -> None:
     assert task.refused("hooks", "install") == "WRONG_FILE"
     for name in ("pre-commit", "pre-commit.chained"):
         assert f"# {name}\n" in (task.path / ".git/hooks" / name).read_text()
+
+
+def test_a_fork_that_does_not_hold_does_not_become_main_by_a_rebase(task: Desk, tmp_path: Path) -> None:
+    """The host was rewound and forked; `git pull --rebase` has nothing of its own to replay, and would take the fork."""
+    host = tmp_path / "host.git"
+    git(tmp_path, "init", "-q", "--bare", str(host))
+    git(task.path, "push", "-q", str(host), "main")
+    assert main(["clone", str(host), str(tmp_path / "victim")]) == 0
+    who = ("-c", "user.name=x", "-c", "user.email=x@x", "-c", "commit.gpgSign=false")
+    evil = git(task.path, *who, "commit-tree", "main^{tree}", "-p", "main~1", "-m", "x").strip()
+    git(task.path, "push", "-q", "--no-verify", "-f", str(host), f"{evil}:refs/heads/main")
+    before = git(tmp_path / "victim", "rev-parse", "main")
+    for words in (["pull", "-q", "--rebase"], ["rebase", "origin/main"], ["reset", "-q", "--hard", "origin/main"]):
+        done = subprocess.run(
+            ["git", "-C", str(tmp_path / "victim"), *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode != 0 and ("BAD_SIGNATURE" in done.stderr or "HAND_MADE" in done.stderr), done.stderr
+        assert git(tmp_path / "victim", "rev-parse", "main") == before
+
+
+def test_a_rebase_of_main_is_refused_before_it_begins(task: Desk) -> None:
+    git(task.path, "branch", "other", "main~1")
+    task.ok("task", "add", "--title", "two")
+    done = subprocess.run(
+        ["git", "-C", str(task.path), "rebase", "--onto", "other", "main~1"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0 and "opsgit sync" in done.stderr
+    assert git(task.path, "status", "--porcelain") == "" and not (task.path / ".git/rebase-merge").exists()
+
+
+def test_what_follows_the_ledger_comes_along_with_a_pull(task: Desk, tmp_path: Path) -> None:
+    assert main(["clone", str(task.path), str(tmp_path / "clone")]) == 0
+    clone = tmp_path / "clone"
+    task.ok("agent", "add", "new", "--role", "developer")
+    task.ok("task", "comment", "T-1", "--text", "x", "--as", "new")
+    git(clone, "pull", "-q")
+    assert git(clone, "log", "-1", "--format=%G? %an").strip() == "G new"
+    assert "new" in json.loads((clone / "state.json").read_text())["agents"]

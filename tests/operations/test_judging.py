@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from opsgit.cli.main import main
+from opsgit.storage import repository
 from opsgit.verification import push, server
 from tests.conftest import Desk, git
 
@@ -75,8 +76,11 @@ def test_a_push_is_judged_again_if_another_was_taken_meanwhile(
     real = push.pushed
     times: list[float] = []
 
+    monkeypatch.setattr(repository, "LOCK_SECONDS", 0)
+
     def meanwhile(*words: Any) -> Any:
-        found = real(*words)
+        with repository.Repository(hub, None).lock_pushes():  # a long judgement keeps nobody waiting
+            found = real(*words)
         if not times:
             git(hub, "update-ref", "refs/heads/main", other)
         times.append(time.monotonic())
