@@ -86,6 +86,7 @@ def run(words: Sequence[str] | None = None) -> None:
 
     :param words: the arguments; None takes those of the process.
     """
+    output.prepare()
     sys.exit(main(sys.argv[1:] if words is None else words))
 
 
@@ -116,7 +117,7 @@ def _main(words: Sequence[str]) -> int:
         return output.refusal([Refusal("BAD_TEXT", "an argument is not UTF-8", "set the terminal to UTF-8")], as_json)
     try:
         code = opsgit.main(args=list(words), prog_name="opsgit", standalone_mode=False)
-        sys.stdout.flush()
+        output.finish()
     except Refused as refused:
         return output.refusal(refused.refusals, as_json)
     except click.UsageError as error:

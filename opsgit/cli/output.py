@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
@@ -10,9 +12,10 @@ from typing import Any
 
 import click
 
-from opsgit.domain.refusals import Refusal
+from opsgit.domain.refusals import Refusal, refuse
 from opsgit.views import terminal
 
+DONE = "what the command did is done; opsgit history shows what was written"
 BAR_LEAST = 100  # objects: what is less is over before a bar could be read
 
 
@@ -21,23 +24,64 @@ def data(kind: str, **payload: Any) -> None:
 
     :param kind: the document's `kind`, which names its schema.
     """
-    click.echo(_json({"kind": kind, **payload}, indent=2))
+    _print(_json({"kind": kind, **payload}, indent=2))
+
+
+def prepare() -> None:
+    """Let stdout and stderr escape what their encoding cannot write, such as an arrow in Latin-1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def finish() -> None:
+    """Write what stdout still holds.
+
+    :raises Refused: `OUTPUT` if that is not possible, but for a reader that has gone.
+    """
+    try:
+        if sys.stdout:  # there is none if the caller has closed it
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # flushing again at exit must not fail
+        refuse("OUTPUT", f"what was to be printed could not be written: {error.strerror}", DONE)
 
 
 def _json(payload: dict[str, Any], indent: int | None = None) -> str:
     """Return a JSON document. A name in a repository may not be UTF-8: what cannot be written is escaped."""
-    text = json.dumps({"schema_version": 1, **payload}, ensure_ascii=False, indent=indent)
+    plain = "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    text = json.dumps({"schema_version": 1, **payload}, ensure_ascii=plain, indent=indent)
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def line(text: str) -> None:
     """Print one line of data on stdout, without characters that control a terminal; further lines are marked."""
-    click.echo(terminal.marked(text))
+    _print(terminal.marked(text))
+
+
+def _print(text: str) -> None:
+    """Print on stdout.
+
+    :raises Refused: `OUTPUT` if that is not possible, but for a reader that has gone.
+    """
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        refuse("OUTPUT", f"what was to be printed could not be written: {error.strerror}", DONE)
 
 
 def say(text: str) -> None:
     """Print a message on stderr."""
-    click.echo(f"opsgit: {terminal.marked(text)}", err=True)
+    _warn(f"opsgit: {terminal.marked(text)}")
+
+
+def _warn(text: str) -> None:
+    with contextlib.suppress(OSError):  # where else could it be said?
+        click.echo(text, err=True)
 
 
 def progress() -> Callable[[str, int, int], None] | None:
@@ -68,12 +112,12 @@ def refusal(refusals: Sequence[Refusal], as_json: bool) -> int:
         error: dict[str, Any] = {**fields, "retryable": first.retryable}
         if len(refusals) > 1:
             error["faults"] = [{"code": r.code, "message": r.message, "where": r.where} for r in refusals]
-        click.echo(_json({"kind": "error", "error": error}), err=True)
+        _warn(_json({"kind": "error", "error": error}))
         return first.exit
     for one in refusals:
-        click.echo(f"opsgit: {one.code}: {terminal.marked(one.message)}", err=True)
+        _warn(f"opsgit: {one.code}: {terminal.marked(one.message)}")
     if first.hint:
-        click.echo(f"  try: {terminal.marked(first.hint)}", err=True)
+        _warn(f"  try: {terminal.marked(first.hint)}")
     return first.exit
 
 

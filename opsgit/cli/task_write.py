@@ -56,14 +56,16 @@ def assign(session: Session, as_json: bool, name: str, to: str) -> None:
 
 @click.command("claim", epilog="\b\nExample:\n  opsgit task claim SKILL-001 --as dev")
 @subject("id")
+@click.option("--lease", metavar="DURATION", help="Lose it after so long without an operation: 2h (default: policy).")
 @writing
 @common
-def claim(session: Session, as_json: bool, name: str) -> None:
-    """Take a task from the backlog.
+def claim(session: Session, as_json: bool, name: str, lease: str | None) -> None:
+    """Take a task from the backlog, or from an agent whose lease ran out.
 
-    If several agents claim it at once, one gets it. The others exit 7 and are told who has it.
+    If several agents claim it at once, one gets it. The others exit 7 and are told who has it. Each operation of the
+    assignee on the task renews its lease.
     """
-    wrote(session, act(session, "task.claim", name), as_json)
+    wrote(session, act(session, "task.claim", name, lease=lease), as_json)
 
 
 @click.command("start", epilog="\b\nExample:\n  opsgit task start SKILL-001")

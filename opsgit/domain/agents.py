@@ -171,13 +171,14 @@ def ratify(context: Context, agent: Agent) -> Agent:
 
     keys = tuple(map(with_commits, agent.keys))
     if keys == agent.keys:
+        # doubled: decide refuses what changes nothing; here it is said why
         refuse("NOTHING_CHANGES", f"{agent.name} has no compromised key, or that is recorded already", "opsgit verify")
     return replace(agent, keys=keys)
 
 
 def _commit_or_range(text: str) -> str:
-    after, _, until = text.rpartition("..")
-    if not COMMIT.match(until) or (after and not COMMIT.match(after)) or text.startswith(".."):
+    ends = text.split("..")
+    if len(ends) > 2 or not all(map(COMMIT.match, ends)):
         refuse("BAD_VALUE", f"{text!r} is neither a commit id nor a range A..B", "git log --format=%H", "commits")
     return text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from opsgit.domain import canonical, names, schemas, text, times
+from opsgit.domain import canonical, leases, names, schemas, text, times
 from opsgit.domain.authority import check
 from opsgit.domain.context import Context
 from opsgit.domain.model import Task
@@ -126,7 +126,7 @@ def _changed(context: Context, before: Any, after: Any) -> Change:
         return Change(request, f"{operation.kind} {request.target}: {operation.word}",
                       (_edit(operation.kind, request.target, to_record(after)),), operation.on, context.at)  # fmt: skip
     status = _reached(context, operation, before)
-    record = to_record(replace(after, status=status))
+    record = to_record(leases.renewed(context, replace(after, status=status)))
     old = before.status if before else "imported" if after.imported else "new"
     step = f"{old} → {status}" if old != status else operation.word
     on = MERGE if before and before.status == IN_REVIEW and operation.on != BRANCH else operation.on

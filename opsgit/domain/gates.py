@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from opsgit.domain import authority, canonical, names, policy, standing
+from opsgit.domain import authority, canonical, leases, names, policy, standing
 from opsgit.domain.context import Context
 from opsgit.domain.dependencies import open_dependencies
 from opsgit.domain.model import Agent, Review, Submission, Task
@@ -144,6 +144,16 @@ def another_digest(context: Context, task: Task) -> None:
     """
     if context.request.get("digest") == submission_of(task).digest:
         refuse("NOTHING_CHANGES", f"{task.id} was submitted with this digest already", f"opsgit task show {task.id}")
+
+
+def free_to_claim(context: Context, task: Task) -> None:
+    """Require that nobody has the task, or that the lease of who has it ran out.
+
+    :raises Refused: `ALREADY_CLAIMED`.
+    """
+    if task.assigned and not leases.ran_out(task, context.at):
+        until = f" until {task.lease.until}" if task.lease else ""
+        refuse("ALREADY_CLAIMED", f"{task.id} was claimed by {task.assigned}{until}", "opsgit task next")
 
 
 def room_for_a_comment(context: Context, task: Task) -> None:
@@ -560,6 +570,7 @@ STATE: dict[str, Check] = {
     "a number is the next": number_is_next,
     "the name is no role": name_is_no_role,
     "no deployment runs": no_deployment_runs,
+    "nobody has it, or the lease ran out": free_to_claim,
     "somebody fits the first stage": somebody_fits,
     "its dependencies are done or deployed": dependencies_met,
     "there is room for a comment": room_for_a_comment,

@@ -177,6 +177,14 @@ class ImportedHistory(Value):
 
 
 @value
+class Lease(Value):
+    """How long a claim lasts without an operation by the assignee, in seconds, and until when (RFC 3339 text)."""
+
+    seconds: int
+    until: str
+
+
+@value
 class Task(Value):
     """One unit of work, with its submission, review and deployment."""
 
@@ -188,6 +196,7 @@ class Task(Value):
     tags: tuple[str, ...] = ()
     pipeline: tuple[Stage, ...]
     assigned: str | None = None
+    lease: Lease | None = None
     depends_on: tuple[str, ...] = ()
     created: str
     created_by: str
@@ -309,7 +318,7 @@ class Project(Value):
     """The content of ops.yaml: the project's identity and policy.
 
     `rules` is the version of the rule book. `roles` maps the name of a role to its rights. `stale` maps a status to a
-    duration; `idle` is a duration. `clock` is the time of the latest `project.reset-clock`, RFC 3339 text.
+    duration; `idle` and `lease` are durations. `clock` is the time of the latest `project.reset-clock`, RFC 3339 text.
     """
 
     name: str
@@ -319,6 +328,7 @@ class Project(Value):
     clock: str | None = None
     roles: dict[str, tuple[str, ...]] = field(default_factory=dict)
     pipeline: tuple[str, ...] = ()
+    lease: str | None = None
     workspace: str | None = None
     identity: Identity = Identity()
     stale: dict[str, str] = field(default_factory=dict)

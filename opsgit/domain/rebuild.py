@@ -176,6 +176,11 @@ def imported_task(old: Record | None, new: Record) -> Fields:
     return {**task(old, new), "imported": new["imported"]}
 
 
+def lease(_: Record | None, new: Record) -> Fields:
+    """Return the lease of a claim, if it has one."""
+    return {"lease": f"{new['lease']['seconds']}s"} if new.get("lease") else {}
+
+
 def assignee(_: Record | None, new: Record) -> Fields:
     """Return the agent to which the task is assigned."""
     return {"to": new["assigned"]}

@@ -136,6 +136,7 @@ CODES: dict[str, Code] = {
     "BUSY": Code(9, "another process holds the repository's lock", True),
     "CLOCK": Code(9, "the last commit is more than 5 minutes ahead of this machine's clock"),
     "DISK": Code(9, "the disk is full or refused a write; nothing was changed", True),
+    "OUTPUT": Code(9, "the command is done, but what it was to print could not be written"),
     "REPOSITORY_BROKEN": Code(9, "git could not read the repository"),
     "INCOMPLETE": Code(9, "a shallow or partial clone, or objects that are missing: nothing can be said"),
     "UNVERIFIED": Code(9, "the commit that a range begins with was never verified here"),

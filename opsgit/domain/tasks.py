@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from opsgit.domain import policy, text
+from opsgit.domain import leases, policy, text
 from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Comment, Progress, Review, Stage, Submission, Task
 from opsgit.domain.refusals import refuse
@@ -89,7 +89,7 @@ def assigned_to(context: Context, task: Task, name: str) -> Task:
     if not policy.matches(task.pipeline[0], agent):
         refuse("NOT_IN_PIPELINE", f"the pipeline of {task.id} begins with {task.pipeline[0].name}, not {name}",
                f"opsgit task assign {task.id} --to {task.pipeline[0].name}")  # fmt: skip
-    return contributed(replace(task, assigned=name, progress=None), name)
+    return contributed(replace(task, assigned=name, lease=None, progress=None), name)
 
 
 def _may_work(context: Context, agent: Agent) -> None:
@@ -116,16 +116,16 @@ def assign(context: Context, task: Task) -> Task:
 
 
 def claim(context: Context, task: Task) -> Task:
-    """Assign a task from the backlog to the actor.
+    """Assign a task to the actor, with a lease if the request or the project says so.
 
-    :raises Refused: the codes of `assigned_to`.
+    :raises Refused: the codes of `assigned_to` and `leases.granted`.
     """
-    return assigned_to(context, task, context.me)
+    return replace(assigned_to(context, task, context.me), lease=leases.granted(context))
 
 
 def release(_: Context, task: Task) -> Task:
     """Remove the assignee; the task returns to the backlog."""
-    return replace(task, assigned=None, progress=None)
+    return replace(task, assigned=None, lease=None, progress=None)
 
 
 def start(_: Context, task: Task) -> Task:

@@ -7,10 +7,11 @@ import re
 from opsgit.domain.refusals import refuse
 
 # C0 and C1 controls except tab and newline, DEL, bidi controls (Unicode TR 9), line and paragraph separators,
-# zero-width no-break space, interlinear marks, tag characters, surrogates and two non-characters.
+# zero-width no-break space, interlinear marks, tag characters, surrogates and noncharacters.
+NONCHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane * 0x10000 + low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
 FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\ufffe\uffff\U000e0000-\U000e007f]"
+    f"\ud800-\udfff\U000e0000-\U000e007f{NONCHARACTERS}]"
 )
 UNWRITABLE = re.compile("[\ud800-\udfff]")  # surrogates: UTF-8 has no bytes for them
 TITLE_MAX = 200

@@ -49,7 +49,7 @@ def _perform(session: Session, transaction: Transaction, request: Request) -> Wr
     if session.offline:
         refuse_offline(transaction, request)
     if request.op.startswith(("task.", "review.")):
-        trust.judge_review(transaction, request.target)
+        trust.judge_review(transaction, request.target, session.notices, fetched=session.updated)
     return transaction.perform(request)
 
 

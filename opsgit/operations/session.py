@@ -77,13 +77,13 @@ class Session:
         """Return the present state, read without the lock.
 
         :param task_id: a task; while it is in review, its review branch is judged and its version of the task is used.
-        :raises Refused: the code of the first finding if the review branch breaks a rule.
+        :raises Refused: as `trust.judge_review`.
         """
         transaction = self.transaction()
         if task_id:
             from opsgit.operations import trust
 
-            trust.judge_review(transaction, task_id)
+            trust.judge_review(transaction, task_id, self.notices, fetched=self.updated)
         return transaction.snapshot(task_id)
 
     def transaction(self) -> Transaction:

@@ -76,8 +76,12 @@ class Transaction:
 
     def reviewed(self, task_id: str) -> str | None:
         """Return the hex id of the review branch's tip if a task is in review, else None."""
+        return self.branch(task_id) if self.in_review(task_id) else None
+
+    def in_review(self, task_id: str) -> bool:
+        """Return whether a task is in review at the tip."""
         found = self.repository.reader(self.objects, self.tip).record(names.task_path(task_id))
-        return self.branch(task_id) if found and found["status"] == IN_REVIEW else None
+        return bool(found and found["status"] == IN_REVIEW)
 
     def branch(self, task_id: str) -> str | None:
         """Return the hex id of the tip of a task's review branch, or None.

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from opsgit.domain import names
-from opsgit.domain.refusals import refuse
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.storage.branch import newest
 from opsgit.storage.disk import put
+from opsgit.storage.objects import parse_commit
 from opsgit.storage.repository import Repository
 
 if TYPE_CHECKING:
@@ -34,23 +36,48 @@ def judge_ledger(repository: Repository, tip: str) -> None:
     mark(repository, tip)
 
 
-def judge_review(transaction: Transaction, task_id: str) -> None:
-    """Judge the review branch of a task in review, which may have come from a remote.
+def judge_review(transaction: Transaction, task_id: str, notices: list[str], fetched: bool = False) -> None:
+    """Judge the review branches of a task in review, here and at the remotes, and let the transaction use what holds.
 
-    :raises Refused: the code of the first finding.
+    Anybody may have written to a remote without a judge. Commits at a branch's end that do not hold are left out, so
+    that they keep nobody from ending a review.
+
+    :param notices: receives a message about what is left out.
+    :param fetched: whether the remote's main was just fetched: a review cannot be ahead of it then.
+    :raises Refused: `REVIEW_AHEAD` if a review names a ledger commit that was not fetched; other codes with exit code 1
+        or 9 if a branch could not be judged.
     """
-    branch = transaction.reviewed(task_id) if names.ID.match(task_id) else None
-    repository = transaction.repository
-    if branch is None or transaction.written:
+    if transaction.written or not names.ID.match(task_id) or not transaction.in_review(task_id):
         return
-    judged = review_mark(task_id, branch, transaction.tip)
-    if judged in _judged(repository):
-        return
+    repository, ledger = transaction.repository, transaction.tip
+
+    def held(tip: str) -> str:
+        judged = _judged(repository)
+        here = tip
+        while (mark_of := review_mark(task_id, here, ledger)) not in judged:
+            why = _fault(repository, task_id, here, ledger, fetched)
+            if why is None:
+                mark(repository, transaction.base, mark_of)
+                break
+            notices.append(f"left out of the review of {task_id}, because it does not hold: {why}")
+            here = parse_commit(transaction.objects.need(here, "commit").content).parents[0]
+        return here
+
+    git, objects = repository.git, transaction.objects
+    transaction.found[names.review_ref(task_id)] = newest(git, objects, task_id, ledger, held)
+
+
+def _fault(repository: Repository, task_id: str, tip: str, ledger: str, fetched: bool) -> str | None:
+    """Return why a review branch does not hold, or None if it does."""
     from opsgit.verification.verifier import Verifier
 
-    hint = f"git update-ref -d refs/remotes/origin/review/{task_id}, if it is not yours"
-    _refuse(Verifier(repository).review(task_id, branch, transaction.tip), hint)
-    mark(repository, transaction.base, judged)
+    try:
+        found = Verifier(repository).review(task_id, tip, ledger)
+    except Refused as refused:
+        if refused.refusal.code != "REVIEW_AHEAD" or not fetched:
+            raise
+        return f"{tip[:10]}: {refused.refusal.message}"
+    return f"{tip[:10]}: {found[0].code}: {found[0].message}" if found else None
 
 
 def review_mark(task_id: str, branch: str, ledger: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
@@ -11,12 +13,15 @@ from opsgit.storage.objects import Objects
 from opsgit.storage.reader import TreeReader
 
 
-def newest(git: Git, objects: Objects, task_id: str, ledger: str) -> str | None:
+def newest(
+    git: Git, objects: Objects, task_id: str, ledger: str, held: Callable[[str], str] = lambda tip: tip
+) -> str | None:
     """Return the newest commit of a task's review branch, among the local branch and the branches of the remotes.
 
     Only branches that start at the submission on the ledger count. Branches of earlier rounds are ignored.
 
     :param ledger: hex id of the ledger commit that the review belongs to.
+    :param held: returns the newest commit of a branch up to which it holds, for a caller that judges them.
     :returns: hex id of the branch tip that all the other tips are ancestors of; None if no branch counts.
     :raises Refused: `STALE` if two of the branches have diverged.
     """
@@ -24,7 +29,8 @@ def newest(git: Git, objects: Objects, task_id: str, ledger: str) -> str | None:
     local = git.ref(ref)
     far = f"{ref.replace('refs/heads/', 'refs/remotes/*/')}"
     listed = git.run("for-each-ref", "--format=%(objectname)", far).decode().split() if _has_remotes(git) else []
-    tips = dict.fromkeys(tip for tip in (local, *listed) if tip and _of_round(objects, tip, path, ledger))
+    found = (tip for tip in dict.fromkeys((local, *listed)) if tip and _of_round(objects, tip, path, ledger))
+    tips = dict.fromkeys(map(held, found))
     chains = {tip: [tip, *(commit.parents[0] for *_, commit in signed.commits(objects, tip))] for tip in tips}
     ends = [tip for tip in tips if all(other in chains[tip] for other in tips)]
     if tips and not ends:

@@ -223,3 +223,27 @@ def test_numbering_goes_on_after_odd_numbers_in_ids(desk: Desk) -> None:
         desk.ok("alert", "raise", "--id", alert, "--message", "m", "--as", "eye")
     desk.ok("alert", "raise", "--message", "m", "--as", "eye")
     assert {one["id"] for one in desk.ok("alert", "list", "--json").json["alerts"]} >= {"a-1", "A-2"}
+
+
+COMMAND = "import sys; from opsgit.cli.main import run; run(sys.argv[1:])"
+
+
+@pytest.mark.parametrize(
+    ("shell", "exit_code", "code"),
+    [("{} > /dev/full", 9, "OUTPUT"), ("{} --json > /dev/full", 9, "OUTPUT"), ("{} >&-", 0, ""), ("{} 2> /dev/full", 0, ""),
+     ("{} --as nobody > /dev/full 2>&1", 3, ""), ("PYTHONIOENCODING=latin-1 {}", 0, "")],
+)  # fmt: skip
+def test_output_that_cannot_be_written_is_said_and_the_write_is_done_once(
+    desk: Desk, shell: str, exit_code: int, code: str
+) -> None:
+    words = f"{sys.executable} -c '{COMMAND}' -C {desk.path} task add --title ✓"
+    done = subprocess.run(["sh", "-c", shell.format(words)], capture_output=True, check=False)
+    assert done.returncode == exit_code, done
+    assert code.encode() in done.stderr and b"Traceback" not in done.stderr and b"INTERNAL" not in done.stderr
+    assert len(desk.ok("task", "list", "--json").json["tasks"]) == (0 if "nobody" in shell else 1)
+
+
+def test_json_stays_json_in_an_encoding_of_256_letters(desk: Desk) -> None:
+    words = [sys.executable, "-c", COMMAND, "-C", str(desk.path), "task", "add", "--title", "😀 ✓", "--json"]
+    done = subprocess.run(words, capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert json.loads(done.stdout)["operations"][0]["subject"] == "T-1: new → backlog"

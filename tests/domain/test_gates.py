@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from opsgit.domain import times
 from opsgit.domain.refusals import CODES, Refusal
 from opsgit.domain.request import Change, ManagedFile
 from tests.domain.world import AT, DIGEST, OTHER_DIGEST, World, agent_record, key_of
@@ -231,6 +232,63 @@ def test_the_loser_of_a_claim_is_told_who_won() -> None:
     assert isinstance(answer, Refusal)
     assert (answer.code, answer.exit) == ("ALREADY_CLAIMED", 7)
     assert "dev" in answer.message
+
+
+class TestLeases:
+    def claimed(self, **more: str) -> World:
+        world = World.peopled()
+        world.do("task.add", "boss", title="t")
+        world.do("task.claim", "dev", lease="1h", **more)
+        return world
+
+    def test_while_it_runs_nobody_else_claims_and_after_it_anyone_may(self) -> None:
+        world = self.claimed()
+        world.now = times.seconds(world.task().lease.until) - 1
+        assert code(world.ask("task.claim", "dev2")) == "ALREADY_CLAIMED"
+        world.now += 1
+        assert code(world.ask("task.claim", "qa")) == "RIGHT_MISSING"
+        taken = world.do("task.claim", "dev2")
+        assert (taken.subject, world.task().assigned, world.task().lease) == ("T-1: taken over", "dev2", None)
+        assert code(world.ask("task.start", "dev")) == "NOT_ASSIGNEE"
+
+    def test_each_operation_of_the_assignee_renews_it_and_nobody_elses(self) -> None:
+        world = self.claimed()
+        for op, who, fields in (
+            ("task.start", "dev", {}),
+            ("task.progress", "dev", {"text": "x"}),
+            ("task.comment", "dev", {"text": "x"}),
+        ):
+            world.now += 1000
+            at = world.now
+            world.do(op, who, **fields)
+            assert times.seconds(world.task().lease.until) == at + 3600
+        world.now += 1000
+        world.do("task.comment", "qa", text="x")
+        assert times.seconds(world.task().lease.until) == at + 3600
+
+    def test_in_progress_it_is_taken_over_too_and_said_as_a_step(self) -> None:
+        world = self.claimed()
+        world.do("task.start", "dev")
+        world.now += 3601
+        assert world.do("task.claim", "dev2", lease="2h").subject == "T-1: in-progress → assigned"
+        assert world.task().lease.seconds == 7200
+
+    def test_the_project_gives_one(self) -> None:
+        world = World.peopled()
+        world.files["ops.yaml"] = {**world.files["ops.yaml"], "lease": "30m"}
+        world.do("task.add", "boss", title="t")
+        world.do("task.claim", "dev")
+        assert world.task().lease.seconds == 1800
+        world.do("task.release", "dev")
+        assert world.task().lease is None
+        world.do("task.assign", "boss", to="dev")
+        assert world.task().lease is None
+
+    @pytest.mark.parametrize("lease", ["0s", "53w", "soon", "-1h"])
+    def test_a_lease_that_is_none_is_refused(self, lease: str) -> None:
+        world = World.peopled()
+        world.do("task.add", "boss", title="t")
+        assert code(world.ask("task.claim", "dev", lease=lease)) == "BAD_VALUE"
 
 
 @pytest.mark.parametrize(
@@ -476,6 +534,8 @@ SMALL: list[tuple[Any, str, str, str, dict[str, Any], str, str]] = [
     (compromised, "agent.compromise", "boss", "dev", {"since": "0" * 40}, "", "NOTHING_CHANGES"),
     (compromised, "agent.ratify", "boss", "dev", {"commits": ["x"]}, "", "BAD_VALUE"),
     (compromised, "agent.ratify", "boss", "dev", {"commits": [f"x..{'0' * 40}"]}, "", "BAD_VALUE"),
+    (compromised, "agent.ratify", "boss", "dev", {"commits": [f"..{'0' * 40}"]}, "", "BAD_VALUE"),
+    (compromised, "agent.ratify", "boss", "dev", {"commits": ["..".join(3 * ["0" * 40])]}, "", "BAD_VALUE"),
     (quota, "quota.set", "boss", "q", {"limit": 3, "period": "hourly"}, "", "NOTHING_CHANGES"),
     (quota, "quota.set", "boss", "q", {"limit": 3, "period": "yearly"}, "", "BAD_VALUE"),
     (quota, "quota.use", "dev", "none", {"amount": 1}, "", "NOT_FOUND"),

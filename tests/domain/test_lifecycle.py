@@ -34,7 +34,7 @@ EXPECTED: dict[str, tuple[list[str], str | None, str, dict[str, Any]]] = {
         "boss",
         {"to": "dev2"},
     ),
-    "task.claim": (["backlog"], "assigned", "dev dev2", {}),
+    "task.claim": (["backlog", "assigned", "in-progress"], "assigned", "dev dev2", {}),
     "task.release": ("assigned in-progress rejected".split(), "backlog", "boss dev", {}),
     "task.start": (["assigned", "rejected"], "in-progress", "dev", {}),
     "task.submit": (["in-progress"], "review", "dev", {"deliverable": "/d", "digest": OTHER_DIGEST}),
@@ -65,6 +65,8 @@ def world_at(op: str, status: str) -> World:
     fields: dict[str, Any] = {}
     if status != "backlog":
         fields = {"assigned": "dev", "contributors": ["dev"]}
+    if op == "task.claim" and status in ("assigned", "in-progress"):
+        fields["lease"] = {"seconds": 60, "until": AT}
     if status in ("review", "done", "deployed", "rolled-back"):
         fields |= {"submission": SUBMISSION, "review": {"round": 1}}
     if status in ("done", "deployed", "rolled-back"):

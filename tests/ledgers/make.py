@@ -90,7 +90,7 @@ def people(m: Maker) -> None:
 def lifecycle(m: Maker) -> None:
     m.do("task", "add", "--id", "T-1", "--title", "found", "--as", "eye", "--note", "two\n\nparagraphs")
     m.do("task", "edit", "T-1", "--desc", "line one\nline two", "--tag", "x", "--as", "eye")
-    m.do("task", "claim", "T-1", "--as", "dev")
+    m.do("task", "claim", "T-1", "--as", "dev", "--lease", "2h")
     m.do("task", "start", "T-1")
     m.do("task", "progress", "T-1", "--text", "half")
     for words in ("one", "two"):

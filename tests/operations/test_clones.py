@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import time
@@ -63,6 +64,7 @@ def test_a_review_that_went_on_in_two_places_is_said_and_synced(team: dict[str, 
 def test_nothing_is_shown_or_said_upon_a_review_that_does_not_hold(team: dict[str, Desk]) -> None:
     """A plain host lets anything in; the clone judges it before it is shown or signed upon."""
     qa, hub = team["qa"], team["qa"].path.parent / "hub.git"
+    (hub / "hooks/pre-receive").unlink()
     who = [
         word
         for name in ("name", "email")
@@ -75,13 +77,24 @@ def test_nothing_is_shown_or_said_upon_a_review_that_does_not_hold(team: dict[st
         git(qa.path, "update-ref", "refs/heads/bad", bad)
         git(hub, "fetch", "-q", str(qa.path), "+refs/heads/bad:refs/heads/review/T-1")
 
-    forge("-S", "origin/review/T-1^{tree}", "-p", "origin/review/T-1", "-m", text)
+    forge(
+        "-S",
+        "origin/review/T-1^{tree}",
+        "-p",
+        "origin/review/T-1",
+        "-m",
+        text.replace("review.request", "review.comment"),
+    )
     git(qa.path, "fetch", "-q")
-    for words in (["task", "show", "T-1"], ["review", "comment", "T-1", "--text", "x"], ["review", "approve", "T-1"]):
-        assert qa.refused(*words) == "BAD_SIGNATURE"
+    shown = qa.run("task", "show", "T-1")
+    assert shown.exit == 0 and "BAD_SIGNATURE" in shown.err and "left out" in shown.err
     forge("main^{tree}", "-m", "x")
     git(qa.path, "fetch", "-q")
     assert qa.run("task", "show", "T-1").exit == 0  # what is no review branch at all is nobody's
+    nowhere = re.sub("Opsgit-Ledger: .*", f"Opsgit-Ledger: {'1' * 40}", text)
+    forge("-S", "origin/main^{tree}", "-p", git(qa.path, "rev-parse", "main").strip(), "-m", nowhere)
+    qa.ok("review", "reject", "T-1", "--reason", "it may be rejected whatever lies there")
+    assert git(hub, "for-each-ref", "refs/heads/review") == ""
 
 
 @pytest.mark.slow
