@@ -91,31 +91,42 @@ def edit(session: Session, as_json: bool, name: str, **fields: Any) -> None:
 
 @command.command("remove", epilog="\b\nExample:\n  opsgit agent remove dev --reason 'left the project'")
 @subject("name", "--name")
+@click.option("--release", is_flag=True, help="Put its tasks back into the backlog, in the same step.")
 @writing
 @common
-def remove(session: Session, as_json: bool, name: str) -> None:
-    """Remove an agent: it loses all rights.
+def remove(session: Session, as_json: bool, name: str, release: bool) -> None:
+    """Remove an agent: it loses all rights. The tasks that it still has are named.
 
     Its file, keys and history stay, and its name cannot be used again.
     """
-    wrote(session, agents.remove(session, name), as_json)
+    wrote(session, agents.remove(session, name, release), as_json)
 
 
 @command.command("prove", epilog="\b\nExample:\n  opsgit agent prove dev")
 @subject("name", "--name")
+@click.option("--new", is_flag=True, help="Prove the next key, which replaces the present one.")
 @common
-def prove(session: Session, as_json: bool, name: str) -> None:
+def prove(session: Session, as_json: bool, name: str, new: bool) -> None:
     """Make and prove an agent's key on this machine.
 
     The command prints what an orchestrator runs on another machine: agent add for a new agent, agent rotate for an
-    agent that the ledger knows. The private key stays here.
+    agent that the ledger knows. The private key stays here. After a rotation the agent's next command uses the new key.
     """
-    line, proof, purpose = agents.prove(session, name)
+    tell_proof(name, agents.prove(session, name, new), "ROLE", as_json)
+
+
+def tell_proof(name: str, proof: tuple[str, str, str], role: str, as_json: bool) -> None:
+    """Print the command with which an orchestrator takes an agent's key.
+
+    :param proof: what `agents.prove` returns.
+    """
+    line, text, purpose = proof
+    asked = f" --role {role}" if purpose == "add" else ""
+    command = f"opsgit agent {purpose} --name {name}{asked} --public-key '{line}' --proof {text}"
     if as_json:
-        output.data("proof", name=name, key=line, proof=proof)
-        return
-    role = " --role ROLE" if purpose == "add" else ""
-    output.line(f"opsgit agent {purpose} --name {name}{role} --public-key '{line}' --proof {proof}")
+        output.data("proof", name=name, key=line, proof=text, command=command)
+    else:
+        output.line(command)
 
 
 @command.command("rotate", epilog="\b\nExample:\n  opsgit agent rotate dev")

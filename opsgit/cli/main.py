@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "See it work: a real state repository, walked from init to rollback."),
     "init": ("init", "Make a state repository."),
     "clone": ("clone", "Clone a state repository, verified and set up."),
+    "join": ("join", "Join a project as an agent: clone, key, and a line for the orchestrator."),
     "agent": ("agent", "Agents: who may act, and their keys."),
     "task": ("task", "Tasks: add, assign, work, submit, move."),
     "review": ("review", "Reviews: comment, sign off, approve, reject."),

@@ -89,6 +89,10 @@ def _up_to_date(session: Session, writes: bool) -> None:
     from opsgit.operations import refresh
 
     refresh.catch_up(session)
+    if not writes and session.named:
+        from opsgit.operations import clone
+
+        clone.arrive(session)
     if writes:
         from opsgit.operations import update
 

@@ -8,7 +8,6 @@ import click
 
 from opsgit.cli import output
 from opsgit.cli.options import common
-from opsgit.domain import times
 from opsgit.operations.session import Session
 from opsgit.operations.status import Status
 
@@ -35,7 +34,11 @@ def command(session: Session, as_json: bool) -> None:
     """
     from opsgit.operations import status
 
-    found = status.status(session)
+    tell(status.status(session), as_json)
+
+
+def tell(found: Status, as_json: bool) -> None:
+    """Print the state of a clone."""
     if as_json:
         output.data("status", **asdict(found))
         return
@@ -48,7 +51,7 @@ def _lines(found: Status) -> list[str]:
     if found.agent:
         lines.append(f"agent     {found.agent}: {KEYS[found.key].replace('NAME', found.agent)}")
     lines.append(f"ahead     {len(found.ahead)} operations are not published")
-    lines += [f"  {one['commit'][:10]}  {times.text(one['at'])}  {one['by']}  {one['subject']}" for one in found.ahead]
+    lines += [f"  {one['commit'][:10]}  {one['at']}  {one['by']}  {one['subject']}" for one in found.ahead]
     lines.append(f"behind    {found.behind} operations of the remote are not here")
     for one in found.outcomes:
         lines.append(f"outcome   {one['target']}: {one['op']} ended with {one['evidence']}, not published: opsgit sync")

@@ -8,6 +8,7 @@ import click
 
 from opsgit.cli import output
 from opsgit.cli.options import common
+from opsgit.cli.status import tell
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -23,7 +24,7 @@ def command(session: Session, as_json: bool, log: bool, undo: bool) -> int:
     note. What no longer fits is dropped and said; its commits stay under refs/opsgit/kept/. Exit 0: all is published.
     Exit 7: something was dropped or waits for you. Exit 9: the remote could not be reached, and nothing was changed.
     """
-    from opsgit.operations import replay, sync
+    from opsgit.operations import replay, status, sync
 
     if log and undo:
         raise click.UsageError("--log or --undo, not both", click.get_current_context())
@@ -31,7 +32,8 @@ def command(session: Session, as_json: bool, log: bool, undo: bool) -> int:
         _show_log(sync.log(session), as_json)
         return 0
     if undo:
-        _tell_undone(sync.undo(session), as_json)
+        sync.undo(session)
+        tell(status.status(session), as_json)
         return 0
     fates = sync.sync(session)
     if as_json:
@@ -54,15 +56,8 @@ def _show(operations: list[dict[str, str]]) -> None:
 
 def _show_log(syncs: list[dict[str, object]], as_json: bool) -> None:
     if as_json:
-        output.data("sync-log", syncs=syncs)
+        output.data("syncs", syncs=syncs)
         return
     for one in syncs:
         output.line(f"{one['at']}  refs/opsgit/kept/{one['at']}/main")
         _show(one["operations"])  # type: ignore[arg-type]
-
-
-def _tell_undone(tip: str, as_json: bool) -> None:
-    if as_json:
-        output.data("sync-undo", main=tip)
-    else:
-        output.line(f"main is at {tip[:10]} again; opsgit sync tries what is not published")

@@ -10,8 +10,10 @@ from opsgit.domain import names, policy
 from opsgit.domain.model import Agent
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request
+from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.operations import init
 from opsgit.operations.publication import act, write
+from opsgit.operations.queries import synced
 from opsgit.operations.session import Session, nobody, orchestrator
 from opsgit.operations.transactions import Written
 from opsgit.storage import sshsig
@@ -43,16 +45,22 @@ def _key(session: Session, name: str, public_key: str | None, proof: str | None)
     return {"key": line, "proof": made, "proved": sshsig.proves(keys.repository, name, line, made)}
 
 
-def prove(session: Session, name: str) -> tuple[str, str, str]:
+def prove(session: Session, name: str, new: bool = False) -> tuple[str, str, str]:
     """Return an agent's public key on this machine with its proof; the key is made if there is none.
 
+    A key that the ledger has had already, and may have retired, is not proved again: the next key is.
+
+    :param new: prove the next key in any case, so that an orchestrator can replace the present one.
     :returns: the OpenSSH line of the key, the proof (one line of base64), and the operation that they are for: `rotate`
         if the ledger knows the agent, else `add`.
     :raises Refused: `BAD_NAME`, `KEY_UNFIT` or `TOOL_FAILED`.
     """
     names.check_name(name)
-    line, proof = init.proved_key(session.repository.keys, name)
-    return line, proof, "rotate" if session.look().find_agent(name) else "add"
+    keys, agent = session.repository.keys, session.look().find_agent(name)
+    known = {key.key for key in agent.keys} if agent else set()
+    used = new or (keys.path(name).exists() and keys.make(name) in known)
+    held = f"{name}.next" if used else name
+    return keys.make(held), init.proof_by(keys, name, held), "rotate" if agent else "add"
 
 
 def rotate(session: Session, name: str, public_key: str | None = None, proof: str | None = None) -> list[Written]:
@@ -71,11 +79,14 @@ def rotate(session: Session, name: str, public_key: str | None = None, proof: st
     session.transaction().decide(_with(asked, init.trial_key(name)))
     if session.dry_run:
         return write(session, _with(asked, init.trial_key(name)))
+    if asked.actor != name:
+        session.notices.append(f"no --public-key was given: the new key of {name} is made on this machine")
     line = keys.make_next(name)
     proof = init.proof_by(keys, name, f"{name}.next")
     proved = sshsig.proves(keys.repository, name, line, proof)
     written = write(session, _with(asked, {"key": line, "proof": proof, "proved": proved}))
     keys.promote(name)
+    session.notices.append(f"the key of {name} is {keys.path(name)}")
     return written
 
 
@@ -164,12 +175,24 @@ def _with(request: Request, more: dict[str, Any]) -> Request:
     return replace(request, fields={**request.fields, **more})
 
 
-def remove(session: Session, name: str) -> list[Written]:
-    """Remove an agent, which loses all its rights; its file stays.
+def remove(session: Session, name: str, release: bool = False) -> list[Written]:
+    """Remove an agent, which loses all its rights; its file stays. A notice names the tasks that it still has.
 
-    :raises Refused: if the rule book refuses the operation.
+    :param release: put these tasks back into the backlog, together with the removal.
+    :raises Refused: if the rule book refuses an operation.
     """
-    return act(session, "agent.remove", name)
+    where = "kind = 'task' AND assigned = ? AND status IN ('assigned', 'in-progress', 'rejected', 'review')"
+    held = synced(session).select(where, (name,), "path")
+    free = [task["id"] for task in held if task["status"] != IN_REVIEW] if release else []
+    asked = session.request("agent.remove", name)
+    releases = [Request("task.release", asked.actor, task_id, {}, asked.note) for task_id in free]
+    written = write(session, *releases, asked)
+    left = [task["id"] for task in held if task["id"] not in free]
+    if left:
+        session.notices.append(
+            f"{name} still has {', '.join(left)}: opsgit task release ID, or reject what is in review"
+        )
+    return written
 
 
 def edit(session: Session, name: str, **fields: Any) -> list[Written]:

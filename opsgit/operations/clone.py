@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from opsgit.domain import agents, names
 from opsgit.domain.findings import Verification
-from opsgit.domain.refusals import refuse
-from opsgit.operations import clone_config
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.request import Snapshot
+from opsgit.operations import clone_config, update
 from opsgit.operations.session import Session
 from opsgit.storage import git
 from opsgit.storage.disk import need_empty
@@ -25,26 +28,67 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
         anything.
     :returns: the open clone and the result of the verification.
     :raises Refused: `ALREADY_A_REPOSITORY` if the folder is not empty; `TOOL_FAILED` if git cannot clone; the code of
-        the first finding if verification finds something. The clone then stays without files, to be examined.
+        the first finding if verification finds something. No folder is left then.
     """
     need_empty(folder, "choose a new folder")
-    git.clone(url, folder)
-    repository = Repository((folder / ".git").resolve(), folder.resolve())
-    found = verify.verify(repository, pinned=pin)
-    if found.findings:
-        first = found.findings[0]
-        refuse(
-            first.code,
-            f"what was cloned does not hold: {first.commit[:10]}: {first.message}",
-            f"opsgit -C {folder} verify",
-        )
-    git.check_out(folder)
+    try:
+        repository, found = _verified(url, folder, pin)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     if agent:
         clone_config.configure_clone(repository, agent)
         git.configure(repository.folder, {"opsgit.agent": agent})
     else:
         clone_config.trust_signers(repository)
     return repository, found
+
+
+def _verified(url: str, folder: Path, pin: str | None) -> tuple[Repository, Verification]:
+    """Clone, verify and check out."""
+    git.clone(url, folder)
+    repository = Repository((folder / ".git").resolve(), folder.resolve())
+    found = verify.verify(repository, pinned=pin)
+    if found.findings:
+        first = found.findings[0]
+        refuse(first.code, f"what was cloned does not hold: {first.commit[:10]}: {first.message}",
+               f"git clone --no-checkout {url} DIR, then opsgit -C DIR verify shows all")  # fmt: skip
+    git.check_out(folder)
+    return repository, found
+
+
+def join(url: str, name: str, folder: Path, pin: str | None) -> tuple[Repository, Verification]:
+    """Make a clone that acts as an agent which the ledger may not know yet, and the agent's key.
+
+    :param pin: as for `clone`.
+    :returns: the open clone and the result of the verification.
+    :raises Refused: `BAD_NAME`; `ID_TAKEN` if the agent was removed; as `clone`.
+    """
+    names.check_name(name)
+    repository, found = clone(url, folder, None, pin)
+    objects = repository.objects()
+    agent = Snapshot(repository.reader(objects, repository.tip())).find_agent(name)
+    if agent and agent.status != "active":
+        shutil.rmtree(folder)
+        refuse("ID_TAKEN", f"{name} was removed from the project, and a name does not return", "choose another name")
+    repository.keys.make(name)
+    address = agents.address(agent, repository.keys.repository) if agent else f"{name}@{repository.keys.repository}"
+    clone_config.configure_signer(repository, name, address)
+    git.configure(repository.folder, {"opsgit.agent": name})
+    return repository, found
+
+
+def arrive(session: Session) -> None:
+    """Fetch, if this clone acts as an agent that the ledger here does not know yet: an orchestrator may have added it.
+
+    A remote that cannot be reached is only a notice.
+    """
+    acting = session.repository.agent()
+    if acting and session.remote and session.look().find_agent(acting) is None:
+        try:
+            update.update(session)
+        except Refused as refused:
+            session.notices.append(f"{acting} is not known here yet, and {refused.refusal.message}")
 
 
 def checkout(session: Session, name: str, folder: Path) -> Path:

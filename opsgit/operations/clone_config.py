@@ -21,16 +21,22 @@ def configure_clone(repository: Repository, agent: str) -> None:
     objects = repository.objects()
     snapshot = Snapshot(repository.reader(objects, repository.tip()))
     found = snapshot.agent(agent)
-    git.configure(
-        repository.folder,
-        {
-            "user.name": found.name,
-            "user.email": agents.address(found, snapshot.project.repository),
-            "user.signingKey": str(repository.keys.path(agent)),
-            "commit.gpgSign": "true",
-        },
-    )
+    configure_signer(repository, found.name, agents.address(found, snapshot.project.repository))
     trust_signers(repository)
+
+
+def configure_signer(repository: Repository, agent: str, address: str) -> None:
+    """Let plain git sign with an agent's key on this machine.
+
+    :param address: the address on the agent's commits.
+    """
+    signer = {
+        "user.name": agent,
+        "user.email": address,
+        "user.signingKey": str(repository.keys.path(agent)),
+        "commit.gpgSign": "true",
+    }
+    git.configure(repository.folder, signer)
 
 
 def trust_signers(repository: Repository) -> None:

@@ -37,15 +37,17 @@ def act(session: Session, op: str, target: str, **fields: Any) -> list[Written]:
 def write(session: Session, *requests: Request) -> list[Written]:
     """Decide requests in order under the lock, and publish all of them or none.
 
-    :raises Refused: if the rule book refuses one of them; as `publish`.
+    :raises Refused: if the rule book refuses one of them; `OP_ID_TAKEN`; as `publish`.
     """
-    return publish(session, lambda transaction: [_perform(session, transaction, one) for one in requests])
+
+    def work(transaction: Transaction) -> list[Written]:
+        done = repeat.performed(transaction, requests[0])
+        return [done] if done else [_perform(session, transaction, one) for one in requests]
+
+    return publish(session, work)
 
 
 def _perform(session: Session, transaction: Transaction, request: Request) -> Written:
-    done = repeat.performed(transaction, request)
-    if done:
-        return done
     if session.offline:
         refuse_offline(transaction, request)
     if request.op.startswith(("task.", "review.")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsgit.domain import message, names
+from opsgit.domain import message, names, times
 from opsgit.domain.refusals import Refused
 from opsgit.operations import outcomes, unconfirmed
 from opsgit.operations.session import Session
@@ -65,7 +65,7 @@ def _key(session: Session, name: str) -> str:
 def ahead(repository: Repository) -> list[dict[str, Any]]:
     """Return the operations in main and in the review branches here that the remote, as last fetched, does not hold.
 
-    :returns: commit, by, at (seconds after the epoch), op, subject and ref of each, parents before their children.
+    :returns: commit, by, at (RFC 3339 text), op, subject and ref of each, parents before their children.
     """
     git = repository.git
     if git.ref(MAIN) is None:
@@ -82,7 +82,14 @@ def _entry(text: str) -> dict[str, Any] | None:
         said = message.parse(body)
     except Refused:
         return None
-    return {"commit": commit, "by": by, "at": int(at), "op": said.op, "subject": said.subject, "ref": said.ref}
+    return {
+        "commit": commit,
+        "by": by,
+        "at": times.text(int(at)),
+        "op": said.op,
+        "subject": said.subject,
+        "ref": said.ref,
+    }
 
 
 def behind(repository: Repository) -> int:

@@ -70,12 +70,20 @@ def _settled(one: unconfirmed.Unconfirmed, landed: bool) -> Fate:
 
 def _goes_on(session: Session, far: str) -> bool:
     """Return whether all that is here only goes on from what the remote has, so that nothing is decided anew."""
-    git = session.repository.git
-    branches = _local_branches(git)
-    ends = ((tip, git.ref(tracked(ref))) for ref, tip in branches.items())
-    return update.is_ancestor(git, far, session.repository.tip()) and all(
-        old is None or update.is_ancestor(git, old, tip) for tip, old in ends
-    )
+    git, here = session.repository.git, session.repository.tip()
+    ends = [(tip, git.ref(tracked(ref))) for ref, tip in _local_branches(git).items()]
+    ends += [(here, far), *((here, old) for old in _ended(session).values())]
+    return all(old is None or update.is_ancestor(git, old, tip) for tip, old in ends)
+
+
+def _ended(session: Session) -> dict[str, str]:
+    """Return the remote's review branches, as last fetched, whose review has ended on main here."""
+    transaction = session.transaction()
+    form = ("for-each-ref", "--format=%(refname) %(objectname)", tracked(names.review_ref("")))
+    listed = session.repository.git.run(*form).decode("utf-8", "replace").splitlines()
+    found = {ref.removeprefix(tracked(names.review_ref(""))): tip for ref, tip in (line.split(" ") for line in listed)}
+    known = {task_id: tip for task_id, tip in found.items() if names.ID.match(task_id)}
+    return {names.review_ref(task_id): tip for task_id, tip in known.items() if not transaction.in_review(task_id)}
 
 
 def _local_branches(git: Git) -> dict[str, str]:
@@ -95,6 +103,8 @@ def _publish_as_it_is(session: Session, mine: list[dict[str, Any]]) -> list[Fate
     transaction = session.transaction()
     for ref, tip in _local_branches(session.repository.git).items():
         transaction.branches[ref] = (tip, tip)
+    for ref in _ended(session):
+        transaction.branches[ref] = (None, None)
     push.push(session, transaction)
     return [Fate(one["commit"], one["subject"], one["by"], PUBLISHED, "", one["commit"]) for one in mine]
 
@@ -149,12 +159,11 @@ def log(session: Session) -> list[dict[str, Any]]:
     return [json.loads(file.read_bytes()) for file in files]
 
 
-def undo(session: Session) -> str:
+def undo(session: Session) -> None:
     """Put main and the review branches back to where they were before the last sync that decided operations anew.
 
     What that sync published stays published, and the next sync knows it by its id; it tries the others again.
 
-    :returns: hex id of the commit at which main is now.
     :raises Refused: `NOT_FOUND` if there was no such sync; `UNSYNCED` if there are other unpublished operations now.
     """
     repository = session.repository
@@ -175,7 +184,6 @@ def undo(session: Session) -> str:
         (repository.own / "syncs" / f"{done[-1]['at']}.json").unlink()
         update.show(session, repository.tip())
         refresh.after(session, repository.tip())
-    return repository.tip()
 
 
 def _outcomes(session: Session) -> list[Fate]:

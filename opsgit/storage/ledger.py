@@ -69,12 +69,18 @@ def seal(keys: KeyStore, agent: Agent, commit: Commit, width: int) -> bytes:
     A commit that `verify` would reject is not made: the key must be one of the agent's active keys.
 
     :param width: 40 or 64, the length of ids in the repository.
+    A rotation that another machine has published, or that was interrupted here, is completed first: the key that waits
+    as the next one becomes the agent's.
+
     :raises Refused: `KEY_UNFIT` if the key is not active (it may have been rotated or retired elsewhere) or cannot be
         used; `KEY_MISSING` if it is not on this machine; `TOOL_FAILED` if ssh-keygen is needed and cannot be run.
     """
+    following = f"{agent.name}.next"
+    if keys.path(following).exists() and keys.make(following) in agent.active_keys:
+        keys.promote(agent.name)
     unsigned = unsigned_commit(commit)
     signature = keys.sign(agent.name, unsigned)
     if not any(sshsig.verify(key, signature, unsigned, sshsig.GIT) for key in agent.active_keys):
-        refuse("KEY_UNFIT", f"the key at {keys.path(agent.name)} is not an active key of {agent.name}",
-               f"git pull, if it was rotated elsewhere; opsgit agent show {agent.name}")  # fmt: skip
+        refuse("KEY_UNFIT", f"the key of {agent.name} here was replaced by another ({keys.path(agent.name)})",
+               f"opsgit agent prove {agent.name} --new, and an orchestrator runs what it prints")  # fmt: skip
     return signed_commit(unsigned, signature, width)

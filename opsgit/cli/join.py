@@ -1,0 +1,37 @@
+"""The command `opsgit join`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from opsgit.cli import output
+from opsgit.cli.agent import tell_proof
+from opsgit.operations import agents, clone
+from opsgit.operations.session import Session
+
+
+@click.command("join", epilog="\b\nExample:\n  opsgit join ssh://git@host/srv/ops.git dev --role developer")
+@click.argument("url")
+@click.argument("name")
+@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[DIR]")
+@click.option("--role", default="ROLE", metavar="ROLE", help="The role to ask for in the line that is printed.")
+@click.option("--pin", metavar="ID", help="The genesis id that you trust, from somebody who knows it.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def command(url: str, name: str, folder: Path | None, role: str, pin: str | None, as_json: bool) -> None:
+    """Join a project as the agent NAME: clone it into DIR (default: NAME), make the key, and print one line.
+
+    An orchestrator runs that line once in its own clone. Then the agent's commands work here. The private key stays on
+    this machine.
+    """
+    place = folder or Path(name)
+    repository, found = clone.join(url, name, place, pin)
+    try:
+        tell_proof(name, agents.prove(Session(repository), name), role, as_json)
+        for notice in found.notices:
+            output.say(notice)
+        output.say(f"the clone is {place.absolute()}, the key of {name} is {repository.keys.path(name)}")
+        output.say("next: an orchestrator runs the line above; then here: opsgit task next")
+    finally:
+        repository.close()
