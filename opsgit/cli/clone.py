@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from opsgit.cli import output
+from opsgit.cli.options import PIN
 from opsgit.operations import clone
 
 
@@ -14,7 +15,7 @@ from opsgit.operations import clone
 @click.argument("url")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--as", "agent", metavar="AGENT", help="The clone acts as this agent.")
-@click.option("--pin", metavar="ID", help="The genesis commit that you trust.")
+@PIN
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def command(url: str, folder: Path, agent: str | None, pin: str | None, as_json: bool) -> None:
     """Clone a state repository, verify it, and set up signing and hooks."""

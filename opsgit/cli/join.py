@@ -8,6 +8,7 @@ import click
 
 from opsgit.cli import output
 from opsgit.cli.agent import tell_proof
+from opsgit.cli.options import PIN
 from opsgit.operations import agents, clone
 from opsgit.operations.session import Session
 
@@ -17,7 +18,7 @@ from opsgit.operations.session import Session
 @click.argument("name")
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[DIR]")
 @click.option("--role", default="ROLE", metavar="ROLE", help="The role to ask for in the line that is printed.")
-@click.option("--pin", metavar="ID", help="The genesis id that you trust, from somebody who knows it.")
+@PIN
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def command(url: str, name: str, folder: Path | None, role: str, pin: str | None, as_json: bool) -> None:
     """Join a project as the agent NAME: clone it into DIR (default: NAME), make the key, and print one line.

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sync": ("sync", "Publish what was made offline; fetch the rest."),
     "history": ("history", "Who did what, from the ledger."),
     "whoami": ("whoami", "Who acts here, and whose keys are here."),
+    "maintenance": ("maintenance", "Pack objects and refs; in the background when due."),
     "doctor": ("doctor", "Look at keys, hooks, configuration, pins, clock."),
     "ci": ("ci", "Write the CI job that verifies and publishes the report."),
     "fmt": ("fmt", "Bring hand-edited files into the canonical form."),

@@ -19,6 +19,21 @@ from opsgit.storage import repository
 if TYPE_CHECKING:
     from opsgit.operations.transactions import Written
 
+
+def _as_pin(ctx: click.Context, param: click.Parameter, given: str | None) -> str | None:
+    """Return the id of a genesis, or its first digits (a click callback); too few would fit another ledger as well."""
+    if given is not None and (len(given) < PIN_LEAST or given.strip("0123456789abcdef")):
+        raise click.BadParameter(f"takes at least {PIN_LEAST} hexadecimal digits, not {given!r}", ctx, param)
+    return given
+
+
+PIN_LEAST = 7
+PIN = click.option(
+    "--pin",
+    metavar="ID",
+    callback=_as_pin,
+    help=f"The genesis commit that you trust, at least {PIN_LEAST} digits of it.",
+)
 MANY = click.IntRange(1, 1_000_000)  # how many rows a list shows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common
+from opsgit.cli.options import PIN, common
 from opsgit.operations.session import Session
 from opsgit.verification import verify
 
@@ -14,7 +14,7 @@ FOUND = 10
 
 @click.command("verify", epilog="\b\nExample:\n  opsgit verify --pin 3f2a91c07d")
 @click.option("--range", "span", metavar="A..B", help="Only what main has behind A (verified before) up to B.")
-@click.option("--pin", metavar="ID", help="The genesis commit that you trust, at least 7 digits of it.")
+@PIN
 @click.option("--require-pin", is_flag=True, help="Refuse to trust a ledger that nothing is known of (for CI).")
 @common
 def command(session: Session, as_json: bool, span: str | None, pin: str | None, require_pin: bool) -> int:
@@ -27,8 +27,6 @@ def command(session: Session, as_json: bool, span: str | None, pin: str | None, 
     Exit 10  findings, oldest first
     Exit 9   it could not verify (shallow clone, missing objects, unknown rules)
     """
-    if pin is not None and (len(pin) < 7 or pin.strip("0123456789abcdef")):
-        raise click.UsageError("--pin takes at least 7 hexadecimal digits", click.get_current_context())
     say = (lambda _: None) if as_json else output.say
     found = verify.verify(session.repository, say, pin, require_pin, _span(span))
     session.notices += found.notices

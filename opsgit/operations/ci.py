@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opsgit.domain import names
 from opsgit.domain.request import ManagedFile
 from opsgit.operations.publication import act
 from opsgit.operations.session import Session
@@ -72,7 +73,9 @@ def init(session: Session, forge: str) -> list[Written]:
 
 def commands(session: Session) -> list[str]:
     """Return the job's commands for this ledger."""
-    genesis = session.repository.git.run("rev-list", "--first-parent", "--max-parents=0", "main").decode().split()[-1]
+    genesis = (
+        session.repository.git.run("rev-list", "--first-parent", "--max-parents=0", names.MAIN).decode().split()[-1]
+    )
     return [command.format(genesis=genesis) for command in COMMANDS]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from opsgit.domain import names
 from opsgit.domain.refusals import Refused
 from opsgit.operations import agents, compile, deployments, init, moves, observations, project, quotas, reviews, tasks
 from opsgit.operations.publication import act
@@ -115,6 +116,6 @@ def graph(folder: Path) -> list[str]:
     """
     repository = find(folder / "state")
     try:
-        return repository.git.run("log", "--graph", "--format=%h %an: %s", "main").decode().splitlines()
+        return repository.git.run("log", "--graph", "--format=%h %an: %s", names.MAIN).decode().splitlines()
     finally:
         repository.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from opsgit.domain import names
 from opsgit.domain.refusals import Refused
 from opsgit.domain.times import AHEAD_MAX
 from opsgit.operations import clone_config
@@ -48,7 +49,11 @@ def _versions(session: Session) -> Iterator[Check]:
 
 def _keys(session: Session) -> Iterator[Check]:
     keys = session.repository.keys
-    held = [agent for agent in session.look().agents() if keys.path(agent.name).exists()]
+    here = [agent for agent in session.look().agents() if keys.path(agent.name).exists()]
+    held = [agent for agent in here if agent.status == "active"]
+    for agent in here:
+        if agent not in held:
+            yield Check("keys", "ok", f"{agent.name} was removed; its key is still here: {keys.path(agent.name)}")
     for agent in held:
         path = keys.path(agent.name)
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -103,7 +108,31 @@ def _git(session: Session) -> Iterator[Check]:
             "git", "bad", f"the clone's configuration lacks {', '.join(wrong)}", lambda: _configure(session, name)
         )
     else:
-        yield Check("git", "ok", "plain git signs here, and knows every agent's keys")
+        yield from _plain_git(session)
+
+
+def _plain_git(session: Session) -> Iterator[Check]:
+    """Ask plain git for the signature of the newest commit of each active agent."""
+    git, unknown, last = session.repository.git, [], _newest_commits(session)
+    for name, commit in last.items():
+        told = git.seen_by_the_user("log", "-1", "--format=%G?", commit)
+        if told != "G":
+            unknown.append(f"{name} ({commit[:10]}: {told or '?'})")
+    if unknown:
+        why = f"plain git does not show a good signature for the newest commit of {', '.join(unknown)}"
+        yield Check("git", "bad", why, lambda: clone_config.trust_signers(session.repository))
+    else:
+        yield Check("git", "ok", f"plain git signs here, and shows G for the newest commits of {len(last)} agents")
+
+
+def _newest_commits(session: Session) -> dict[str, str]:
+    """Return the newest ledger commit (hex id) of each active agent that has made one."""
+    index, found = synced(session), {}
+    for name in index.active_agents():
+        entries = index.log("agent = ?", (name,), 1)
+        if entries:
+            found[name] = entries[-1]["commit"]
+    return found
 
 
 def _acting(session: Session) -> str | None:
@@ -137,7 +166,7 @@ def _hooks(session: Session) -> Iterator[Check]:
 
 def _pins(session: Session) -> Iterator[Check]:
     pin = Pin.of_clone(session.repository.folder)
-    found = session.repository.git.run("rev-list", "--first-parent", "--max-parents=0", "main").decode().split()
+    found = session.repository.git.run("rev-list", "--first-parent", "--max-parents=0", names.MAIN).decode().split()
     if pin.genesis and pin.genesis not in found:
         begins = ", ".join(one[:10] for one in found)
         yield Check("pins", "bad", f"this clone pins the genesis {pin.genesis[:10]}, and the ledger begins with "
@@ -149,7 +178,7 @@ def _pins(session: Session) -> Iterator[Check]:
 
 
 def _clock(session: Session) -> Iterator[Check]:
-    tip = session.repository.git.run("log", "-1", "--format=%ct", "main").decode().strip()
+    tip = session.repository.git.run("log", "-1", "--format=%ct", names.MAIN).decode().strip()
     ahead = int(tip) - int(session.clock())
     state = "bad" if ahead > AHEAD_MAX else "ok"
     yield Check(

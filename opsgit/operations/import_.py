@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,9 +167,19 @@ def _agent(trip: Import, name: str, record: Found) -> None:
         trip.tell(label, LEFT_OUT, f"UNKNOWN_ROLE: no role {role!r} (opsgit project set roles.NAME '[work]')")
     else:
         more = {"description": about, "imported": brought or None}
-        given = {key: value for key, value in more.items() if value}
-        trip.write(label, Request("agent.add", trip.actor, name, {"role": role, **given, **_key(trip, name)}),
-                   fields.rest())  # fmt: skip
+        given = {"role": role, **{key: value for key, value in more.items() if value}}
+        _add_agent(trip, label, name, given, fields.rest())
+
+
+def _add_agent(trip: Import, label: str, name: str, given: Mapping[str, Any], changes: Iterable[str]) -> None:
+    """Add an agent with a key. No key is made for one that the rule book refuses."""
+    trial = Request("agent.add", trip.actor, name, {**given, **init.trial_key(name)})
+    try:
+        trip.transaction.decide(trial)
+    except Refused as refused:
+        trip.tell(label, LEFT_OUT, f"{refused.refusal.code}: {refused.refusal.message}")
+    else:
+        trip.write(label, replace(trial, fields={**given, **_key(trip, name)}), changes)
 
 
 def _key(trip: Import, name: str) -> dict[str, Any]:

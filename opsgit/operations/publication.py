@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from opsgit.domain import names, rules
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request
-from opsgit.operations import push, refresh, repeat, trust, update
+from opsgit.operations import maintenance, push, refresh, repeat, trust, update
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction, Written
 
@@ -106,6 +106,8 @@ def _attempt(session: Session, work: Callable[[Transaction], Result]) -> Result:
             finish(session, transaction)
     if transaction.unfinished:
         session.notices.append(transaction.unfinished)
+    if not session.dry_run and transaction.written:
+        maintenance.start_if_due(repository)
     return result
 
 

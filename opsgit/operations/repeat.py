@@ -30,7 +30,7 @@ def find(repository: Repository, op_id: str, agents: tuple[str, ...]) -> tuple[s
 
     :returns: the commit (hex id) and its change.
     """
-    places = ("main", "--glob=refs/heads/review/*", "--glob=refs/remotes/*/main", "--glob=refs/remotes/*/review/*")
+    places = (names.MAIN, "--glob=refs/heads/review/*", "--glob=refs/remotes/*/main", "--glob=refs/remotes/*/review/*")
     words = ("--fixed-strings", f"--grep=Opsgit-Id: {op_id}", "--format=%H%x1f%an%x1f%B%x1e")
     out = repository.git.run("log", *words, *places).decode("utf-8", "replace")
     for part in filter(str.strip, out.split("\x1e")):

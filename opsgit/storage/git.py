@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -192,6 +193,11 @@ class Git:
             done = self.attempt("config", "--local", "--get", name)
         return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
 
+    def seen_by_the_user(self, *words: str) -> str:
+        """Return what plain git says, with the user's own configuration; empty if it fails."""
+        done = _run(["git", f"--git-dir={self.folder}", *words], os.environ)
+        return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""
+
     def refuses(self, place: Path) -> bool:
         """Return whether git does not open a repository because of its owner; `safe.directory` is asked too.
 
@@ -210,8 +216,16 @@ class Git:
             words = loose.read_text(errors="replace").strip()
             if len(words) in (40, 64) and not words.startswith("ref:") and not loose.is_symlink():
                 return words
-        found = self.get(f"{name}^{{commit}}")
-        return found.id if found else None
+        packed = self.folder / "packed-refs"
+        line = re.compile(rb"^([0-9a-f]{40,64}) " + re.escape(name.encode()) + rb"$", re.MULTILINE)
+        found = line.search(packed.read_bytes()) if packed.exists() and not loose.exists() else None
+        if found:
+            return found[1].decode()
+        if not loose.exists() and not (self.folder / "reftable").exists():
+            return None  # this saves a process
+        # asked for exactly: to most commands, a tag of the name refs/heads/main would do as well
+        done = self.attempt("show-ref", "--verify", "--hash", name)
+        return done.stdout.decode().strip() if done.returncode == 0 else None
 
 
 def _run(command: list[str], env: Mapping[str, str], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -116,14 +116,15 @@ class Repository:
         return KeyStore(self.identity.repository)
 
     @contextmanager
-    def lock(self, name: str = "lock") -> Iterator[None]:
+    def lock(self, name: str = "lock", seconds: float | None = None) -> Iterator[None]:
         """Hold the repository's lock, or a lock of another name. The system releases it when the process ends.
 
         :param name: the lock's file in opsgit's own folder.
-        :raises Refused: `BUSY` after 60 seconds.
+        :param seconds: how long to wait for it; None: 60 seconds.
+        :raises Refused: `BUSY` after that time.
         """
         self.own.mkdir(exist_ok=True)
-        with _locked(os.open(self.own / name, os.O_RDWR | os.O_CREAT, 0o666), self.folder):
+        with _locked(os.open(self.own / name, os.O_RDWR | os.O_CREAT, 0o666), self.folder, seconds):
             if name == "lock":
                 journal.recover(self.own)
             yield
@@ -150,16 +151,16 @@ class Repository:
 
 
 @contextmanager
-def _locked(handle: int, folder: Path) -> Iterator[None]:
+def _locked(handle: int, folder: Path, seconds: float | None = None) -> Iterator[None]:
     try:
-        _wait_for(handle, folder)
+        _wait_for(handle, folder, LOCK_SECONDS if seconds is None else seconds)
         yield
     finally:
         os.close(handle)
 
 
-def _wait_for(handle: int, folder: Path) -> None:
-    end, pause = time.monotonic() + LOCK_SECONDS, 0.001
+def _wait_for(handle: int, folder: Path, seconds: float) -> None:
+    end, pause = time.monotonic() + seconds, 0.001
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

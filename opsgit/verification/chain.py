@@ -135,7 +135,10 @@ class Chain:
             self.ahead.append((commit_id, commit))
 
     def _timely_branch(self, commits: list[tuple[Commit, Change]], tip: str, ledger_tip: str) -> None:
-        """Note the commits of a branch that are ahead, but for those that do not know of the latest reset."""
+        """Note the commits of a branch that are ahead, but for those that do not know of the latest reset.
+
+        They may have been made before it, with the wrong clock. A server does not take new ones (`push`).
+        """
         if self.latest is None or all(commit.time <= self.latest for commit, _ in commits):
             return
         clock = self.judge.state(ledger_tip).project.clock
@@ -283,7 +286,7 @@ class Chain:
             edits.append(Edit(path, self.judge.objects.need(entry.id, "blob").content))
         return tuple(edits)
 
-    def open_branch(self, task_id: str, tip: str, ledger_tip: str) -> None:
+    def open_branch(self, task_id: str, tip: str, ledger_tip: str) -> bool:
         """Judge a review branch that is not merged, and add what is wrong as findings.
 
         A branch is ignored when its task is not in review on the ledger, or when its tip is a ledger commit. A fault is
@@ -291,6 +294,7 @@ class Chain:
 
         :param tip: the id of the newest commit of the branch.
         :param ledger_tip: the id of the ledger's newest commit.
+        :returns: whether the branch was judged; False when it was ignored.
         :raises Refused: the codes with exit code 1 or 9, when the branch could not be judged (such as
             `REVIEW_AHEAD`).
         """
@@ -299,10 +303,12 @@ class Chain:
                 self.judge.state(ledger_tip).find(Task, names.task_path(task_id)) if names.ID.match(task_id) else None
             )
             if task is None or task.status != IN_REVIEW or tip in self.position:
-                return
+                return False
             commits = self.branch(tip, ledger_tip, task_id)
             self.judged += len(commits)
             self._timely_branch(commits, tip, ledger_tip)
         except Refused as refused:
-            if not self.merged(tip, ledger_tip):  # the branch of an earlier round may still exist
-                self.find(refused, tip)
+            if self.merged(tip, ledger_tip):  # the branch of an earlier round may still exist
+                return False
+            self.find(refused, tip)
+        return True

@@ -183,7 +183,7 @@ def _judge_finished(repository: Repository, moves: list[str]) -> None:
 
 def _unstage(repository: Repository) -> str:
     """Return the command that undoes the changes that a refused git revert left staged and in the checkout."""
-    staged = repository.git.run("diff", "--cached", "--name-only", "-z", "main").decode().split("\0")
+    staged = repository.git.run("diff", "--cached", "--name-only", "-z", names.MAIN).decode().split("\0")
     paths = " ".join(shlex.quote(path) for path in staged if path)
     restore = f"git restore --staged --worktree -- {paths} puts back what is left staged"
     return restore if paths else "git commit, without --no-verify"

@@ -123,6 +123,8 @@ class _Push:
     def _verdict(self, commit: Commit) -> None:
         ref = names.review_ref(names.place(message.parse(commit.message).files[0][0]).name)
         self._whole_branch(ref, commit.parents[1])
+        for one in self._brought(self.repository.git.ref(ref), commit.parents[1]):
+            self._timely(one)
         if self.old:
             self._known_words(ref, commit.parents[1], self.chain.judge.state(self.old))
 
@@ -137,6 +139,12 @@ class _Push:
             if agent and (agent.status != "active" or former):
                 refuse("WORDS_VOID", f"{one.by} was removed or changed keys before its {one.op}; others may speak",
                        "opsgit review withdraw, then a new round")  # fmt: skip
+
+    def _brought(self, before: str | None, after: str) -> list[Commit]:
+        """Return the commits of a review branch that the server does not have."""
+        fork = self.chain.fork(after)
+        chain = self.verifier.first_parents(after, before, fork)
+        return [self.chain.judge.commit(one) for one in chain[1:]]
 
     def _new(self, before: str | None, after: str, state: Snapshot) -> list[Signed]:
         """Return the operations on a review branch that the server does not have, newest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from opsgit.domain import names
@@ -21,7 +21,17 @@ from opsgit.verification.chain import Chain, Positions
 from opsgit.verification.replay import Judge
 
 LEDGER = re.compile(r"refs/remotes/[^/]+/main\Z")  # includes remotes that are no longer configured
+REVIEW = re.compile(r"refs/(heads|remotes/.+)/review/[^/]+\Z")
 Say = Callable[[str], None]
+
+
+def _ledger_of(review: str, ledgers: Mapping[str, str]) -> str:
+    """Return the ref of the ledger by which a review branch is judged: of the same remote, if that has one, else main.
+
+    :param review: the full name of the branch.
+    """
+    beside = f"{review.rpartition('review/')[0]}main"
+    return beside if beside in ledgers else names.MAIN
 
 
 @dataclass(eq=False, repr=False)
@@ -74,31 +84,29 @@ class Verifier:
         self._published_tips(ledgers)
         longer = {ref: self._ledger(ref, tip, since) for ref, tip in ledgers.items()}
         ahead: list[Refused] = []
+        judged: dict[str, str] = {}
         for ref, tip in list(reviews.items()) if not since else ():
-            place, _, task_id = ref.rpartition("review/")
-            if not (longer[f"{place}main"] and self.pin.refs.get(ref) == tip):  # otherwise it was judged before
-                self.chain.position = self.positions[f"{place}main"]
-                ahead += self._ahead(task_id, tip, ledgers[f"{place}main"])
+            ledger = _ledger_of(ref, ledgers)
+            known = longer[ledger] and self.pin.refs.get(ref) == tip  # it was judged before
+            if not known:
+                self.chain.position = self.positions[ledger]
+            try:
+                if known or self.chain.open_branch(ref.rpartition("review/")[2], tip, ledgers[ledger]):
+                    judged[ref] = tip
+            except Refused as refused:
+                if refused.refusal.code != "REVIEW_AHEAD":
+                    raise
+                ahead.append(refused)
         self.chain.find_ahead()
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
         self.verdict.findings, self.verdict.judged = self.chain.findings, self.chain.judged
-        self.verdict.refs = {**ledgers, **({} if ahead else reviews)}
+        self.verdict.refs = {**ledgers, **judged}
         if not self.verdict.findings and until is None:
             self._remember(ledgers, "" if ahead else seen)  # the next run looks again at what was ahead
             if ahead:
                 raise ahead[0]
         return self.verdict
-
-    def _ahead(self, task_id: str, tip: str, ledger_tip: str) -> list[Refused]:
-        """Judge an open review branch; return why that was not possible with what was fetched of its ledger."""
-        try:
-            self.chain.open_branch(task_id, tip, ledger_tip)
-        except Refused as refused:
-            if refused.refusal.code != "REVIEW_AHEAD":
-                raise
-            return [refused]
-        return []
 
     def _complete(self) -> None:
         """Refuse a shallow clone, whose history cannot be verified."""
@@ -119,7 +127,9 @@ class Verifier:
             ledgers = {names.MAIN: self._commit(until)}
         if not ledgers:
             refuse("NOT_A_STATE_REPOSITORY", f"{self.repository.folder} has no main", "opsgit init")
-        reviews = {name: tip for name, tip in refs.items() if f"{name.rpartition('review/')[0]}main" in ledgers}
+        reviews = {
+            name: tip for name, tip in refs.items() if REVIEW.match(name) and _ledger_of(name, ledgers) in ledgers
+        }
         return dict(sorted(ledgers.items())), {} if until else reviews
 
     def _commit(self, name: str) -> str:
@@ -207,6 +217,8 @@ class Verifier:
         if chain[0] in starts:
             self._positions(chain, chain[0])
             chain = chain[1:]
+        elif self.pin.genesis and chain[0] != self.pin.genesis:
+            self.chain.wrong("PIN_MISMATCH", chain[0], f"it begins with {chain[0][:10]}, but this clone pins another")
         for commit in chain:
             self.chain.ledger(commit)
         return self.chain.findings
@@ -250,10 +262,15 @@ class Verifier:
             yield f"the URL {url}", Pin.of_url(url).genesis
 
     def _remotes(self) -> list[tuple[str, str]]:
-        """Return the name and URL of each remote in the clone's own configuration."""
+        """Return the name and URL of each remote in the clone's own configuration.
+
+        A relative path gets its place: pins are kept by URL, and clones side by side may write two places alike.
+        """
         done = self.repository.git.attempt("config", "--local", "--get-regexp", r"^remote\..*\.url$")
         pairs = (line.split(" ", 1) for line in done.stdout.decode(errors="replace").splitlines() if " " in line)
-        return [(key.removeprefix("remote.").removesuffix(".url"), url) for key, url in pairs]
+        here = self.repository.top or self.repository.folder
+        named = ((key.removeprefix("remote.").removesuffix(".url"), url) for key, url in pairs)
+        return [(name, str((here / url).resolve()) if (here / url).exists() else url) for name, url in named]
 
     def _remember(self, ledgers: dict[str, str], seen: str) -> None:
         """Pin the verified tips for this clone and for its remotes' URLs."""

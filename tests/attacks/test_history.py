@@ -16,7 +16,7 @@ import pytest
 from opsgit.cli.main import main
 from opsgit.domain import canonical, names
 from opsgit.domain.request import Edit
-from opsgit.operations import clone
+from opsgit.operations import clone, init
 from opsgit.operations.session import Session
 from opsgit.storage import pins
 from opsgit.storage.repository import Repository
@@ -790,3 +790,71 @@ def test_a_judged_branch_is_not_taken_for_the_review_of_another_task(
     before = forge.tip()
     assert main([*at, "review", "sign-off", "M-1", "--as", "qa"]) != 0
     assert forge.tip() == before
+
+
+def forged_sign_off(forge: Forge, tmp_path: Path, ref: str) -> Path:
+    """A plain host that has main, and a sign-off in qa's name that dev signed; the reader's clone has fetched main."""
+    from tests.attacks.corpus import signed
+
+    hub = shared(forge, tmp_path)
+    git(hub, "update-ref", "-d", "refs/heads/review/M-1")
+    git(tmp_path, "clone", "-q", str(hub), "reader")
+    bad = forge.branch("review.sign-off", "qa", "M-1", signed(forge, "qa", 1), key="dev")
+    git(tmp_path / "reader", "fetch", "-q", str(forge.path), f"{bad}:{ref}")
+    return tmp_path / "reader"
+
+
+def test_a_review_that_was_not_judged_is_not_taken_for_judged(
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It arrives before the submission is on main, and is ignored; then main arrives, and it is judged."""
+    reader = forged_sign_off(forge, tmp_path, "refs/remotes/origin/review/M-1")
+    tip = git(reader, "rev-parse", "main").strip()
+    submitted = git(reader, "log", "--format=%H", "--grep=M-1: in-progress", "main").strip()
+    for ref in ("refs/heads/main", "refs/remotes/origin/main"):
+        git(reader, "update-ref", ref, f"{submitted}~1")
+    assert verify(reader) == 0
+    for ref in ("refs/heads/main", "refs/remotes/origin/main"):
+        git(reader, "update-ref", ref, tip)
+    assert codes(reader, capsys) == ["BAD_SIGNATURE"]
+
+
+def test_a_review_of_a_remote_without_a_ledger_is_judged_by_main(
+    forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reader = forged_sign_off(forge, tmp_path, "refs/remotes/second/review/M-1")
+    assert codes(reader, capsys) == ["BAD_SIGNATURE"]
+
+
+def test_a_ref_is_what_its_whole_name_says(forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tag named refs/heads/main is no main, and a ledger with another genesis than the pinned one is not shown."""
+    assert main(["-C", str(forge.path), "verify"]) == 0
+    who = ("-c", "user.name=x", "-c", "user.email=x@x", "-c", "commit.gpgSign=false")
+    other = git(forge.path, *who, "commit-tree", "main^{tree}", "-m", "x").strip()
+    git(forge.path, "update-ref", "refs/tags/refs/heads/gone", other)
+    assert Repository((forge.path / ".git").resolve(), forge.path).git.ref("refs/heads/gone") is None
+    git(forge.path, "pack-refs", "--all")
+    assert Repository((forge.path / ".git").resolve(), forge.path).git.ref("refs/heads/gone") is None
+    assert Repository((forge.path / ".git").resolve(), forge.path).git.ref("refs/heads/main") == forge.tip()
+    capsys.readouterr()
+    git(forge.path, "update-ref", "refs/heads/main", other)
+    assert main(["-C", str(forge.path), "task", "list", "--json"]) == 6
+    assert json.loads(capsys.readouterr().err)["error"]["code"] == "PIN_MISMATCH"
+
+
+def test_two_remotes_of_one_relative_path_are_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "two"):
+        place = tmp_path / name
+        place.mkdir()
+        init.init(place / "state", name).close()
+        git(place, "clone", "-q", "--bare", "state", "hub.git")
+        git(place / "state", "remote", "add", "origin", "../hub.git")
+        git(place / "state", "fetch", "-q", "origin", "main:refs/remotes/origin/main")
+        assert verify(place / "state") == 0
+
+
+@pytest.mark.parametrize("pin", ["", "a", "xyz1234"])
+def test_a_pin_that_fits_any_ledger_is_none(forge: Forge, tmp_path: Path, pin: str) -> None:
+    assert main(["clone", str(forge.path), str(tmp_path / "clone"), "--pin", pin]) == 2
+    assert main(["-C", str(forge.path), "verify", "--pin", pin]) == 2
+    assert not (tmp_path / "clone").exists()

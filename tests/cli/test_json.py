@@ -31,7 +31,7 @@ COMMANDS = [
     "task start T-1", "task progress T-1 --text half", "task comment T-1 --text hm", "task edit T-1 --priority high",
     "task submit T-1 --output OUT", "task next --as qa", "review comment T-1 --text hm --as qa", "review approve T-1 --as qa",
     "project set deploy.command [\"true\"]", "project show", "deploy trust", "task next --as ship", "task move T-1 --to deployed",
-    "history T-1", "history T-1 --all", "history", "rollback T-1", "whoami", "whoami --as dev", "status", "fmt", "fmt --check",
+    "history T-1", "history T-1 --all", "history", "rollback T-1", "whoami", "whoami --as dev", "status", "maintenance", "fmt", "fmt --check",
     "quota set q --limit 3 --period daily", "quota use q 2", "quota check q", "quota check", "quota list", "metric set m 1.5", "metric list",
     "alert raise --message m", "alert list", "alert resolve A-1", "monitor --check-stale", "compile", "dashboard", "report",
     "import EMPTY", "verify", "hooks status", "doctor --fix", "agent prove other", "agent checkout dev OUT2", "task add --title u --dry-run", "task add --title u", "task cancel T-2", "task release T-1", "task assign T-1 --to dev",

@@ -111,3 +111,16 @@ def test_a_server_takes_the_reset_and_no_commit_from_a_clock_that_is_ahead(desk:
     tip = git(desk.path, "rev-parse", "main").strip()
     git(hub, "fetch", "-q", str(desk.path), "main")
     assert server.judge(hub, [f"{far} {tip} refs/heads/main"]) == []
+
+
+def test_a_verdict_brings_no_words_from_the_future_to_a_server(in_review: Desk, tmp_path: Path) -> None:
+    """They name a ledger commit from before a reset of the clock, so that `verify` cannot tell them from old ones."""
+    hub = tmp_path / "hub.git"
+    assert main(["server", "init", str(hub)]) == 0
+    git(hub, "fetch", "-q", str(in_review.path), "main:main", "review/T-1:review/T-1")
+    ahead(in_review, "review.comment", "qa", "T-1", text="from the future")
+    in_review.ok("project", "reset-clock")
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    old, new = (git(place, "rev-parse", "refs/heads/main").strip() for place in (hub, in_review.path))
+    git(hub, "fetch", "-q", str(in_review.path), "main")
+    assert [one.code for one in server.judge(hub, [f"{old} {new} refs/heads/main"])] == ["AHEAD_OF_TIME"]

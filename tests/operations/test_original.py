@@ -310,3 +310,15 @@ def test_the_live_dashboard_counts_quotas_as_they_are_now(fresh: Desk) -> None:
     bring(fresh, SAMPLE)
     assert state(fresh)["quotas"]["publish_daily"]["used"] == 45
     assert fresh.ok("dashboard", "--json").json["state"]["quotas"]["publish_daily"]["used"] == 0
+
+
+@pytest.mark.parametrize("name", ["a" * 33, "a" * 300, "reviewer"])
+def test_no_key_is_made_for_an_agent_that_is_left_out(desk: Desk, tmp_path: Path, name: str) -> None:
+    """A dry run and the import itself say the same."""
+    file = tmp_path / "state.json"
+    file.write_text(json.dumps({"agents": {name: {"role": "developer"}, "fine": {"role": "developer"}}}))
+    for words in (["--dry-run"], []):
+        told = desk.run("import", str(file), "--json", *words)
+        assert told.exit == 10 and [one["fate"] for one in told.json["records"]] == ["left out", "imported"], told
+    assert {path.name for path in desk.session().repository.keys.folder.iterdir()} >= {"fine"}
+    assert not desk.session().repository.keys.folder.joinpath(name[:200]).exists()

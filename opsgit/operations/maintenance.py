@@ -1,0 +1,84 @@
+"""Maintenance of a clone: loose objects are packed, and merged review branches deleted. In the background when due."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from opsgit.domain.refusals import Refused
+from opsgit.operations import refresh
+from opsgit.operations.session import Session
+from opsgit.storage.disk import put
+from opsgit.storage.journal import journal
+from opsgit.storage.repository import Repository
+
+SAMPLE, LOOSE_MAX = "17", 4096  # one of 256 folders is counted, as git does
+FOLDERS = 256
+
+
+class Size(NamedTuple):
+    """What a clone's objects take: loose objects, packs, and bytes on disk."""
+
+    loose: int
+    packs: int
+    bytes: int
+
+
+def maintain(session: Session) -> tuple[Size, Size]:
+    """Pack loose objects, write the commit-graph, pack refs, and delete merged review branches.
+
+    Unreachable objects stay for two weeks, as in `git gc`: another process may be about to use them.
+
+    :returns: the size before and after.
+    :raises Refused: `BUSY` if another maintenance runs or the lock is held; `TOOL_FAILED` if git fails.
+    """
+    repository = session.repository
+    before = size(repository)
+    with repository.lock("maintenance"):
+        repository.git.close()
+        repository.git.run("-c", "gc.packRefs=false", "-c", "core.fsync=all", "gc", "--quiet")
+        with repository.lock(), journal(repository.own):
+            repository.git.run("pack-refs", "--all", "--prune")
+        with repository.lock():
+            refresh.after(session, repository.tip())
+    return before, size(repository)
+
+
+def size(repository: Repository) -> Size:
+    """Return what a repository's objects take now."""
+    listed = dict(line.split(": ") for line in repository.git.run("count-objects", "-v").decode().splitlines())
+    return Size(int(listed["count"]), int(listed["packs"]), 1024 * (int(listed["size"]) + int(listed["size-pack"])))
+
+
+def due(repository: Repository) -> bool:
+    """Return whether there are so many loose objects that they should be packed, judged by a sample of them."""
+    sample = repository.folder / "objects" / SAMPLE
+    try:
+        return len(os.listdir(sample)) * FOLDERS > LOOSE_MAX
+    except FileNotFoundError:
+        return False
+
+
+def start_if_due(repository: Repository) -> None:
+    """Start maintenance in the background if it is due, and none was started lately. It outlives this process."""
+    mark = repository.own / "maintained"
+    if not due(repository) or _lately(repository, mark):
+        return
+    put(mark, b"")
+    command = [sys.executable, "-I", "-m", "opsgit", "-C", str(repository.top or repository.folder), "maintenance"]
+    from opsgit.storage import runner
+
+    runner.detach(command)
+
+
+def _lately(repository: Repository, mark: Path) -> bool:
+    """Return whether maintenance was started after the last pack was written, and may still run."""
+    if not mark.exists():
+        return False
+    try:
+        with repository.lock("maintenance", seconds=0):
+            return False
+    except Refused:
+        return True
