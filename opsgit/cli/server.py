@@ -60,5 +60,5 @@ def judge(receiver: int | None) -> int:
     for one in findings:
         output.say(f"{one.code}: {one.commit[:10]}: {one.path + ': ' if one.path else ''}{one.message}")
     if findings:
-        output.say("nothing was taken; opsgit verify says the same in your clone, and opsgit help exit-codes explains")
+        output.say("nothing was taken; opsgit help exit-codes explains the codes")
     return 1 if findings else 0

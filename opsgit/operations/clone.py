@@ -51,8 +51,9 @@ def _verified(url: str, folder: Path, pin: str | None) -> tuple[Repository, Veri
     found = verify.verify(repository, pinned=pin)
     if found.findings:
         first = found.findings[0]
+        look = f"opsgit -C DIR verify{f' --pin {pin}' if pin else ''}"
         refuse(first.code, f"what was cloned does not hold: {first.commit[:10]}: {first.message}",
-               f"git clone --no-checkout {url} DIR, then opsgit -C DIR verify shows all")  # fmt: skip
+               f"git clone --no-checkout {url} DIR, then {look} shows all")  # fmt: skip
     git.check_out(folder)
     return repository, found
 

@@ -9,6 +9,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from opsgit.domain import names, rules
@@ -39,10 +40,12 @@ def write(session: Session, *requests: Request) -> list[Written]:
 
     :raises Refused: if the rule book refuses one of them; `OP_ID_TAKEN`; as `publish`.
     """
+    first = next((one for one in requests if one.id), requests[0])
+    unique = [one if one is first else replace(one, id="") for one in requests]  # two operations never share an id
 
     def work(transaction: Transaction) -> list[Written]:
-        done = repeat.performed(transaction, requests[0])
-        return [done] if done else [_perform(session, transaction, one) for one in requests]
+        done = repeat.performed(transaction, first)
+        return [done] if done else [_perform(session, transaction, one) for one in unique]
 
     return publish(session, work)
 

@@ -74,15 +74,16 @@ class Session:
         return self.repository.git.setting("opsgit.sync") == "manual"
 
     def look(self, task_id: str | None = None) -> Snapshot:
-        """Return the present state, read without the lock.
+        """Return the present state, read without the lock. What is new on the ledger is judged before it is shown.
 
         :param task_id: a task; while it is in review, its review branch is judged and its version of the task is used.
-        :raises Refused: as `trust.judge_review`.
+        :raises Refused: as `trust.judge_ledger` and `trust.judge_review`.
         """
-        transaction = self.transaction()
-        if task_id:
-            from opsgit.operations import trust
+        from opsgit.operations import trust
 
+        transaction = self.transaction()
+        trust.judge_ledger(self.repository, transaction.base)
+        if task_id:
             trust.judge_review(transaction, task_id, self.notices, fetched=self.updated)
         return transaction.snapshot(task_id)
 
@@ -103,8 +104,7 @@ class Session:
         task_id = names.check_id(target) if op.startswith(("task.", "review.")) else None
         actor = self.actor_of(op, target, self.look(task_id), natural)
         given = {name: value for name, value in fields.items() if value is not None}
-        op_id, self.op_id = self.op_id, ""  # a command's later requests have ids of their own
-        return Request(op, actor, target, given, self.note, op_id)
+        return Request(op, actor, target, given, self.note, self.op_id)
 
     def repeated(self) -> Change | None:
         """Return what was done before under the operation id that the caller chose, or None."""

@@ -57,7 +57,7 @@ def judge_review(transaction: Transaction, task_id: str, notices: list[str], fet
         while (mark_of := review_mark(task_id, here, ledger)) not in judged:
             why = _fault(repository, task_id, here, ledger, fetched)
             if why is None:
-                mark(repository, transaction.base, mark_of)
+                mark(repository, None, mark_of)
                 break
             notices.append(f"left out of the review of {task_id}, because it does not hold: {why}")
             here = parse_commit(transaction.objects.need(here, "commit").content).parents[0]
@@ -85,15 +85,15 @@ def review_mark(task_id: str, branch: str, ledger: str) -> str:
     return f"{task_id}:{branch}:{ledger}"
 
 
-def mark(repository: Repository, tip: str, *reviews: str) -> None:
+def mark(repository: Repository, tip: str | None, *reviews: str) -> None:
     """Record, in the git folder, a tip up to which a ledger was judged here, and reviews that were judged.
 
-    :param tip: hex id of the ledger's tip.
+    :param tip: hex id of the ledger's tip; None: only reviews were judged.
     :param reviews: what `review_mark` returns for each.
     """
     if os.access(repository.folder, os.W_OK):
         repository.own.mkdir(exist_ok=True)
-        tips = list(dict.fromkeys((tip, *_ledgers(repository))))[:LEDGERS_KEPT]
+        tips = list(dict.fromkeys((*filter(None, [tip]), *_ledgers(repository))))[:LEDGERS_KEPT]
         kept = list(dict.fromkeys((*reviews, *(one for one in _judged(repository) if ":" in one))))[:REVIEWS_KEPT]
         put(repository.own / "verified", "\n".join([*tips, *kept, ""]).encode())
 

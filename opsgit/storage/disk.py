@@ -16,8 +16,11 @@ def need_empty(folder: Path, hint: str) -> None:
     """Refuse a path where something already exists; an empty folder is accepted.
 
     :param hint: the hint of the refusal.
-    :raises Refused: `ALREADY_A_REPOSITORY`.
+    :raises Refused: `ALREADY_A_REPOSITORY`; `BAD_VALUE` for a name that git's configuration cannot hold.
     """
+    if any(mark in str(folder) for mark in "\n\r\\"):
+        refuse("BAD_VALUE", f"{str(folder)!r} holds a line break or a backslash, which git's configuration cannot hold",
+               "choose another folder")  # fmt: skip
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", hint)
 

@@ -121,15 +121,16 @@ class _Push:
                 self._verdict(commit)
 
     def _verdict(self, commit: Commit) -> None:
-        ref = names.review_ref(names.place(message.parse(commit.message).files[0][0]).name)
+        said = message.parse(commit.message)
+        ref = names.review_ref(names.place(said.files[0][0]).name)
         self._whole_branch(ref, commit.parents[1])
         for one in self._brought(self.repository.git.ref(ref), commit.parents[1]):
             self._timely(one)
-        if self.old:
+        if self.old and said.op == "review.approve":  # what ends a review otherwise does not depend on its words
             self._known_words(ref, commit.parents[1], self.chain.judge.state(self.old))
 
     def _known_words(self, ref: str, merged: str, state: Snapshot) -> None:
-        """Refuse a verdict that brings words which the server would not take on the review branch itself.
+        """Refuse an approval that brings words which the server would not take on the review branch itself.
 
         :param state: the state that the server knew before the push: a rotation or removal in it came after the words.
         """

@@ -201,3 +201,22 @@ def test_a_url_that_is_a_command_is_refused(desk: Desk, tmp_path: Path, url: str
     desk.capsys.readouterr()
     assert main(["clone", url, str(tmp_path / "clone"), "--json"]) in (2, 4, 9)
     assert not (tmp_path / "clone").exists() or not any((tmp_path / "clone").iterdir())
+
+
+def test_a_review_of_a_remote_with_a_slash_in_its_name_is_found(team: dict[str, Desk], tmp_path: Path) -> None:
+    qa = team["qa"]
+    git(qa.path, "remote", "rename", "origin", "team/hub")
+    assert "review" in qa.ok("task", "show", "T-1", "--json").json["task"]
+    assert qa.ok("task", "show", "T-1", "--json").json["task"]["review"]["request"]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\\b"])
+def test_a_folder_that_no_configuration_can_hold(desk: Desk, tmp_path: Path, name: str) -> None:
+    for words in (
+        ["init", "--project", "p", "--state-dir", str(tmp_path / name)],
+        ["clone", str(desk.path), str(tmp_path / name)],
+    ):
+        desk.capsys.readouterr()
+        assert main([*words, "--json"]) == 4
+        assert json.loads(desk.capsys.readouterr().err)["error"]["code"] == "BAD_VALUE"
+        assert not (tmp_path / name).exists()

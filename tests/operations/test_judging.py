@@ -107,6 +107,21 @@ def test_a_verdict_brings_no_words_that_the_server_would_not_take(
     assert judged(in_review, tmp_path / "hub.git") == ["WORDS_VOID"]
 
 
+@pytest.mark.parametrize(
+    "words", [["review", "withdraw", "T-1"], ["review", "reject", "T-1", "--as", "qa", "--reason", "no"]]
+)
+def test_what_ends_a_review_does_not_depend_on_its_words(in_review: Desk, tmp_path: Path, words: list[str]) -> None:
+    late = Desk(tmp_path / "late", in_review.capsys)
+    shutil.copytree(in_review.path, late.path, symlinks=True)
+    late.ok("review", "comment", "T-1", "--text", "too late", "--as", "eye")
+    in_review.ok("agent", "rotate", "eye")
+    assert main(["server", "init", str(tmp_path / "hub.git")]) == 0
+    git(tmp_path / "hub.git", "fetch", "-q", str(in_review.path), "main:main", "review/T-1:review/T-1")
+    git(in_review.path, "fetch", "-q", str(late.path), "review/T-1:review/T-1")
+    in_review.ok(*words)
+    assert judged(in_review, tmp_path / "hub.git") == []
+
+
 def test_a_verdict_that_leaves_out_what_the_server_knows_is_refused(in_review: Desk, tmp_path: Path) -> None:
     late = Desk(tmp_path / "late", in_review.capsys)
     shutil.copytree(in_review.path, late.path, symlinks=True)
