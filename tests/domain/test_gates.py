@@ -507,6 +507,7 @@ SMALL: list[tuple[Any, str, str, str, dict[str, Any], str, str]] = [
     (in_progress, "task.assign", "boss", "T-1", {"to": "nobody"}, "", "NOT_FOUND"),
     (in_progress, "task.edit", "boss", "T-1", {"status": "done"}, "", "BAD_VALUE"),
     (in_progress, "task.edit", "boss", "T-1", {"priority": "urgent"}, "", "BAD_VALUE"),
+    (in_progress, "task.edit", "boss", "T-1", {"tags": [str(number) for number in range(51)]}, "", "SCHEMA"),
     (in_progress, "task.submit", "dev", "T-1", {"digest": DIGEST}, "", "DELIVERABLE_REQUIRED"),
     (in_progress, "task.trim", "boss", "T-1", {"keep": 5}, "", "NOTHING_CHANGES"),
     (in_progress, "task.comment", "dev", "T-1", {"text": "x" * 4001}, "", "BAD_TEXT"),
