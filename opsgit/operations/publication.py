@@ -114,9 +114,10 @@ def _attempt(session: Session, work: Callable[[Transaction], Result]) -> Result:
     return result
 
 
-def finish(session: Session, transaction: Transaction) -> None:
+def finish(session: Session, transaction: Transaction, between: Callable[[], None] = lambda: None) -> None:
     """Publish a transaction at the remote, if there is one, then here.
 
+    :param between: called after the remote has it, and before main here moves.
     :raises Refused: as `push.push` and `Transaction.publish`.
     :raises push.Lost: if somebody else has published meanwhile.
     """
@@ -124,6 +125,7 @@ def finish(session: Session, transaction: Transaction) -> None:
     if session.remote:
         push.push(session, transaction)
     try:
+        between()
         transaction.publish()
     except (OSError, Refused) as error:
         if not session.remote:

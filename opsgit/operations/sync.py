@@ -6,6 +6,7 @@ the note. What no longer fits is dropped, said and kept: the old commits stay un
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -111,9 +112,8 @@ def _publish_as_it_is(session: Session, mine: list[dict[str, Any]]) -> list[Fate
 
 def _replay(session: Session, far: str, mine: list[dict[str, Any]]) -> list[Fate]:
     repository = session.repository
-    stamp = times.text(int(session.clock())).replace(":", "").replace("-", "")
     branches = _local_branches(repository.git)
-    _keep(session, stamp, branches)
+    stamp = _keep(session, branches)
     transaction = Transaction(repository, session.clock, far)
     for ref in branches:  # decided on what the remote has of them, not on what is here
         transaction.found[ref] = repository.git.ref(tracked(ref))
@@ -122,8 +122,8 @@ def _replay(session: Session, far: str, mine: list[dict[str, Any]]) -> list[Fate
     for ref, tip in branches.items():
         if ref not in transaction.branches:
             transaction.branches[ref] = (tip, transaction.found[ref])
-    publication.finish(session, transaction)
-    _record(session, stamp, fates)
+    # what was dropped is on record before main here moves: after a crash the kept commits are not all that tells of it
+    publication.finish(session, transaction, lambda: _record(session, stamp, fates))
     return fates
 
 
@@ -135,15 +135,24 @@ def _published_ids(git: Git, far: str) -> set[tuple[str, str]]:
     return {(one[0], one[1]) for one in found if len(one) == 2}
 
 
-def _keep(session: Session, stamp: str, branches: dict[str, str]) -> None:
-    """Keep the old commits under refs/opsgit/kept/, so that nothing that was made here is lost."""
+def _keep(session: Session, branches: dict[str, str]) -> str:
+    """Keep the old commits under refs/opsgit/kept/<time>/, so that nothing that was made here is lost.
+
+    :returns: the part of the name that stands for the time.
+    """
     repository = session.repository
-    zero = "0" * len(repository.tip())
-    moves = [(f"{KEPT}{stamp}/main", repository.tip(), zero)]
-    moves += [(f"{KEPT}{stamp}/{ref.removeprefix('refs/heads/')}", tip, zero) for ref, tip in branches.items()]
-    held = repository.git.ref(moves[0][0])
-    if held is None:
-        move_refs(repository, moves, (), "opsgit", "opsgit sync")
+    heads = {names.MAIN: repository.tip(), **branches}
+    moment = times.text(int(session.clock())).replace(":", "").replace("-", "")
+    for number in itertools.count():
+        stamp = f"{moment}-{number}" if number else moment
+        kept = {f"{KEPT}{stamp}/{ref.removeprefix('refs/heads/')}": tip for ref, tip in heads.items()}
+        there = {ref: repository.git.ref(ref) for ref in kept}
+        if all(there[ref] in (None, tip) for ref, tip in kept.items()):
+            zero = "0" * len(repository.tip())
+            moves = [(ref, tip, zero) for ref, tip in kept.items() if there[ref] is None]
+            move_refs(repository, moves, (), "opsgit", "opsgit sync")
+            return stamp
+    raise AssertionError("count ends never")
 
 
 def _record(session: Session, stamp: str, fates: list[Fate]) -> None:
