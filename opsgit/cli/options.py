@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from opsgit.cli import output
+from opsgit.domain.names import MAIN, REMOTE_MAIN
 from opsgit.domain.text import tidy
 from opsgit.domain.vocabulary import STATUSES
 from opsgit.operations.session import Session
@@ -100,11 +101,18 @@ def writing(function: Command) -> Command:
 
 
 def _up_to_date(session: Session, writes: bool) -> None:
-    """Bring the clone up to its remote before a command that writes."""
-    from opsgit.operations import refresh
+    """Bring the clone up to its remote before a command that writes.
 
-    refresh.catch_up(session)
-    if not writes and session.named:
+    What follows the ledger is brought up to it before every command: `git pull` may have moved main. Most commands find
+    nothing to do, and import nothing for it.
+    """
+    repository = session.repository
+    mark, tip = repository.refreshed, repository.git.ref(MAIN)
+    if tip and not (mark.exists() and mark.read_text(errors="replace").strip() == tip):
+        from opsgit.operations import refresh
+
+        refresh.catch_up(session)
+    if not writes and repository.joining.exists():
         from opsgit.operations import clone
 
         clone.arrive(session)
@@ -116,12 +124,12 @@ def _up_to_date(session: Session, writes: bool) -> None:
 
 def _say_apart(session: Session) -> None:
     """Say after a command that only reads how far the clone and its remote are apart, as last fetched."""
-    if session.url:
+    git = session.repository.git
+    far = git.ref(REMOTE_MAIN)
+    if far and far != git.ref(MAIN):
         from opsgit.operations import status
 
-        apart = status.apart(session)
-        if apart:
-            session.notices.append(apart)
+        session.notices.append(status.apart(session))
 
 
 def _checked(op_id: str | None) -> str:

@@ -17,6 +17,7 @@ AUTOMATIC = {
     "alert": re.compile(r"(A|[a-z-]+\.[0-9a-f]{10})-([1-9][0-9]*)\Z", re.IGNORECASE),
 }
 MAIN = "refs/heads/main"
+REMOTE_MAIN = "refs/remotes/origin/main"  # what was last fetched of it
 PROJECT = "ops.yaml"
 COMMIT_ID = "[0-9a-f]{40}|[0-9a-f]{64}"
 COMMIT = re.compile(rf"({COMMIT_ID})\Z")

@@ -76,20 +76,25 @@ def join(url: str, name: str, folder: Path, pin: str | None) -> tuple[Repository
     address = agents.address(agent, repository.keys.repository) if agent else f"{name}@{repository.keys.repository}"
     clone_config.configure_signer(repository, name, address)
     git.configure(repository.folder, {"opsgit.agent": name})
+    repository.joining.write_text(f"{name}\n")
     return repository, found
 
 
 def arrive(session: Session) -> None:
-    """Fetch, if this clone acts as an agent that the ledger here does not know yet: an orchestrator may have added it.
+    """Fetch in a clone whose agent the ledger here does not know yet: an orchestrator may have added it.
 
     A remote that cannot be reached is only a notice.
     """
-    acting = session.repository.agent()
-    if acting and session.remote and session.look().find_agent(acting) is None:
-        try:
+    mark = session.repository.joining
+    name = mark.read_text(errors="replace").strip()
+    try:
+        if session.look().find_agent(name) is None:
             update.update(session)
-        except Refused as refused:
-            session.notices.append(f"{acting} is not known here yet, and {refused.refusal.message}")
+    except Refused as refused:
+        session.notices.append(f"{name} is not known here yet: {refused.refusal.message}")
+        return
+    if session.look().find_agent(name):
+        mark.unlink(missing_ok=True)
 
 
 def checkout(session: Session, name: str, folder: Path) -> Path:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from opsgit.domain import names, rules
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request
-from opsgit.operations import maintenance, push, refresh, repeat, trust, update
+from opsgit.operations import maintenance, push, refresh, trust, update
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction, Written
 
@@ -44,10 +44,18 @@ def write(session: Session, *requests: Request) -> list[Written]:
     unique = [one if one is first else replace(one, id="") for one in requests]  # two operations never share an id
 
     def work(transaction: Transaction) -> list[Written]:
-        done = repeat.performed(transaction, first)
+        done = _done_before(transaction, first)
         return [done] if done else [_perform(session, transaction, one) for one in unique]
 
     return publish(session, work)
+
+
+def _done_before(transaction: Transaction, request: Request) -> Written | None:
+    if not request.id:
+        return None
+    from opsgit.operations import repeat
+
+    return repeat.performed(transaction, request)
 
 
 def _perform(session: Session, transaction: Transaction, request: Request) -> Written:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused
@@ -25,7 +24,7 @@ def after(session: Session, tip: str) -> None:
             clone_config.write_allowed_signers(repository, session.look())
         compile.refresh_small(session)
         _drop_merged(repository, tip)
-        put(_mark(repository), f"{tip}\n".encode())
+        put(repository.refreshed, f"{tip}\n".encode())
     except (OSError, Refused) as error:
         session.notices.append(f"not refreshed: {error}; opsgit compile and opsgit doctor --fix write it anew")
 
@@ -47,13 +46,9 @@ def catch_up(session: Session) -> None:
         after(session, tip)
 
 
-def _mark(repository: Repository) -> Path:
-    return repository.own / "refreshed"
-
-
 def _refreshed(repository: Repository) -> str:
     """Return the hex id of the commit that everything was brought up to; empty if nothing is known."""
-    mark = _mark(repository)
+    mark = repository.refreshed
     return mark.read_text(errors="replace").strip() if mark.exists() else ""
 
 

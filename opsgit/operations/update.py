@@ -6,12 +6,12 @@ from opsgit.domain import names
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.operations import refresh, trust
 from opsgit.operations.session import Session
-from opsgit.storage import checkout, remote
+from opsgit.storage import checkout
 from opsgit.storage.git import Git
 from opsgit.storage.ledger import move_refs
 from opsgit.storage.repository import Repository
 
-MAIN = remote.tracked(names.MAIN)
+MAIN = names.REMOTE_MAIN
 
 
 def update(session: Session) -> None:

@@ -129,6 +129,16 @@ class Repository:
                 journal.recover(self.own)
             yield
 
+    @property
+    def refreshed(self) -> Path:
+        """The file with the commit up to which all that follows the ledger was brought (`operations.refresh`)."""
+        return self.own / "refreshed"
+
+    @property
+    def joining(self) -> Path:
+        """The file that is there while the ledger here may not know the agent that this clone acts as."""
+        return self.own / "joining"
+
     def unfinished(self) -> str | None:
         """Return the command that ends a merge, rebase, revert or cherry-pick that git left unfinished, or None."""
         return next((ends for file, ends in UNDERWAY.items() if (self.folder / file).exists()), None)

@@ -234,6 +234,7 @@ def test_a_commit_graph_hides_nothing(forge: Forge, capsys: pytest.CaptureFixtur
     assert codes(forge.path, capsys) == ["COMPROMISED_KEY"]
 
 
+@pytest.mark.slow
 def test_a_task_and_a_remote_of_any_name(forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A task called main has a review branch whose name ends like a ledger's; a remote may have a slash."""
     from tests.attacks.corpus import signed
@@ -585,6 +586,7 @@ def test_there_are_enough_honest_ones() -> None:
     assert len(HONEST) >= 25
 
 
+@pytest.mark.slow
 def test_the_ci_job_has_the_forges_shape_and_its_commands_run(forge: Forge, session: Session, tmp_path: Path) -> None:
     import sys
 

@@ -32,6 +32,7 @@ def team(in_review: Desk, tmp_path: Path) -> dict[str, Desk]:
     return {name: clone(in_review, hub, name) for name in ("dev", "qa", "eye")}
 
 
+@pytest.mark.slow
 def test_a_review_needs_no_git_command(team: dict[str, Desk]) -> None:
     """No local branch is needed, and a stale one does not hide what the server has."""
     dev, qa, eye = team["dev"], team["qa"], team["eye"]
@@ -130,6 +131,7 @@ def test_a_key_that_was_lost_is_replaced_by_one_made_on_its_agents_machine(
     dev.ok("review", "withdraw", "T-1")
 
 
+@pytest.mark.slow
 def test_plain_git_commits_as_the_agent_that_the_clone_acts_as(in_review: Desk, tmp_path: Path) -> None:
     assert main(["clone", str(in_review.path), str(tmp_path / "plain")]) == 0
     plain = Desk(tmp_path / "plain", in_review.capsys)
@@ -203,6 +205,7 @@ def test_a_url_that_is_a_command_is_refused(desk: Desk, tmp_path: Path, url: str
     assert not (tmp_path / "clone").exists() or not any((tmp_path / "clone").iterdir())
 
 
+@pytest.mark.slow
 def test_a_review_of_a_remote_with_a_slash_in_its_name_is_found(team: dict[str, Desk], tmp_path: Path) -> None:
     qa = team["qa"]
     git(qa.path, "remote", "rename", "origin", "team/hub")

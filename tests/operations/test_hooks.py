@@ -151,6 +151,7 @@ def test_amending_merging_two_files_and_empty_commits_are_refused(in_review: Des
     assert "HAND_MADE" in commit(in_review.path, "-am", "x").stderr
 
 
+@pytest.mark.slow
 def test_an_unsigned_clone_is_told(task: Desk) -> None:
     git(task.path, "config", "commit.gpgSign", "false")
     edit(task, "title: One", "title: Two")
@@ -159,6 +160,7 @@ def test_an_unsigned_clone_is_told(task: Desk) -> None:
     assert commit(task.path, "-am", "x").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_hook_that_is_there_is_called_and_comes_back(task: Desk, tmp_path: Path) -> None:
     hook = task.path / ".git/hooks/pre-commit"
     task.ok("hooks", "uninstall")
@@ -195,6 +197,7 @@ def test_newer_work_in_the_file_is_not_lost(task: Desk) -> None:
     assert "title: staged" in git(task.path, "show", "HEAD:tasks/t1/T-1.yaml")
 
 
+@pytest.mark.slow
 def test_a_path_that_is_not_in_form_is_asked_for_first(task: Desk) -> None:
     edit(task, "title: One", 'title: "p1"')
     assert "NOT_CANONICAL" in commit(task.path, "-m", "x", "tasks/t1/T-1.yaml").stderr

@@ -106,6 +106,7 @@ def test_raise_makes_alerts_that_count_as_rollback_triggers(done: Desk) -> None:
     done.ok("rollback", "T-1", "--alert", "A-1", "--as", "eye")
 
 
+@pytest.mark.slow
 def test_the_same_commit_gives_the_same_bytes(done: Desk, tmp_path: Path) -> None:
     done.ok("quota", "set", "q", "--limit", "3", "--period", "daily")
     done.ok("metric", "set", "downloads", "42")

@@ -39,6 +39,7 @@ def test_one_claim_wins_and_every_loser_exits_7_and_is_told_who_won(desk: Desk) 
     assert all(error["code"] == "ALREADY_CLAIMED" and winner in error["message"] for error in losers)
 
 
+@pytest.mark.slow
 def test_parallel_writes_are_all_there(desk: Desk) -> None:
     ended = at_once(desk, *(["task", "add", "--title", f"t{number}"] for number in range(12)))
     assert [code for code, _, _ in ended] == [0] * 12, ended

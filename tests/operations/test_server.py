@@ -358,6 +358,7 @@ def test_what_lies_ahead_of_the_servers_clock_is_refused(in_review: Desk, hub: P
     server.close()
 
 
+@pytest.mark.slow
 def test_nobody_speaks_in_a_review_that_has_ended(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     push(in_review.path, str(hub), "main", "review/T-1")
     late = Desk(tmp_path / "late", in_review.capsys)

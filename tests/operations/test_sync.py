@@ -61,6 +61,7 @@ def test_a_write_is_at_the_remote_before_it_is_acknowledged(desk: Desk, dev: Des
     assert git(desk.path, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_who_loses_a_race_decides_again(desk: Desk, dev: Desk, hub: Path) -> None:
     """Each clone is behind when it begins to write."""
     for number in range(3):
@@ -116,7 +117,7 @@ OFFLINE = [
 ]
 
 
-@pytest.mark.parametrize("how", ["flag", "manual"])
+@pytest.mark.parametrize("how", ["flag", pytest.param("manual", marks=pytest.mark.slow)])
 def test_what_needs_the_remote_is_refused_offline(in_review: Desk, tmp_path: Path, output: Path, how: str) -> None:
     desk = in_review
     desk.ok("task", "add", "--title", "two")
@@ -183,6 +184,7 @@ def test_offline_work_lands_in_order_and_one_is_reported(desk: Desk, dev: Desk, 
     dev.ok("verify")
 
 
+@pytest.mark.slow
 def test_a_sync_is_undone_and_tried_again(desk: Desk, dev: Desk) -> None:
     dev.ok("task", "comment", "T-1", "--text", "mine", "--offline")
     dev.ok("task", "start", "T-1", "--offline")
@@ -204,6 +206,7 @@ def test_what_goes_on_from_the_remote_keeps_its_commits(dev: Desk, hub: Path) ->
     fits(dev.ok("sync", "--log", "--json").json)
 
 
+@pytest.mark.slow
 def test_a_review_made_offline_travels_and_its_end_is_given_after_reading(
     desk: Desk, dev: Desk, hub: Path, output: Path
 ) -> None:
@@ -223,6 +226,7 @@ def test_a_review_made_offline_travels_and_its_end_is_given_after_reading(
     dev.ok("verify")
 
 
+@pytest.mark.slow
 def test_what_rests_on_a_dropped_operation_is_dropped_too(desk: Desk, dev: Desk, output: Path) -> None:
     dev.ok("task", "start", "T-1", "--offline")
     dev.ok("task", "submit", "T-1", "--output", str(output), "--offline")
@@ -247,6 +251,7 @@ def test_nothing_is_written_while_git_is_in_the_middle(dev: Desk, command: str) 
     dev.ok("task", "start", "T-1")
 
 
+@pytest.mark.slow
 def test_the_same_id_is_done_once(desk: Desk, dev: Desk, output: Path) -> None:
     first = dev.ok("task", "start", "T-1", "--op-id", "run-1", "--json").json["operations"][0]["commit"]
     assert dev.ok("task", "start", "T-1", "--op-id", "run-1", "--json").json["operations"][0]["commit"] == first
@@ -288,6 +293,7 @@ def ready(desk: Desk, dev: Desk, hub: Path, output: Path) -> tuple[Desk, Path]:
     return ship, runs
 
 
+@pytest.mark.slow
 def test_a_deployment_is_published_before_it_runs_and_its_outcome_later(
     desk: Desk, ready: tuple[Desk, Path], hub: Path
 ) -> None:
@@ -313,6 +319,7 @@ def test_a_deployment_is_published_before_it_runs_and_its_outcome_later(
     ship.ok("verify")
 
 
+@pytest.mark.slow
 def test_a_stale_clone_deploys_nothing(desk: Desk, ready: tuple[Desk, Path]) -> None:
     ship, runs = ready
     desk.ok("task", "assign", "T-1", "--to", "dev", "--reason", "again")
@@ -320,6 +327,7 @@ def test_a_stale_clone_deploys_nothing(desk: Desk, ready: tuple[Desk, Path]) -> 
     assert not runs.exists()
 
 
+@pytest.mark.slow
 def test_an_answer_that_never_came_is_found_out(dev: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The remote takes the push, and goes away before it answers."""
     from opsgit.storage.remote import Answer, Remote
@@ -341,6 +349,7 @@ def test_an_answer_that_never_came_is_found_out(dev: Desk, hub: Path, monkeypatc
     assert dev.status() == "in-progress" and fates(dev) == []
 
 
+@pytest.mark.slow
 def test_an_answer_that_never_came_of_a_push_that_never_landed(
     dev: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -412,6 +421,7 @@ def test_an_agent_joins_in_two_steps(desk: Desk, hub: Path, monkeypatch: pytest.
     assert not (Path(lead) / "opsgit/keys" / desk.session().repository.identity.repository / "dev9").exists()
 
 
+@pytest.mark.slow
 def test_a_key_is_replaced_by_one_made_where_it_will_be_held(
     desk: Desk, dev: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,6 +442,7 @@ def test_a_key_is_replaced_by_one_made_where_it_will_be_held(
     assert "made on this machine" in desk.ok("agent", "rotate", "dev", "--as", "orchestrator").err
 
 
+@pytest.mark.slow
 def test_a_removed_agent_is_told_so_and_its_tasks_are_released(desk: Desk, dev: Desk) -> None:
     desk.ok("task", "add", "--title", "second", "--assign", "dev")
     assert "T-1, T-2" in desk.ok("agent", "remove", "dev", "--dry-run").err
@@ -441,6 +452,7 @@ def test_a_removed_agent_is_told_so_and_its_tasks_are_released(desk: Desk, dev: 
     assert dev.ok("status", "--json").json["key"] == "removed"
 
 
+@pytest.mark.slow
 def test_a_lease_that_ran_out_is_taken_over(desk: Desk, dev: Desk) -> None:
     desk.ok("agent", "add", "dev2", "--role", "developer")
     desk.ok("task", "add", "--title", "second")
@@ -451,6 +463,7 @@ def test_a_lease_that_ran_out_is_taken_over(desk: Desk, dev: Desk) -> None:
     assert dev.run("task", "start", "T-2", "--json").code == "NOT_ASSIGNEE"
 
 
+@pytest.mark.slow
 def test_a_clone_of_an_ordinary_state_repository_publishes_there(desk: Desk, tmp_path: Path) -> None:
     desk.ok("task", "add", "--title", "one")
     desk.ok("agent", "checkout", "dev", str(tmp_path / "mine"))
