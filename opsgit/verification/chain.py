@@ -253,7 +253,7 @@ class Chain:
         said = message.parse(commit.message)
         objects = self.judge.objects
         pairs = dict(objects.differences(None, commit.tree, most=MOST * MOST))
-        files = {path: pair[1] for path, pair in pairs.items()}
+        files = {path: after for path, (_, after) in pairs.items() if after}
         others = [path for path in files if names.place(path).kind not in ("managed", "project", "agent")]
         self.judge.same_tree(None, commit, pairs)
         people = [path for path in files if path.startswith("agents/")]
@@ -277,11 +277,11 @@ class Chain:
             refuse("BAD_GENESIS", "the founder is not an orchestrator with one key of its own", HINT)
         return agent, project.repository
 
-    def _edits(self, files: dict[str, Entry | None]) -> tuple[Edit, ...]:
+    def _edits(self, files: dict[str, Entry]) -> tuple[Edit, ...]:
         edits = []
         for path, entry in sorted(files.items()):
             self.judge.content(path, entry)
-            if entry is None or entry.mode != FILE:
+            if entry.mode != FILE:
                 refuse("BAD_GENESIS", f"{path} is no plain file", HINT, path)
             edits.append(Edit(path, self.judge.objects.need(entry.id, "blob").content))
         return tuple(edits)
