@@ -118,6 +118,7 @@ def test_what_git_began_is_ended_by_the_command_that_is_named(desk: Desk, comman
     assert git(desk.path, "rev-parse", "main") == before
 
 
+@pytest.mark.slow
 def test_a_review_that_was_half_pushed_is_named_and_mended(in_review: Desk, tmp_path: Path) -> None:
     hub, place = tmp_path / "hub.git", tmp_path / "qa"
     assert main(["server", "init", str(hub)]) == 0

@@ -147,6 +147,7 @@ def test_plain_git_commits_as_the_agent_that_the_clone_acts_as(in_review: Desk, 
     plain.ok("verify")
 
 
+@pytest.mark.slow
 def test_a_review_that_is_ahead_of_main_is_no_attack(team: dict[str, Desk]) -> None:
     """Only the review was fetched: its latest comment names a ledger commit that is not here yet."""
     qa, dev = team["qa"], team["dev"]

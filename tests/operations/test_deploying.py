@@ -86,6 +86,7 @@ def test_what_is_deployed_is_what_was_approved_whatever_the_author_does_meanwhil
     assert not private.exists()
 
 
+@pytest.mark.slow
 def test_a_gate_script_that_changes_while_it_runs_has_failed(done: Desk) -> None:
     gates = done.path / "gates"
     gates.mkdir()

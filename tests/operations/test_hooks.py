@@ -177,6 +177,7 @@ def test_a_hook_that_is_there_is_called_and_comes_back(task: Desk, tmp_path: Pat
     assert "called" in hook.read_text()
 
 
+@pytest.mark.slow
 def test_init_and_clone_install_the_hooks(task: Desk, tmp_path: Path) -> None:
     assert main(["clone", str(task.path), str(tmp_path / "clone"), "--as", "dev"]) == 0
     clone = Desk(tmp_path / "clone", task.capsys)
@@ -188,6 +189,7 @@ def test_init_and_clone_install_the_hooks(task: Desk, tmp_path: Path) -> None:
     clone.ok("verify")
 
 
+@pytest.mark.slow
 def test_newer_work_in_the_file_is_not_lost(task: Desk) -> None:
     edit(task, "title: One", 'title: "staged"')
     git(task.path, "add", "-A")
@@ -343,6 +345,7 @@ def test_no_hook_of_another_program_is_overwritten(task: Desk) -> None:
         assert f"# {name}\n" in (task.path / ".git/hooks" / name).read_text()
 
 
+@pytest.mark.slow
 def test_a_fork_that_does_not_hold_does_not_become_main_by_a_rebase(task: Desk, tmp_path: Path) -> None:
     """The host was rewound and forked; `git pull --rebase` has nothing of its own to replay, and would take the fork."""
     host = tmp_path / "host.git"

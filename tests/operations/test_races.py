@@ -49,6 +49,7 @@ def test_parallel_writes_are_all_there(desk: Desk) -> None:
     assert git(desk.path, "fsck", "--strict", "--no-dangling") == ""
 
 
+@pytest.mark.slow
 def test_two_deployers_at_once_one_runs_the_script(done: Desk, tmp_path: Path) -> None:
     done.ok("agent", "add", "ship2", "--role", "deployer")
     script = tmp_path / "deploy.sh"

@@ -42,6 +42,7 @@ def evil(desk: Desk) -> None:
     git(desk.path, "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "commit", "-qam", "x")
 
 
+@pytest.mark.slow
 def test_over_a_path(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     assert push(in_review.path, str(hub), "main", "review/T-1").returncode == 0
     in_review.ok("review", "comment", "T-1", "--text", "x", "--as", "qa")

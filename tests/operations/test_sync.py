@@ -140,6 +140,7 @@ def test_what_needs_the_remote_is_refused_offline(in_review: Desk, tmp_path: Pat
     assert desk.run("status", "--json").json["ahead"][0]["subject"] == "T-2: comment"
 
 
+@pytest.mark.slow
 def test_offline_work_lands_in_order_and_one_is_reported(desk: Desk, dev: Desk, hub: Path) -> None:
     """Seven operations made offline while others pushed; the task of one was taken away meanwhile."""
     dev.ok("task", "start", "T-1")
@@ -272,6 +273,7 @@ def test_the_same_id_is_done_once(desk: Desk, dev: Desk, output: Path) -> None:
     assert dev.run("task", "start", "T-1", "--op-id", "no id", "--json").code == "BAD_ID"
 
 
+@pytest.mark.slow
 def test_a_quota_has_what_the_remote_has(desk: Desk, dev: Desk) -> None:
     desk.ok("quota", "set", "q", "--limit", "1", "--period", "daily")
     dev.ok("quota", "use", "q")
@@ -395,6 +397,7 @@ def test_what_the_remote_does_not_want_is_said_with_its_code(dev: Desk, hub: Pat
     assert (refused.exit, refused.code) == (9, "REMOTE_REFUSED") and dev.status() == "assigned"
 
 
+@pytest.mark.slow
 def test_a_remote_that_was_rewound_is_not_followed(desk: Desk, dev: Desk, hub: Path) -> None:
     desk.ok("task", "add", "--title", "second")
     dev.ok("sync")
