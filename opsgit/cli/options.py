@@ -67,7 +67,7 @@ def common(function: Command) -> Command:
         where = directory or click.get_current_context().find_root().obj
         session = open_session(where, as_agent, words.pop("approved_by", None))
         session.note = tidy(words.pop("note", None) or "")
-        writes = "dry_run" in words
+        writes = "dry_run" in words and words.get("raise_", True)  # monitor writes with --raise alone
         session.dry_run, session.online = words.pop("dry_run", False), words.pop("online", None)
         session.op_id = _checked(words.pop("op_id", None))
         if not as_json:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from opsgit.domain import names
+from opsgit.domain import names, times
 from opsgit.domain.message import Message
 from opsgit.domain.model import Quota
 from opsgit.domain.operation import Fields
@@ -178,7 +178,7 @@ def imported_task(old: Record | None, new: Record) -> Fields:
 
 def lease(_: Record | None, new: Record) -> Fields:
     """Return the lease of a claim, if it has one."""
-    return {"lease": f"{new['lease']['seconds']}s"} if new.get("lease") else {}
+    return {"lease": times.shortest(new["lease"]["seconds"])} if new.get("lease") else {}
 
 
 def assignee(_: Record | None, new: Record) -> Fields:

@@ -38,6 +38,15 @@ def seconds(when: str) -> int:
         refuse("BAD_VALUE", f"{when!r} is no time", "write it as 2026-01-31T12:00:00Z, or how long ago: 2d")
 
 
+def shortest(length: int) -> str:
+    """Return a duration in the largest unit that divides it: `2w`, `90m`.
+
+    :param length: seconds.
+    """
+    unit = max((name for name, size in UNITS.items() if length % size == 0), key=UNITS.__getitem__)
+    return f"{length // UNITS[unit]}{unit}"
+
+
 def moment(words: str, now: int) -> int:
     """Return the seconds after the epoch of a time that a person typed.
 

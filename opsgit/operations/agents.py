@@ -29,7 +29,8 @@ def add(session: Session, name: str, role: str, **fields: Any) -> list[Written]:
     given = {key: fields.pop(key, None) for key in ("public_key", "proof")}
     asked = session.request("agent.add", name, role=role, **fields)
     trial = init.trial_key(name)
-    session.transaction().decide(_with(asked, trial))
+    if session.repeated() is None:
+        session.transaction().decide(_with(asked, trial))
     if session.dry_run:
         return write(session, _with(asked, trial))
     return write(session, _with(asked, _key(session, name, **given)))

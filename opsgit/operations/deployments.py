@@ -82,7 +82,7 @@ def _record(session: Session, ran: outcomes.Outcome) -> list[Written]:
     try:
         written = write(session, ran.request)
     except Refused as refused:
-        if refused.refusal.exit not in (7, 9):
+        if outcomes.is_final(refused.refusal):
             ran.drop()
             raise
         first = refused.refusal

@@ -82,6 +82,7 @@ def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None
     :raises Refused: `NOT_FOUND` if there is no such file, or no quota of a name in `periods`; `BAD_VALUE` if the file
         is not a state.json; as `Session.actor`.
     """
+    session.refuse_op_id()
     found = _read(file)
     odd = sorted(set(periods or {}) - {name for name, _ in _items(found.get("quotas"))})
     if odd:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+import time
 from typing import NamedTuple
 
-from opsgit.domain.refusals import Refused
 from opsgit.operations import refresh
 from opsgit.operations.session import Session
 from opsgit.storage.disk import put
@@ -16,6 +15,9 @@ from opsgit.storage.repository import Repository
 
 SAMPLE, LOOSE_MAX = "17", 4096  # one of 256 folders is counted, as git does
 FOLDERS = 256
+PAUSE = 3600  # seconds between two starts: young unreachable objects stay loose, and would start it again
+# Refs, their logs too, are left to the steps that hold the lock.
+SETTINGS = ("gc.packRefs=false", "gc.reflogExpire=never", "gc.reflogExpireUnreachable=never", "core.fsync=all")
 
 
 class Size(NamedTuple):
@@ -38,7 +40,7 @@ def maintain(session: Session) -> tuple[Size, Size]:
     before = size(repository)
     with repository.lock("maintenance"):
         repository.git.close()
-        repository.git.run("-c", "gc.packRefs=false", "-c", "core.fsync=all", "gc", "--quiet")
+        repository.git.run(*(word for setting in SETTINGS for word in ("-c", setting)), "gc", "--quiet")
         with repository.lock(), journal(repository.own):
             repository.git.run("pack-refs", "--all", "--prune")
         with repository.lock():
@@ -62,23 +64,12 @@ def due(repository: Repository) -> bool:
 
 
 def start_if_due(repository: Repository) -> None:
-    """Start maintenance in the background if it is due, and none was started lately. It outlives this process."""
+    """Start maintenance in the background if it is due, once an hour at most. It outlives this process."""
     mark = repository.own / "maintained"
-    if not due(repository) or _lately(repository, mark):
+    if not due(repository) or (mark.exists() and time.time() - mark.stat().st_mtime < PAUSE):
         return
     put(mark, b"")
     command = [sys.executable, "-I", "-m", "opsgit", "-C", str(repository.top or repository.folder), "maintenance"]
     from opsgit.storage import runner
 
     runner.detach(command)
-
-
-def _lately(repository: Repository, mark: Path) -> bool:
-    """Return whether maintenance was started after the last pack was written, and may still run."""
-    if not mark.exists():
-        return False
-    try:
-        with repository.lock("maintenance", seconds=0):
-            return False
-    except Refused:
-        return True

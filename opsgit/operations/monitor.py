@@ -232,6 +232,7 @@ def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[st
     :param chosen: the checks that were made (keys of `CHECKS`; none means all).
     :raises Refused: if the rule book refuses an operation.
     """
+    session.refuse_op_id()
     troubles = list(troubles)
     snapshot = session.look()
     actor = session.actor(snapshot, observer)

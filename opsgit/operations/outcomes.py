@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from opsgit.domain.refusals import Refusal
 from opsgit.domain.request import Request
-from opsgit.storage.disk import put
+from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.repository import Repository
 
 
@@ -51,6 +52,7 @@ def keep(repository: Repository, request: Request) -> Outcome:
         "id": request.id,
     }
     put(file, json.dumps(document).encode(), durable=True)
+    sync_folder(folder)
     return Outcome(file, request)
 
 
@@ -63,6 +65,11 @@ def of(repository: Repository, op: str, target: str) -> Outcome | None:
     """Return the unpublished result of an operation's command on a task, or None."""
     file = repository.own / "outcomes" / f"{op}-{target}.json"
     return _read(file) if file.exists() else None
+
+
+def is_final(refusal: Refusal) -> bool:
+    """Return whether a refused result will never be taken: the rule book says no, or it was recorded already."""
+    return refusal.exit in (3, 4, 5) or refusal.code in ("ALREADY_THERE", "STALE", "DEPLOY_RUNNING", "OP_ID_TAKEN")
 
 
 def _read(file: Path) -> Outcome:

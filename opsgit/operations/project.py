@@ -12,7 +12,7 @@ from opsgit.domain.operation import RESET_CLOCK
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request, Snapshot
-from opsgit.operations import deployments
+from opsgit.operations import deployments, repeat
 from opsgit.operations.publication import publish
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session, orchestrator
@@ -38,7 +38,7 @@ def set_key(session: Session, key: str, value: str | None) -> list[Written]:
         refuse("BAD_VALUE", f"{value!r} is no value", f"opsgit project set {key} --unset takes the key out", key)
     actor = session.actor(session.look(), orchestrator)
     # the lock keeps two edits of the file from overwriting each other
-    written = publish(session, lambda tx: _perform(tx, "project.set", actor, key, meant, session.note))
+    written = publish(session, lambda tx: _perform(session, tx, "project.set", actor, key, meant))
     if not session.dry_run and key in COMMANDS:
         deployments.trust(session.repository, COMMANDS[key](session.look().project))
     return [written]
@@ -53,7 +53,7 @@ def upgrade_rules(session: Session) -> list[Written]:
 
     def upgrade(transaction: Transaction) -> list[Written]:
         following = transaction.snapshot().project.rules + 1
-        return [_perform(transaction, "project.upgrade-rules", actor, "rules", following, session.note)]
+        return [_perform(session, transaction, "project.upgrade-rules", actor, "rules", following)]
 
     return publish(session, upgrade)
 
@@ -71,7 +71,7 @@ def reset_clock(session: Session) -> list[Written]:
         if max(transaction.time(), *_review_times(session, transaction)) <= now:
             refuse("NOTHING_CHANGES", "the last commit is not ahead of this machine's clock", "date -u")
         transaction.clock = lambda: now
-        return [_perform(transaction, RESET_CLOCK, actor, "clock", times.text(now), session.note)]
+        return [_perform(session, transaction, RESET_CLOCK, actor, "clock", times.text(now))]
 
     return publish(session, reset)
 
@@ -90,11 +90,12 @@ COMMANDS: dict[str, Callable[[Project], Run]] = {
 }
 
 
-def _perform(transaction: Transaction, op: str, actor: str, key: str, value: Any, note: str) -> Written:
+def _perform(session: Session, transaction: Transaction, op: str, actor: str, key: str, value: Any) -> Written:
     """Perform an operation that sets one key of ops.yaml; the comments in the file stay."""
     content = yaml_codec.edit_policy(_content(transaction), key, value)
     fields = {"record": reader.checked_record(content, names.PROJECT), "content": content}
-    return transaction.perform(Request(op, actor, "", fields, note))
+    request = Request(op, actor, "", fields, session.note, session.op_id)
+    return (repeat.performed(transaction, request) if session.op_id else None) or transaction.perform(request)
 
 
 def _content(transaction: Transaction) -> bytes:

@@ -1,4 +1,4 @@
-"""The only way to write: decide requests under the lock, publish them together, then refresh what depends on them.
+"""Write: decide requests under the lock, publish them together, then refresh what depends on them.
 
 In a clone with a remote, what was decided is pushed before main here moves: nothing is acknowledged that is not there.
 """
@@ -18,6 +18,7 @@ from opsgit.domain.request import Request
 from opsgit.operations import maintenance, push, refresh, trust, update
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction, Written
+from opsgit.storage.ledger import new_id
 
 RACING = 30.0  # seconds for which an operation is decided again after others were faster
 PAUSE_MAX = 1.0  # seconds between two tries at most
@@ -40,19 +41,21 @@ def write(session: Session, *requests: Request) -> list[Written]:
 
     :raises Refused: if the rule book refuses one of them; `OP_ID_TAKEN`; as `publish`.
     """
-    first = next((one for one in requests if one.id), requests[0])
-    unique = [one if one is first else replace(one, id="") for one in requests]  # two operations never share an id
+    chosen = next((one for one in requests if one.id), None)
+    first = chosen or replace(requests[0], id=new_id())
+    rest = requests if chosen else requests[1:]
+    unique = [*([] if chosen else [first]), *(one if one is first else replace(one, id=new_id()) for one in rest)]
+    tries = itertools.count()
 
     def work(transaction: Transaction) -> list[Written]:
-        done = _done_before(transaction, first)
+        # a push whose answer was lost may have landed: what is tried again is looked for first
+        done = _done_before(transaction, first) if next(tries) or chosen else None
         return [done] if done else [_perform(session, transaction, one) for one in unique]
 
     return publish(session, work)
 
 
 def _done_before(transaction: Transaction, request: Request) -> Written | None:
-    if not request.id:
-        return None
     from opsgit.operations import repeat
 
     return repeat.performed(transaction, request)
@@ -86,8 +89,9 @@ def publish(session: Session, work: Callable[[Transaction], Result]) -> Result:
         a rule; `UNFINISHED`; `UNSYNCED`; `REF_MOVED` if others were faster for 30 seconds; as `update.update`,
         `push.push` and `Transaction.publish`.
     """
-    end = time.monotonic() + RACING
-    for number in itertools.count(1):
+    end, number = time.monotonic() + RACING, 0
+    while True:
+        number += 1
         try:
             return _attempt(session, work)
         except push.Lost as lost:
@@ -97,7 +101,6 @@ def publish(session: Session, work: Callable[[Transaction], Result]) -> Result:
         if number > 1:
             session.say(f"others were faster {number} times; deciding again")
         time.sleep(random.uniform(0, min(PAUSE_MAX, 0.05 * 2**number)))  # noqa: S311 - it spreads load, no secret
-    raise AssertionError("count ends never")
 
 
 def _attempt(session: Session, work: Callable[[Transaction], Result]) -> Result:
@@ -115,11 +118,16 @@ def _attempt(session: Session, work: Callable[[Transaction], Result]) -> Result:
         result = work(transaction)
         if not session.dry_run and transaction.written:
             finish(session, transaction)
-    if transaction.unfinished:
-        session.notices.append(transaction.unfinished)
     if not session.dry_run and transaction.written:
-        maintenance.start_if_due(repository)
+        _maintain(session)
     return result
+
+
+def _maintain(session: Session) -> None:
+    try:
+        maintenance.start_if_due(session.repository)
+    except (OSError, Refused) as error:  # the operation is published
+        session.notices.append(f"maintenance was not started: {error}")
 
 
 def finish(session: Session, transaction: Transaction, between: Callable[[], None] = lambda: None) -> None:
@@ -138,8 +146,10 @@ def finish(session: Session, transaction: Transaction, between: Callable[[], Non
     except (OSError, Refused) as error:
         if not session.remote:
             raise
-        transaction.unfinished = f"published, but this clone is behind ({error}); the next command brings it up"
+        session.notices.append(f"published, but main here was not moved ({error}): opsgit sync")
         return
+    if transaction.unfinished:
+        session.notices.append(transaction.unfinished)
     _refresh(session, transaction)
 
 

@@ -47,10 +47,10 @@ def _moves(git: Git, transaction: Transaction) -> list[Move]:
 
 
 def _refused(session: Session, moves: list[Move], answer: Answer) -> None:
-    """Decide again if a ref at the remote was moved meanwhile: the refusal may be about what was true before."""
+    """Decide again if a ref at the remote was moved meanwhile: the refusal may be based on an old state."""
     assert session.remote
     git = session.repository.git
-    session.remote.fetch()
+    update.fetch(session)
     if any(git.ref(tracked(move.ref)) != move.before for move in moves):
         raise Lost(answer.said)
     code = answer.code or "REMOTE_REFUSED"
@@ -65,12 +65,13 @@ def _unanswered(session: Session, transaction: Transaction, moves: list[Move], a
                "try again; --offline keeps an operation here, if its promise needs no remote")  # fmt: skip
     git = session.repository.git
     try:
-        session.remote.fetch()
-    except Refused:
+        update.fetch(session)
+    except Refused as refused:
+        if refused.refusal.exit != 9:
+            raise
         unconfirmed.note(session, transaction)
         refuse("UNCONFIRMED", f"{session.remote.url} ended the connection before it said whether it took this",
                "opsgit sync says it once the remote can be reached")  # fmt: skip
-    git.close()
     if not all(_holds(git, move) for move in moves):
         raise Lost(answer.said)
 

@@ -7,8 +7,9 @@ import os
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused
 from opsgit.operations import clone_config, compile
+from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
-from opsgit.storage.disk import put
+from opsgit.storage.disk import Damaged, put
 from opsgit.storage.ledger import move_refs
 from opsgit.storage.repository import Repository
 
@@ -23,16 +24,17 @@ def after(session: Session, tip: str) -> None:
         if _agents_changed(repository, tip):
             clone_config.write_allowed_signers(repository, session.look())
         compile.refresh_small(session)
-        _drop_merged(repository, tip)
+        _drop_merged(session, tip)
         put(repository.refreshed, f"{tip}\n".encode())
-    except (OSError, Refused) as error:
+    except (OSError, Refused, Damaged) as error:
         session.notices.append(f"not refreshed: {error}; opsgit compile and opsgit doctor --fix write it anew")
 
 
 def catch_up(session: Session) -> None:
     """Do what `after` does if something else than opsgit has moved main, such as `git pull`.
 
-    The ledger is judged first. What does not hold is left to the command, which refuses it.
+    The ledger is judged first. If it does not hold, nothing is done: the command will refuse it. While another command
+    writes, nothing is done either: that one, or the next, does it.
     """
     repository = session.repository
     tip = repository.git.ref(names.MAIN)
@@ -40,10 +42,12 @@ def catch_up(session: Session) -> None:
         from opsgit.operations import trust
 
         try:
-            trust.judge_ledger(repository, tip)
+            with repository.lock(seconds=0):
+                tip = repository.tip()
+                trust.judge_ledger(repository, tip)
+                after(session, tip)
         except Refused:
             return
-        after(session, tip)
 
 
 def _refreshed(repository: Repository) -> str:
@@ -60,18 +64,19 @@ def _agents_changed(repository: Repository, tip: str) -> bool:
     return then != now
 
 
-def _drop_merged(repository: Repository, tip: str) -> None:
+def _drop_merged(session: Session, tip: str) -> None:
     """Delete the local review branches that a verdict on the ledger has merged."""
+    repository = session.repository
     if not (repository.folder / "refs/heads/review").exists() and not (repository.folder / "packed-refs").exists():
         return
     form = ("for-each-ref", "--format=%(refname) %(objectname)", f"--merged={tip}", names.review_ref(""))
     listed = repository.git.run(*form).decode("utf-8", "replace").splitlines()
-    open_ones = {names.review_ref(task_id) for task_id in _in_review(repository)} if listed else set()
+    open_ones = {names.review_ref(task_id) for task_id in _in_review(session)} if listed else set()
     gone = [(ref, commit) for ref, commit in (line.split(" ") for line in listed) if ref not in open_ones]
     if gone:
         move_refs(repository, (), gone, "opsgit", "opsgit: the review has ended")
 
 
-def _in_review(repository: Repository) -> list[str]:
-    found = repository.index.select("kind = 'task' AND status = 'review'", (), "name")
+def _in_review(session: Session) -> list[str]:
+    found = synced(session).select("kind = 'task' AND status = 'review'", (), "name")
     return [record["id"] for record in found]

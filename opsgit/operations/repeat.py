@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from opsgit.domain import message, names
+from opsgit.domain import message, names, times
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, Request
 from opsgit.operations.transactions import Transaction, Written
 from opsgit.storage.repository import Repository
 from opsgit.verification.replay import Judge
+
+MADE_OFFLINE = re.compile(r"(\n\n|\A)Made offline at [0-9TZ:-]+\.\Z")  # what `replay` adds to a note
+DURATION = re.compile("[0-9]{1,6}[smhdw]\\Z")
 
 
 def check(op_id: str) -> str:
@@ -36,7 +40,10 @@ def find(repository: Repository, op_id: str, agents: tuple[str, ...]) -> tuple[s
     for part in filter(str.strip, out.split("\x1e")):
         commit, agent, body = part.strip("\n").split("\x1f", 2)
         if agent in agents and _id_of(body) == op_id:
-            return commit, Judge(repository.objects(), repository.index).judge(commit)
+            try:
+                return commit, Judge(repository.objects(), repository.index).judge(commit)
+            except Refused:  # somebody else's commit that only says so
+                continue
     return None
 
 
@@ -63,8 +70,9 @@ def performed(transaction: Transaction, request: Request) -> Written | None:
 
 
 def _same(asked: Request, done: Request) -> bool:
-    """Return whether two requests ask for the same. Arguments that the ledger does not hold cannot differ."""
-    head = (asked.op, asked.actor, asked.target, asked.note) == (done.op, done.actor, done.target, done.note)
+    """Return whether two requests ask for the same. Arguments that the commit does not store are not compared."""
+    note = MADE_OFFLINE.sub("", done.note)
+    head = (asked.op, asked.actor, asked.target, asked.note) == (done.op, done.actor, done.target, note)
     return head and all(_plain(done.fields, name) in (None, _value(value)) for name, value in asked.fields.items())
 
 
@@ -73,13 +81,15 @@ def _plain(fields: Mapping[str, Any], name: str) -> Any:
 
 
 def _value(value: Any) -> Any:
+    if isinstance(value, str) and DURATION.match(value):
+        return times.duration(value)
     return tuple(value) if isinstance(value, list | tuple) else value
 
 
 def known(repository: Repository, op_id: str, named: tuple[str, ...]) -> Change | None:
     """Return what was done under an operation id by a named agent, or by one whose key is here; None if nothing was.
 
-    Commands use it that choose the operation or the number themselves: a repetition must choose the same.
+    It is for commands that choose the operation or the number themselves: a repetition must choose the same.
     """
     if not op_id:
         return None

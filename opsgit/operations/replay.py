@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from opsgit.domain import message, names, text, times
+from opsgit.domain import message, names, rules, text, times
+from opsgit.domain.operation import NEW
 from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Change, Request
 from opsgit.operations import numbers, update
@@ -34,25 +35,32 @@ class Fate(NamedTuple):
 class Replay:
     """One replay of local operations on the remote's ledger.
 
-    `there` holds id and agent of the operations that the remote has and this clone lacks. `dropped` holds the files of
-    operations that were dropped. `ids` maps ids of new tasks to others, where the number was taken meanwhile.
+    `there` maps id and agent of the operations that the remote has and this clone lacks to what they are about.
+    `dropped` holds the files of operations that were dropped, and `never` those that a dropped operation would have
+    made. `ids` maps ids of new tasks and alerts to others, where the number was taken meanwhile.
     """
 
     transaction: Transaction
     judge: Judge
-    there: set[tuple[str, str]]
+    there: Mapping[tuple[str, str], str]
     dropped: set[str] = field(default_factory=set)
+    never: set[str] = field(default_factory=set)
     ids: dict[str, str] = field(default_factory=dict)
 
     def all(self, mine: Iterable[dict[str, Any]]) -> list[Fate]:
-        """Decide each operation anew, in order."""
+        """Decide each operation anew, in order.
+
+        :raises Refused: if this machine cannot decide or sign (exit code 9, or a key): nothing is dropped then.
+        """
         return [self._one(one) for one in mine]
 
     def _one(self, one: dict[str, Any]) -> Fate:
         told = Fate(one["commit"], one["subject"], one["by"], DROPPED)
         commit = parse_commit(self.transaction.objects.need(one["commit"], "commit").content)
         said = message.parse(commit.message)
+        target = names.place(said.files[0][0]).name if said.files else ""
         if (said.id, commit.name) in self.there:
+            self._rename(target, self.there[said.id, commit.name])
             return told._replace(fate=LANDED, why="the remote has it already")
         try:
             change = self.judge.judge(one["commit"])
@@ -61,16 +69,30 @@ class Replay:
                 return blocked
             made = self._perform(change, commit)
         except Refused as refused:
-            self.dropped |= {path for path, _ in said.files}
+            if _is_ours(refused):
+                raise
+            paths = {path for path, _ in said.files}
+            self.dropped |= paths
+            self.never |= paths if self._makes(said.op) else set()
             return told._replace(why=f"{refused.refusal.code}: {refused.refusal.message}")
         new = made.change.request.target
         why = "" if new == change.request.target else f"as {new}: {change.request.target} was taken meanwhile"
         return told._replace(fate=PUBLISHED, commit=made.id, why=why)
 
+    def _makes(self, op: str) -> bool:
+        return rules.in_force(self.transaction.snapshot().project).operation(op).finds == NEW
+
+    def _rename(self, old: str, new: str) -> None:
+        if old and new and old != new:
+            self.ids[old] = new
+
     def _blocked(self, told: Fate, change: Change, commit: Commit) -> Fate | None:
-        """Return the fate of an operation that is not tried: it rests on a dropped one, or is an unseeing verdict."""
-        path, task_id = change.edits[0].path, change.request.target
-        if change.is_transition and path in self.dropped:
+        """Return the fate of an operation that is not tried.
+
+        It rests on an operation that was dropped, or it ends a review whose newest words its agent has not seen.
+        """
+        path, task_id = change.edits[0].path, self.ids.get(change.request.target, change.request.target)
+        if path in self.never or (change.is_transition and path in self.dropped):
             return told._replace(why="it rests on an operation that was dropped")
         git = self.transaction.repository.git
         now = git.ref(tracked(names.review_ref(task_id))) if len(commit.parents) > 1 else None
@@ -85,29 +107,41 @@ class Replay:
         try:
             return self.transaction.perform(request)
         except Refused as refused:
-            if refused.refusal.code != "ID_TAKEN" or not _numbered(request):
+            if refused.refusal.code not in ("ID_TAKEN", "BAD_ID") or not _numbered(request):
                 raise
-        new = numbers.next_task(self.transaction.snapshot())
-        self.ids[request.target] = new
+        snapshot = self.transaction.snapshot()
+        prefix = request.target.rpartition("-")[0]
+        new = numbers.next_task(snapshot) if request.op == "task.add" else numbers.next_alert(snapshot, prefix)
+        self._rename(change.request.target, new)
         return self.transaction.perform(replace(request, target=new))
 
     def _renamed(self, request: Request) -> Request:
-        """Return the request with the new ids of tasks whose numbers were taken meanwhile."""
-        if not request.op.startswith(("task.", "review.")):
-            return request
+        """Return the request with the new ids of tasks and alerts whose numbers were taken meanwhile."""
         fields = dict(request.fields)
         if fields.get("depends_on"):
             fields["depends_on"] = tuple(self.ids.get(one, one) for one in fields["depends_on"])
-        return replace(request, target=self.ids.get(request.target, request.target), fields=fields)
+        for name in ("task", "alert"):
+            if fields.get(name) in self.ids:
+                fields[name] = self.ids[fields[name]]
+        about = request.op.startswith(("task.", "review.", "alert."))
+        target = self.ids.get(request.target, request.target) if about else request.target
+        return replace(request, target=target, fields=fields)
+
+
+def _is_ours(refused: Refused) -> bool:
+    """Return whether this machine failed, and not the operation: its disk, its clock, its keys."""
+    code, status = refused.refusal.code, refused.refusal.exit
+    return (status == 9 and code != "REVIEW_BRANCH_MISSING") or code in ("KEY_MISSING", "KEY_UNFIT")
 
 
 def _numbered(request: Request) -> bool:
-    """Return whether a request adds a task with an automatic number."""
-    return request.op == "task.add" and bool(names.AUTOMATIC["task"].match(request.target))
+    """Return whether a request makes a task or an alert with an automatic number."""
+    kind = {"task.add": "task", "alert.raise": "alert"}.get(request.op)
+    return bool(kind and names.AUTOMATIC[kind].match(request.target))
 
 
 def _note(change: Change, made: int) -> str:
     """Return the note of an operation that is published later than it was made."""
     when = f"Made offline at {times.text(made)}."
     note = text.tidy(f"{change.request.note}\n\n{when}")
-    return note if len(note) <= text.TEXT_MAX else change.request.note
+    return note if len(note.encode()) <= text.TEXT_MAX else change.request.note

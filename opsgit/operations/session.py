@@ -114,6 +114,15 @@ class Session:
 
         return repeat.known(self.repository, self.op_id, tuple(name for _, name in self.named))
 
+    def refuse_op_id(self) -> None:
+        """Refuse an operation id for a command that may perform several operations.
+
+        :raises Refused: `BAD_VALUE`.
+        """
+        if self.op_id:
+            refuse("BAD_VALUE", "an operation id is for one operation, and this command may make several",
+                   "the same without --op-id: what is there already is not made again", "op-id")  # fmt: skip
+
     def actor_of(self, op: str, target: str, snapshot: Snapshot, natural: Natural | None = None) -> str:
         """Return the actor of an operation: the named one, else the natural actor that the catalogue gives for it.
 

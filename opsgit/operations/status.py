@@ -65,11 +65,11 @@ def _key(session: Session, name: str) -> str:
 def ahead(repository: Repository) -> list[dict[str, Any]]:
     """Return the operations in main and in the review branches here that the remote, as last fetched, does not hold.
 
-    :returns: commit, by, at (RFC 3339 text), op, subject and ref of each, parents before their children.
+    :returns: commit, id, by, at (RFC 3339 text), op, subject and ref of each, parents before their children.
     """
     git = repository.git
     if git.ref(MAIN) is None:
-        span: tuple[str, ...] = (names.MAIN,)
+        span: tuple[str, ...] = (names.MAIN, f"--glob={REVIEWS}*")
     else:
         span = (names.MAIN, f"--glob={REVIEWS}*", "--not", "--glob=refs/remotes/origin/*")
     out = git.run("log", "--reverse", "--date-order", FORMAT, *span).decode("utf-8", "replace")
@@ -84,6 +84,7 @@ def _entry(text: str) -> dict[str, Any] | None:
         return None
     return {
         "commit": commit,
+        "id": said.id,
         "by": by,
         "at": times.text(int(at)),
         "op": said.op,

@@ -6,7 +6,6 @@ the note. What no longer fits is dropped, said and kept: the old commits stay un
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import Any
 
@@ -14,10 +13,10 @@ from opsgit.domain import names, times
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.operations import outcomes, publication, push, refresh, status, trust, unconfirmed, update
 from opsgit.operations.publication import write
-from opsgit.operations.replay import DROPPED, LANDED, LOST, PUBLISHED, Fate, Replay
+from opsgit.operations.replay import DROPPED, LANDED, LOST, PUBLISHED, WAITING, Fate, Replay
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction
-from opsgit.storage.disk import put
+from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.git import Git
 from opsgit.storage.ledger import move_refs
 from opsgit.storage.remote import tracked
@@ -53,19 +52,24 @@ def _once(session: Session) -> list[Fate]:
     with repository.lock():
         update.refuse_unfinished(repository)
         far = update.fetch(session)
-        settled = [_settled(one, landed) for one, landed in unconfirmed.settle(repository)]
         trust.judge_ledger(repository, repository.tip())
         mine = status.ahead(repository)
+        again = {one["id"] for one in mine}  # what is published now is not told as lost
+        open_ones = unconfirmed.settled(repository)
+        settled = [_settled(one, landed) for one, landed in open_ones if landed or one.id not in again]
+        fates: list[Fate] = []
         if not mine:
             update.forward(session)
-            return settled
-        if far is None or _goes_on(session, far):
-            return [*settled, *_publish_as_it_is(session, mine)]
-        return [*settled, *_replay(session, far, mine)]
+        elif far is None or _goes_on(session, far):
+            fates = _publish_as_it_is(session, mine)
+        else:
+            fates = _replay(session, far, mine)
+        unconfirmed.drop(repository)
+    return [*settled, *fates]
 
 
 def _settled(one: unconfirmed.Unconfirmed, landed: bool) -> Fate:
-    why = "" if landed else "the remote did not take it; say it again"
+    why = "" if landed else "the remote never received it; run the command again"
     return Fate(one.commit, one.subject, "", LANDED if landed else LOST, why, one.commit if landed else "")
 
 
@@ -115,24 +119,35 @@ def _replay(session: Session, far: str, mine: list[dict[str, Any]]) -> list[Fate
     branches = _local_branches(repository.git)
     stamp = _keep(session, branches)
     transaction = Transaction(repository, session.clock, far)
-    for ref in branches:  # decided on what the remote has of them, not on what is here
-        transaction.found[ref] = repository.git.ref(tracked(ref))
+    for ref in branches:
+        transaction.found[ref] = _as_far_as_it_holds(session, transaction, ref)
     judge = Judge(transaction.objects, repository.index)
     fates = Replay(transaction, judge, _published_ids(repository.git, far)).all(mine)
     for ref, tip in branches.items():
         if ref not in transaction.branches:
             transaction.branches[ref] = (tip, transaction.found[ref])
-    # what was dropped is on record before main here moves: after a crash the kept commits are not all that tells of it
+    # the record is written before main here moves, so that a crash does not lose it
     publication.finish(session, transaction, lambda: _record(session, stamp, fates))
     return fates
 
 
-def _published_ids(git: Git, far: str) -> set[tuple[str, str]]:
-    """Return id and agent of each operation at the remote that main here lacks."""
-    form = "--format=%(trailers:key=Opsgit-Id,valueonly,separator=)%x1f%an"
+def _as_far_as_it_holds(session: Session, transaction: Transaction, ref: str) -> str | None:
+    """Return the newest commit of a review branch at the remote up to which it holds (hex id), or None.
+
+    The words that were made here are decided on it.
+    """
+    there, task_id = session.repository.git.ref(tracked(ref)), ref.removeprefix(names.review_ref(""))
+    if there is None or not transaction.in_review(task_id):
+        return there
+    return trust.held(transaction, task_id, there, session.notices, fetched=True)
+
+
+def _published_ids(git: Git, far: str) -> dict[tuple[str, str], str]:
+    """Return what each operation at the remote that main here lacks is about, by its id and agent."""
+    form = "--format=%(trailers:key=Opsgit-Id,valueonly,separator=)%x1f%an%x1f%s"
     out = git.run("log", form, far, "--glob=refs/remotes/origin/review/*", "--not", names.MAIN)
     found = (line.split("\x1f") for line in out.decode("utf-8", "replace").splitlines())
-    return {(one[0], one[1]) for one in found if len(one) == 2}
+    return {(one[0], one[1]): one[2].partition(": ")[0].rpartition(" ")[2] for one in found if len(one) == 3}
 
 
 def _keep(session: Session, branches: dict[str, str]) -> str:
@@ -143,16 +158,18 @@ def _keep(session: Session, branches: dict[str, str]) -> str:
     repository = session.repository
     heads = {names.MAIN: repository.tip(), **branches}
     moment = times.text(int(session.clock())).replace(":", "").replace("-", "")
-    for number in itertools.count():
-        stamp = f"{moment}-{number}" if number else moment
+    number = 0
+    while True:
+        stamp = f"{moment}-{number:02}"
         kept = {f"{KEPT}{stamp}/{ref.removeprefix('refs/heads/')}": tip for ref, tip in heads.items()}
         there = {ref: repository.git.ref(ref) for ref in kept}
         if all(there[ref] in (None, tip) for ref, tip in kept.items()):
-            zero = "0" * len(repository.tip())
-            moves = [(ref, tip, zero) for ref, tip in kept.items() if there[ref] is None]
-            move_refs(repository, moves, (), "opsgit", "opsgit sync")
-            return stamp
-    raise AssertionError("count ends never")
+            break
+        number += 1
+    zero = "0" * len(repository.tip())
+    moves = [(ref, tip, zero) for ref, tip in kept.items() if there[ref] is None]
+    move_refs(repository, moves, (), "opsgit", "opsgit sync")
+    return stamp
 
 
 def _record(session: Session, stamp: str, fates: list[Fate]) -> None:
@@ -160,6 +177,7 @@ def _record(session: Session, stamp: str, fates: list[Fate]) -> None:
     folder.mkdir(exist_ok=True)
     document = {"at": stamp, "operations": [one._asdict() for one in fates]}
     put(folder / f"{stamp}.json", json.dumps(document).encode(), durable=True)
+    sync_folder(folder)
 
 
 def log(session: Session) -> list[dict[str, Any]]:
@@ -202,12 +220,13 @@ def _outcomes(session: Session) -> list[Fate]:
         said = Fate("", f"{one.request.target}: {one.request.op}", one.request.actor, PUBLISHED)
         try:
             made = write(session, one.request)
-        except Refused as refused:
-            if refused.refusal.exit == 9:
-                raise
-            said = said._replace(fate=DROPPED, why=f"{refused.refusal.code}: {refused.refusal.message}")
-        else:
+            one.drop()
             said = said._replace(commit=made[-1].id)
-        one.drop()
+        except Refused as refused:
+            final = outcomes.is_final(refused.refusal)
+            why = f"{refused.refusal.code}: {refused.refusal.message}"
+            said = said._replace(fate=DROPPED if final else WAITING, why=why)
+            if final:
+                one.drop()
         fates.append(said)
     return fates

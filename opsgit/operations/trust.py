@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 REVIEWS_KEPT, LEDGERS_KEPT = 1000, 4
 
 
-def judge_ledger(repository: Repository, tip: str) -> None:
+def judge_ledger(repository: Repository, tip: str, fetched: bool = False) -> None:
     """Judge the ledger's commits that are new since this clone last judged it.
 
     :param tip: hex id of the ledger's tip.
+    :param fetched: whether it is the remote's, which is not main here yet.
     :raises Refused: the code of the first finding.
     """
     known = _ledgers(repository)
@@ -31,8 +32,11 @@ def judge_ledger(repository: Repository, tip: str) -> None:
         return
     from opsgit.verification.verifier import Verifier
 
+    found = Verifier(repository).since(tip, *known)
+    if found and fetched:
+        _refuse(found, "what the remote has does not hold", "opsgit verify shows all; ask who keeps the remote")
     back = next(iter(known), "COMMIT")[:10]
-    _refuse(Verifier(repository).since(tip, *known), f"git reset --hard {back}")
+    _refuse(found, "what is here does not hold", f"opsgit verify shows all; to go back: git reset --hard {back}")
     mark(repository, tip)
 
 
@@ -49,22 +53,30 @@ def judge_review(transaction: Transaction, task_id: str, notices: list[str], fet
     """
     if transaction.written or not names.ID.match(task_id) or not transaction.in_review(task_id):
         return
-    repository, ledger = transaction.repository, transaction.tip
 
-    def held(tip: str) -> str:
-        judged = _judged(repository)
-        here = tip
-        while (mark_of := review_mark(task_id, here, ledger)) not in judged:
-            why = _fault(repository, task_id, here, ledger, fetched)
-            if why is None:
-                mark(repository, None, mark_of)
-                break
-            notices.append(f"left out of the review of {task_id}, because it does not hold: {why}")
-            here = parse_commit(transaction.objects.need(here, "commit").content).parents[0]
-        return here
+    def keep(tip: str) -> str:
+        return held(transaction, task_id, tip, notices, fetched)
 
-    git, objects = repository.git, transaction.objects
-    transaction.found[names.review_ref(task_id)] = newest(git, objects, task_id, ledger, held)
+    git, objects = transaction.repository.git, transaction.objects
+    transaction.found[names.review_ref(task_id)] = newest(git, objects, task_id, transaction.tip, keep)
+
+
+def held(transaction: Transaction, task_id: str, tip: str, notices: list[str], fetched: bool) -> str:
+    """Return the newest commit of a review branch up to which it holds (hex id); the parameters are as above.
+
+    :param tip: hex id of the branch's newest commit.
+    """
+    repository, ledger, here = transaction.repository, transaction.tip, tip
+    judged = _judged(repository)
+    while (mark_of := review_mark(task_id, here, ledger)) not in judged:
+        why = _fault(repository, task_id, here, ledger, fetched)
+        if why is None:
+            mark(repository, None, mark_of)
+            break
+        said = f"left out of the review of {task_id}, because it does not hold: {why}"
+        notices += [] if said in notices else [said]
+        here = parse_commit(transaction.objects.need(here, "commit").content).parents[0]
+    return here
 
 
 def _fault(repository: Repository, task_id: str, tip: str, ledger: str, fetched: bool) -> str | None:
@@ -109,8 +121,7 @@ def _ledgers(repository: Repository) -> list[str]:
     return [one for one in _judged(repository) if ":" not in one]
 
 
-def _refuse(findings: Sequence[Finding], hint: str) -> None:
+def _refuse(findings: Sequence[Finding], what: str, hint: str) -> None:
     if findings:
         first = findings[0]
-        why = f"what is here does not hold: {first.commit[:10]}: {first.message}"
-        refuse(first.code, why, f"opsgit verify shows all; to go back: {hint}", first.path)
+        refuse(first.code, f"{what}: {first.commit[:10]}: {first.message}", hint, first.path)

@@ -11,22 +11,24 @@ from opsgit.domain.request import Change
 from opsgit.operations import update
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction
-from opsgit.storage.disk import put
+from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.remote import tracked
 from opsgit.storage.repository import Repository
 
 
 class Unconfirmed(NamedTuple):
-    """An operation of which it is not known whether it is published: its commit (hex id), subject and branch."""
+    """An operation of which it is not known whether it is published: its commit (hex id), subject, branch and id."""
 
     commit: str
     subject: str
     ref: str
+    id: str
 
 
 def note(session: Session, transaction: Transaction) -> None:
     """Keep what a transaction has made, and the remote has not answered for."""
-    made = [Unconfirmed(one.id, one.change.subject, _ref(one.change)) for one in transaction.written]
+    changes = ((one.id, one.change) for one in transaction.written)
+    made = [Unconfirmed(commit, change.subject, _ref(change), change.request.id) for commit, change in changes]
     _save(session.repository, [*kept(session.repository), *made])
 
 
@@ -40,17 +42,21 @@ def kept(repository: Repository) -> list[Unconfirmed]:
     return [Unconfirmed(*json.loads(line)) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def settle(repository: Repository) -> list[tuple[Unconfirmed, bool]]:
-    """Return each with whether the remote, as just fetched, holds it, and keep none of them any longer."""
+def settled(repository: Repository) -> list[tuple[Unconfirmed, bool]]:
+    """Return each entry and whether the remote, as just fetched, has it."""
     git = repository.git
     found = []
     for one in kept(repository):
         places = (git.ref(tracked(one.ref)), git.ref(update.MAIN))
         found.append((one, any(at and update.is_ancestor(git, one.commit, at) for at in places)))
-    if found:
-        (repository.own / "unconfirmed").unlink(missing_ok=True)
     return found
+
+
+def drop(repository: Repository) -> None:
+    """Forget all entries, after they were told."""
+    (repository.own / "unconfirmed").unlink(missing_ok=True)
 
 
 def _save(repository: Repository, those: list[Unconfirmed]) -> None:
     put(repository.own / "unconfirmed", "".join(f"{json.dumps(one)}\n" for one in those).encode(), durable=True)
+    sync_folder(repository.own)

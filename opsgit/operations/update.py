@@ -56,7 +56,7 @@ def fetch(session: Session) -> str | None:
         refuse("REWOUND", f"{session.remote.url} no longer holds {before[:10]}, which it had: its ledger was rewound, "
                "forked or removed", "opsgit verify says more; ask who keeps the remote")  # fmt: skip
     assert far
-    trust.judge_ledger(session.repository, far)
+    trust.judge_ledger(session.repository, far, fetched=True)
     return far
 
 

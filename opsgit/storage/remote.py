@@ -115,8 +115,8 @@ class Remote:
 
         logging.getLogger("git").setLevel(logging.CRITICAL)  # what git says is in our messages
         repo = Repo(self.folder)
-        quiet = {} if sys.stdin.isatty() else {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": _without_questions()}
-        repo.git.update_environment(LC_ALL="C", **quiet)
+        quiet = {} if sys.stdin.isatty() else _no_questions(repo)
+        repo.git.update_environment(LC_ALL="C", **_patience(), **quiet)
         return repo
 
     def _progress(self) -> RemoteProgress | None:
@@ -129,9 +129,18 @@ class Remote:
                "try again; --offline keeps an operation here, if its promise needs no remote")  # fmt: skip
 
 
-def _without_questions() -> str:
-    """Return ssh's command without questions: there is nobody to answer them."""
-    return os.environ.get("GIT_SSH_COMMAND") or "ssh -o BatchMode=yes"
+def _patience() -> dict[str, str]:
+    """Return variables by which git gives up a slow http connection: the clone's lock is held meanwhile."""
+    return {"GIT_HTTP_LOW_SPEED_LIMIT": "100", "GIT_HTTP_LOW_SPEED_TIME": "30"}
+
+
+def _no_questions(repo: Repo) -> dict[str, str]:
+    """Return variables by which git and ssh ask nothing, for nobody would answer. The user's ssh command stays."""
+    with repo.config_reader() as config:
+        set_here = config.get_value("core", "sshCommand", default="")
+    own = set_here or os.environ.get("GIT_SSH_COMMAND") or os.environ.get("GIT_SSH")
+    ssh = "ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15"
+    return {"GIT_TERMINAL_PROMPT": "0", **({} if own else {"GIT_SSH_COMMAND": ssh})}
 
 
 def _words(error: GitCommandError) -> str:
@@ -179,7 +188,7 @@ def _answer(refs: list[str], heard: Any, words: str, sends: bool) -> Answer:
     if said:
         return Answer(REFUSED, said[1], said[2])
     if "[remote rejected]" in why:
-        moved = "lock" in why or "failed to update ref" in why
+        moved = bool(re.search(r"cannot lock|\.lock|failed to update ref", why))
         hints = " ".join(line for line in lines if line.startswith("error:") or "reject" in line)
         return Answer(LOST if moved else REFUSED, "REF_MOVED" if moved else "", f"{why} {hints}".strip()[-300:])
     if "[rejected]" in why:

@@ -18,7 +18,7 @@ from tests.domain.world import DIGEST, OTHER_DIGEST, ROLES, World, key_of, repla
 ARGUMENTS: dict[str, list[Any]] = {
     "title": ["t", "", "a\nb"],
     "to": ["dev", "dev2", "qa", "nobody"],
-    "lease": [None, "2h", "0s", "soon"],
+    "lease": [None, "2h", "2w", "12d", "999999s", "0s", "soon"],
     "assigned": [None, "dev", "qa"],
     "pipeline": [None, ["dev", "qa", "ship"], ["developer", "reviewer", "reviewer", "deployer"], ["dev", "ship"]],
     "depends_on": [None, ["T-1"], ["T-2"]],

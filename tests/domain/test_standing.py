@@ -97,6 +97,15 @@ def test_a_sign_off_that_a_revision_voided_does_not_matter_any_more() -> None:
     world.do("review.approve", "qa2", round=1, digest=OTHER_DIGEST)
 
 
+def test_a_stolen_sign_off_that_a_revision_voided_does_not_matter_any_more() -> None:
+    world = two_stages()
+    world.do("review.revise", "dev", deliverable="/d", digest=OTHER_DIGEST)
+    compromise(world, "qa", f"{0:040x}")
+    rotate_by_boss(world, "qa")
+    world.do("review.sign-off", "qa", round=1, digest=OTHER_DIGEST)
+    world.do("review.approve", "qa2", round=1, digest=OTHER_DIGEST)
+
+
 def test_a_stolen_submission_is_not_approved() -> None:
     world = in_review()
     compromise(world, "dev", f"{0:040x}")

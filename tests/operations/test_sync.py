@@ -477,3 +477,76 @@ def test_a_clone_of_an_ordinary_state_repository_publishes_there(desk: Desk, tmp
     desk.ok("task", "comment", "T-1", "--text", "seen")
     mine.ok("task", "start", "T-1")
     desk.ok("verify")
+
+
+@pytest.mark.slow
+def test_words_about_a_task_of_ones_own_never_land_on_another(desk: Desk, dev: Desk) -> None:
+    """The id was chosen, and somebody else took it: what was said about the one is not said about the other."""
+    dev.ok("task", "add", "--id", "FOO", "--title", "mine", "--offline")
+    dev.ok("task", "comment", "FOO", "--text", "about mine", "--offline")
+    desk.ok("task", "add", "--id", "FOO", "--title", "theirs")
+    told = dev.run("sync", "--json").json["operations"]
+    assert [one["fate"] for one in told] == ["dropped", "dropped"]
+    assert "comments" not in dev.ok("task", "show", "FOO", "--json").json["task"]
+
+
+@pytest.mark.slow
+def test_a_new_number_is_remembered_after_an_undo(desk: Desk, dev: Desk) -> None:
+    dev.ok("task", "add", "--title", "mine", "--offline")
+    desk.ok("task", "add", "--title", "theirs")
+    assert "as T-3" in dev.run("sync", "--json").json["operations"][0]["why"]
+    dev.ok("sync", "--undo")
+    dev.ok("task", "comment", "T-2", "--text", "about mine", "--offline")
+    assert [fate for fate, _ in fates(dev)] == ["landed", "published"]
+    assert [one["text"] for one in dev.ok("task", "show", "T-3", "--json").json["task"]["comments"]] == ["about mine"]
+    assert "comments" not in dev.ok("task", "show", "T-2", "--json").json["task"]
+
+
+@pytest.mark.slow
+def test_what_this_machine_cannot_do_drops_nothing(desk: Desk, dev: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is behind, or a key that is not here, is no reason to drop what was made."""
+    dev.ok("task", "comment", "T-1", "--text", "mine", "--offline")
+    desk.ok("task", "comment", "T-1", "--text", "meanwhile")
+    key = dev.session().repository.keys.path("dev")
+    key.rename(key.with_name("away"))
+    assert dev.run("sync", "--json").code == "KEY_MISSING"
+    key.with_name("away").rename(key)
+    assert len(dev.ok("status", "--json").json["ahead"]) == 1
+    assert fates(dev) == [("published", "T-1: comment")]
+
+
+@pytest.mark.slow
+def test_a_sync_that_was_not_answered_is_done_once(
+    desk: Desk, dev: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opsgit.storage.remote import Answer, Remote
+
+    dev.ok("task", "comment", "T-1", "--text", "mine", "--offline")
+    desk.ok("task", "comment", "T-1", "--text", "meanwhile")
+    real = Remote.push
+
+    def cut(self: Any, moves: Any) -> Any:
+        hub.rename(hub.with_name("away"))
+        return Answer("unknown", "UNREACHABLE", "the remote end hung up unexpectedly")
+
+    monkeypatch.setattr(Remote, "push", cut)
+    assert dev.run("sync", "--json").code == "UNCONFIRMED"
+    monkeypatch.setattr(Remote, "push", real)
+    hub.with_name("away").rename(hub)
+    assert fates(dev) == [("published", "T-1: comment")], "it is not told as lost as well"
+
+
+@pytest.mark.slow
+def test_an_id_is_known_after_a_sync_and_a_lease_of_weeks_holds(desk: Desk, dev: Desk) -> None:
+    dev.ok("task", "comment", "T-1", "--text", "mine", "--op-id", "c-1", "--offline")
+    desk.ok("task", "add", "--title", "two")
+    assert fates(dev) == [("published", "T-1: comment")]
+    dev.ok("task", "comment", "T-1", "--text", "mine", "--op-id", "c-1")
+    assert len(dev.ok("task", "show", "T-1", "--json").json["task"]["comments"]) == 1
+    for _ in range(2):
+        dev.ok("task", "claim", "T-2", "--lease", "12d", "--op-id", "claim-2")
+    assert desk.ok("sync").exit == 0
+    desk.ok("verify")
+    for _ in range(2):
+        desk.ok("project", "set", "lease", "2w", "--op-id", "policy-1")
+    assert desk.run("monitor", "--raise", "--op-id", "x", "--json").code == "BAD_VALUE"
