@@ -88,7 +88,7 @@ def test_what_a_refused_revert_leaves_is_put_back_by_the_command_that_it_names(d
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "ends"),
-    [("rebase other", "git rebase --abort"), ("pull -q --no-rebase . other", "git merge --abort")],
+    [("pull -q --no-rebase . other", "git merge --abort")],
 )  # fmt: skip
 def test_what_git_began_is_ended_by_the_command_that_is_named(desk: Desk, command: str, ends: str) -> None:
     import subprocess
