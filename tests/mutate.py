@@ -88,7 +88,7 @@ BY_DOORS = (
 REST = (["tests/storage", "tests/ledgers"], ["tests/operations"], ["tests/cli"])
 
 
-HANGS = 900  # seconds; without a change no group of tests takes half of that
+HANGS = 450  # seconds; without a change no group of tests takes half of that
 ARGUMENTS, REACHED = 40, 120  # tests in one run of pytest, and in all
 
 
