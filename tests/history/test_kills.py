@@ -17,7 +17,7 @@ from tests.history.test_failpoints import at_the_hub, team, whole, whole_again
 
 __all__ = ["team", "whole"]  # the fixtures
 pytestmark = pytest.mark.slow
-TRIALS = int(os.environ.get("OPSGIT_KILLS", "12"))
+TRIALS = int(os.environ.get("OPSGIT_KILLS", "6"))
 OPSGIT = [sys.executable, "-m", "opsgit"]
 
 
