@@ -699,7 +699,13 @@ SHOWING = ["task add --title x --as boss2", "task list", "dashboard", "agent lis
            "review comment M-1 --text x --as eye", "task show M-1", "task next --as qa", "report", "history", "monitor --json"]  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [words.split() for words in SHOWING], ids=SHOWING)
+SPREAD = [
+    words.split() if number % 3 == 0 else pytest.param(words.split(), marks=pytest.mark.slow)
+    for number, words in enumerate(SHOWING)
+]
+
+
+@pytest.mark.parametrize("words", SPREAD, ids=SHOWING)
 def test_nothing_is_built_on_or_shown_of_what_does_not_hold(
     forge: Forge, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -180,6 +180,7 @@ def test_ending_opsgit_ends_the_command_and_is_recorded(done: Desk, tmp_path: Pa
     assert not (tmp_path / "finished").exists()
 
 
+@pytest.mark.slow
 def test_two_rollbacks_at_once_run_the_command_once(done: Desk, tmp_path: Path) -> None:
     done.ok("task", "move", "T-1", "--to", "deployed")
     (tmp_path / "s.sh").write_text(f"#!/bin/sh\necho x >> {tmp_path}/runs; sleep 0.3\n")

@@ -44,7 +44,7 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("what", EDITS)
+@pytest.mark.parametrize("what", [w if w == "a title" else pytest.param(w, marks=pytest.mark.slow) for w in EDITS])
 @pytest.mark.parametrize("zone", ["UTC", pytest.param("Asia/Kolkata", marks=pytest.mark.slow)])
 def test_a_hand_edit_becomes_a_signed_operation(task: Desk, what: str, zone: str) -> None:
     old, new, subject = EDITS[what]
@@ -377,6 +377,7 @@ def test_a_rebase_of_main_is_refused_before_it_begins(task: Desk) -> None:
     assert git(task.path, "status", "--porcelain") == "" and not (task.path / ".git/rebase-merge").exists()
 
 
+@pytest.mark.slow
 def test_what_follows_the_ledger_comes_along_with_a_pull(task: Desk, tmp_path: Path) -> None:
     assert main(["clone", str(task.path), str(tmp_path / "clone")]) == 0
     clone = tmp_path / "clone"

@@ -325,6 +325,7 @@ def test_a_new_round_is_not_taken_for_more_of_the_last(in_review: Desk, hub: Pat
     assert refused.returncode != 0 and "WORDS_VOID" in refused.stderr
 
 
+@pytest.mark.slow
 def test_who_does_not_listen_does_not_stop_the_others(desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_door, "HELD_MAX", 0.3)
     tip = git(desk.path, "rev-parse", "main").strip()

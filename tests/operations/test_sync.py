@@ -238,6 +238,7 @@ def test_what_rests_on_a_dropped_operation_is_dropped_too(desk: Desk, dev: Desk,
     assert git(dev.path, "for-each-ref", "refs/heads/review") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["merge --no-ff", "revert", "cherry-pick"])
 def test_nothing_is_written_while_git_is_in_the_middle(dev: Desk, command: str) -> None:
     name, ends = {"merge --no-ff": ("MERGE_HEAD", "merge"), "revert": ("REVERT_HEAD", "revert"),
