@@ -151,7 +151,7 @@ def read_calls(logs: Iterable[Path]) -> list[Call]:
     """The calls that workers have noted. One without an end was cut off: its outcome is unknown."""
     calls: dict[str, Call] = {}
     dropped: dict[str, set[str]] = defaultdict(set)
-    for log in logs:
+    for log in filter(Path.exists, logs):  # a worker may be killed before it begins
         for line in log.read_text().splitlines():
             try:
                 note: dict[str, Any] = json.loads(line)
