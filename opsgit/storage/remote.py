@@ -194,4 +194,6 @@ def _answer(refs: list[str], heard: Any, words: str, sends: bool) -> Answer:
     if "[rejected]" in why:
         return Answer(LOST, "REF_MOVED", why)
     _refuse_local(words)
+    if "dst refspec" in words:  # such as a tag of the branch's full name: git does not know which one is meant
+        return Answer(REFUSED, "", words)
     return Answer(REFUSED if sends and not heard.sent else UNKNOWN, "UNREACHABLE", words)

@@ -551,3 +551,13 @@ def test_an_id_is_known_after_a_sync_and_a_lease_of_weeks_holds(desk: Desk, dev:
     for _ in range(2):
         desk.ok("project", "set", "lease", "2w", "--op-id", "policy-1")
     assert desk.run("monitor", "--raise", "--op-id", "x", "--json").code == "BAD_VALUE"
+
+
+@pytest.mark.slow
+def test_a_host_that_makes_a_name_mean_two_things_is_said(desk: Desk, dev: Desk, hub: Path) -> None:
+    """A tag called refs/heads/main: git pushes to neither, and that is not told as a remote that is away."""
+    (hub / "hooks/pre-receive").unlink()
+    git(hub, "update-ref", "refs/tags/refs/heads/main", "refs/heads/main")
+    refused = dev.run("task", "start", "T-1", "--json")
+    assert (refused.exit, refused.code) == (9, "REMOTE_REFUSED") and "more than one" in refused.err
+    assert dev.status() == "assigned"
