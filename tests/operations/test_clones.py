@@ -51,6 +51,7 @@ def test_a_review_needs_no_git_command(team: dict[str, Desk]) -> None:
     assert git(dev.path.parent / "hub.git", "for-each-ref", "--format=%(refname)") == "refs/heads/main\n"
 
 
+@pytest.mark.slow
 def test_a_review_that_went_on_in_two_places_is_said_and_synced(team: dict[str, Desk]) -> None:
     qa, eye = team["qa"], team["eye"]
     qa.ok("review", "comment", "T-1", "--text", "made offline", "--offline")

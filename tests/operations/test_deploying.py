@@ -24,6 +24,7 @@ def deployment(desk: Desk) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "evidence"),
     [("exit 3", "exit 3"), ("sleep 300", "timeout"), ("head -c 100000000 /dev/zero", "output"), (None, "missing")],

@@ -72,6 +72,7 @@ def test_who_loses_a_race_decides_again(desk: Desk, dev: Desk, hub: Path) -> Non
     dev.ok("verify")
 
 
+@pytest.mark.slow
 def test_a_push_that_meets_another_is_decided_anew(
     desk: Desk, dev: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +118,7 @@ OFFLINE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["flag", pytest.param("manual", marks=pytest.mark.slow)])
 def test_what_needs_the_remote_is_refused_offline(in_review: Desk, tmp_path: Path, output: Path, how: str) -> None:
     desk = in_review
