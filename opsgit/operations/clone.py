@@ -105,7 +105,7 @@ def checkout(session: Session, name: str, folder: Path) -> Path:
     """
     session.look().agent(name)
     here = session.repository.top or session.repository.folder
-    url = session.repository.git.setting("remote.origin.url") or str(here)
+    url = session.url or str(here)
     if (here / url).exists():  # git reads a relative path from the top of the repository
         url = str((here / url).resolve())
     repository, found = clone(url, folder, name, None)

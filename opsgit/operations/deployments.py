@@ -83,13 +83,18 @@ def _record(session: Session, ran: outcomes.Outcome) -> list[Written]:
         written = write(session, ran.request)
     except Refused as refused:
         if outcomes.is_final(refused.refusal):
-            ran.drop()
+            _drop(session, ran)
             raise
         first = refused.refusal
         said = f"{ran.request.target}: the command ended with {ran.request.get('evidence')}, and that is kept here, "
         refuse(first.code, f"{said}but not published: {first.message}", "opsgit sync publishes it, and runs nothing")
-    ran.drop()
+    _drop(session, ran)
     return written
+
+
+def _drop(session: Session, ran: outcomes.Outcome) -> None:
+    if not session.dry_run:  # a dry run has published nothing
+        ran.drop()
 
 
 def _attested(session: Session, task_id: str, ref: str | None, digest: str, command: Run) -> list[Written]:

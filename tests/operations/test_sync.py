@@ -14,6 +14,7 @@ import pytest
 from opsgit.cli.main import main
 from tests.cli.test_json import fits
 from tests.conftest import Desk, git
+from tests.operations.test_clones import clone
 
 
 @pytest.fixture
@@ -24,13 +25,6 @@ def hub(desk: Desk, tmp_path: Path) -> Path:
     git(desk.path, "remote", "add", "origin", str(place))
     desk.ok("task", "add", "--title", "first", "--assign", "dev")
     return place
-
-
-def clone(desk: Desk, hub: Path, name: str) -> Desk:
-    place = hub.parent / name
-    assert main(["clone", str(hub), str(place), "--as", name]) == 0
-    desk.capsys.readouterr()
-    return Desk(place, desk.capsys)
 
 
 @pytest.fixture
@@ -310,6 +304,7 @@ def test_a_deployment_is_published_before_it_runs_and_its_outcome_later(
     assert runs.read_text() == "x\n", "it ran once"
     assert "exit 0" in ship.ok("status").out
     Path(f"{hub}.away").rename(hub)
+    ship.run("task", "move", "T-1", "--to", "deployed", "--dry-run")
     assert [one["op"] for one in ship.ok("status", "--json").json["outcomes"]] == ["task.deploy-finish"]
     assert fates(ship) == [("published", "T-1: task.deploy-finish")]
     assert runs.read_text() == "x\n" and ship.status() == "deployed"
