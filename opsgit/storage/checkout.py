@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,13 +132,3 @@ def of(repository: Repository, objects: Objects) -> Checkout | None:
     head = (repository.folder / "HEAD").read_text().strip()
     shows_main = repository.top is not None and head == f"ref: {names.MAIN}"
     return Checkout(repository, objects, repository.top) if shows_main and repository.top else None
-
-
-def pairs(objects: Objects, parent: str, files: Iterable[tuple[str, Entry | None]]) -> dict[str, Pair]:
-    """Return the entries of files before and after a change.
-
-    :param parent: hex id of the commit before the change.
-    :param files: path and new entry of each file, None for a file that is removed.
-    """
-    root = objects.root(parent)
-    return {path: (objects.entry(root, path), entry) for path, entry in files}
