@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ NAME = "origin"
 TRACKED = f"refs/remotes/{NAME}/"
 SPECS = (f"+refs/heads/main:{TRACKED}main", f"+refs/heads/review/*:{TRACKED}review/*")
 SAID = re.compile(r"opsgit: ([A-Z][A-Z_]+): (.*)")
+HELD = re.compile(r"\.lock': File exists|cannot lock ref 'refs/remotes")
+PATIENCE = 5.0  # seconds for which a fetch is tried again while another git, such as a killed writer's, moves its refs
 TAKEN, LOST, REFUSED, UNKNOWN = "taken", "lost", "refused", "unknown"
 # What is said while git works: what it does, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
@@ -78,14 +81,18 @@ class Remote:
         from git.exc import GitCommandError
 
         options: dict[str, Any] = {"prune": True, "no_tags": True, "no_auto_maintenance": True}
-        try:
-            with journal(self.folder / OWN), self._opened() as repo:
-                repo.remote(NAME).fetch(refspec=list(SPECS), progress=self._progress(), **options)
-        except GitCommandError as error:
-            if "couldn't find remote ref refs/heads/main" not in str(error.stderr):
-                self._failed(error)
-            return False
-        return True
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with journal(self.folder / OWN), self._opened() as repo:
+                    repo.remote(NAME).fetch(refspec=list(SPECS), progress=self._progress(), **options)
+                return True
+            except GitCommandError as error:
+                if "couldn't find remote ref refs/heads/main" in str(error.stderr):
+                    return False
+                if time.monotonic() > end or not HELD.search(str(error.stderr)):
+                    self._failed(error)
+            time.sleep(0.05)
 
     def push(self, moves: Iterable[Move]) -> Answer:
         """Move refs at the remote, all or none, each only from its old value.
@@ -153,7 +160,7 @@ def _refuse_local(words: str) -> None:
     local = "remote:" not in words and "unpack" not in words
     if local and "No space left on device" in words:
         refuse("DISK", f"git could not write here: {words}", "look at free space (df -h)")
-    if local and re.search(r"\.lock': File exists|cannot lock ref 'refs/remotes", words):
+    if local and HELD.search(words):
         refuse("BUSY", f"git holds a lock here: {words}", "try again; if no git is running: opsgit doctor --fix")
 
 

@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -558,3 +559,21 @@ def test_a_host_that_makes_a_name_mean_two_things_is_said(desk: Desk, dev: Desk,
     refused = dev.run("task", "start", "T-1", "--json")
     assert (refused.exit, refused.code) == (9, "REMOTE_REFUSED") and "more than one" in refused.err
     assert dev.status() == "assigned"
+
+
+@pytest.mark.slow
+def test_a_fetch_waits_for_a_git_that_moves_the_same_ref(
+    desk: Desk, dev: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed writer's push goes on for a moment, and records what the remote has."""
+    lock = dev.path / ".git/refs/remotes/origin/main.lock"
+    desk.ok("task", "comment", "T-1", "--text", "new")
+    lock.touch()
+    thread = threading.Timer(0.5, lock.unlink)
+    thread.start()
+    dev.ok("task", "start", "T-1")
+    thread.join()
+    monkeypatch.setattr("opsgit.storage.remote.PATIENCE", 0.2)
+    desk.ok("task", "comment", "T-1", "--text", "newer")
+    lock.touch()
+    assert dev.run("task", "comment", "T-1", "--text", "x", "--json").code == "BUSY"
