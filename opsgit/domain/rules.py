@@ -78,7 +78,8 @@ class RuleBook:
         if operation.name == "task.claim" and task.assigned:
             return Refusal("ALREADY_CLAIMED", f"{task.id} was claimed by {task.assigned}", "opsgit task next")
         if task.status in operation.targets:
-            return Refusal("ALREADY_THERE", f"{task.id} is {task.status} already", f"opsgit task show {task.id}")
+            whose = f", assigned to {task.assigned}" if task.assigned else ""
+            return Refusal("ALREADY_THERE", f"{task.id} is {task.status} already{whose}", f"opsgit task show {task.id}")
         if task.status == IN_REVIEW:
             reviewer = task.pipeline[-2].agent or "REVIEWER"
             hint = f"opsgit review approve {task.id} --as {reviewer}, or review reject, comment, withdraw"
