@@ -43,7 +43,7 @@ def sshd(box: Path) -> Iterator[Sshd]:
     settings = {
         "Port": port, "ListenAddress": "127.0.0.1", "HostKey": folder / "host", "AuthorizedKeysFile": folder / "authorized",
         "StrictModes": "no", "PidFile": folder / "pid", "UsePAM": "no", "MaxStartups": "100:30:200", "LogLevel": "ERROR",
-        "PasswordAuthentication": "no",
+        "PasswordAuthentication": "no", "SetEnv": f"HOME={folder}",  # nothing of this user's shell and git settings
     }  # fmt: skip
     (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
     Path("/run/sshd").mkdir(exist_ok=True)

@@ -21,7 +21,12 @@ def address(agent: Agent, repository: str) -> str:
 
     :param repository: the project's repository id.
     """
-    return agent.email or f"{agent.name}@{repository}"
+    return agent.email or default_address(agent.name, repository)
+
+
+def default_address(name: str, repository: str) -> str:
+    """Return the e-mail address of an agent that has none of its own."""
+    return f"{name}@{repository}"
 
 
 def add(context: Context, _: None) -> Agent:

@@ -73,7 +73,8 @@ def join(url: str, name: str, folder: Path, pin: str | None) -> tuple[Repository
         shutil.rmtree(folder)
         refuse("ID_TAKEN", f"{name} was removed from the project, and a name does not return", "choose another name")
     repository.keys.make(name)
-    address = agents.address(agent, repository.keys.repository) if agent else f"{name}@{repository.keys.repository}"
+    identity = repository.keys.repository
+    address = agents.address(agent, identity) if agent else agents.default_address(name, identity)
     clone_config.configure_signer(repository, name, address)
     git.configure(repository.folder, {"opsgit.agent": name})
     repository.joining.write_text(f"{name}\n")

@@ -21,7 +21,7 @@ from opsgit.operations.transactions import Transaction, Written
 from opsgit.storage.ledger import new_id
 
 RACING = 30.0  # seconds for which an operation is decided again after others were faster
-PAUSE_MAX = 1.0  # seconds between two tries at most
+PAUSE_MAX = 4.0  # seconds between two tries at most
 Result = TypeVar("Result")
 
 
@@ -91,7 +91,7 @@ def publish(session: Session, work: Callable[[Transaction], Result]) -> Result:
     """
     end, number = time.monotonic() + RACING, 0
     while True:
-        number += 1
+        number, begun = number + 1, time.monotonic()
         try:
             return _attempt(session, work)
         except push.Lost as lost:
@@ -100,7 +100,8 @@ def publish(session: Session, work: Callable[[Transaction], Result]) -> Result:
                 refuse("REF_MOVED", f"others were faster for {RACING:.0f} seconds: {lost}", "try again")
         if number > 1:
             session.say(f"others were faster {number} times; deciding again")
-        time.sleep(random.uniform(0, min(PAUSE_MAX, 0.05 * 2**number)))  # noqa: S311 - it spreads load, no secret
+        pause = min(PAUSE_MAX, (time.monotonic() - begun) * 2**number)
+        time.sleep(random.uniform(0, pause))  # noqa: S311 - it spreads load, no secret
 
 
 def _attempt(session: Session, work: Callable[[Transaction], Result]) -> Result:

@@ -69,10 +69,9 @@ def _drop_merged(session: Session, tip: str) -> None:
     repository = session.repository
     if not (repository.folder / "refs/heads/review").exists() and not (repository.folder / "packed-refs").exists():
         return
-    form = ("for-each-ref", "--format=%(refname) %(objectname)", f"--merged={tip}", names.review_ref(""))
-    listed = repository.git.run(*form).decode("utf-8", "replace").splitlines()
-    open_ones = {names.review_ref(task_id) for task_id in _in_review(session)} if listed else set()
-    gone = [(ref, commit) for ref, commit in (line.split(" ") for line in listed) if ref not in open_ones]
+    merged = repository.git.refs(names.review_ref(""), merged=tip)
+    open_ones = {names.review_ref(task_id) for task_id in _in_review(session)} if merged else set()
+    gone = [(ref, commit) for ref, commit in merged.items() if ref not in open_ones]
     if gone:
         move_refs(repository, (), gone, "opsgit", "opsgit: the review has ended")
 

@@ -84,21 +84,18 @@ def _goes_on(session: Session, far: str) -> bool:
 def _ended(session: Session) -> dict[str, str]:
     """Return the remote's review branches, as last fetched, whose review has ended on main here."""
     transaction = session.transaction()
-    form = ("for-each-ref", "--format=%(refname) %(objectname)", tracked(names.review_ref("")))
-    listed = session.repository.git.run(*form).decode("utf-8", "replace").splitlines()
-    found = {ref.removeprefix(tracked(names.review_ref(""))): tip for ref, tip in (line.split(" ") for line in listed)}
+    place = tracked(names.review_ref(""))
+    found = {ref.removeprefix(place): tip for ref, tip in session.repository.git.refs(place).items()}
     known = {task_id: tip for task_id, tip in found.items() if names.ID.match(task_id)}
     return {names.review_ref(task_id): tip for task_id, tip in known.items() if not transaction.in_review(task_id)}
 
 
 def _local_branches(git: Git) -> dict[str, str]:
     """Return the review branches here that hold commits which the remote, as last fetched, does not."""
-    form = ("for-each-ref", "--format=%(refname) %(objectname)", names.review_ref(""))
-    listed = dict(line.split(" ") for line in git.run(*form).decode("utf-8", "replace").splitlines())
     far = [one for one in (git.ref(update.MAIN),) if one]
     return {
         ref: tip
-        for ref, tip in listed.items()
+        for ref, tip in git.refs(names.review_ref("")).items()
         if not any(update.is_ancestor(git, tip, old) for old in (*far, *filter(None, [git.ref(tracked(ref))])))
     }
 
@@ -202,10 +199,8 @@ def undo(session: Session) -> None:
         if status.ahead(repository):
             refuse("UNSYNCED", "there are operations here that are not published", "opsgit sync")
         place = f"{KEPT}{done[-1]['at']}/"
-        form = ("for-each-ref", "--format=%(refname) %(objectname)", place)
-        listed = [line.split(" ") for line in repository.git.run(*form).decode().splitlines()]
         zero = "0" * len(repository.tip())
-        heads = [(ref.replace(place, "refs/heads/"), tip) for ref, tip in listed]
+        heads = [(ref.replace(place, "refs/heads/"), tip) for ref, tip in repository.git.refs(place).items()]
         moves = [(ref, tip, repository.git.ref(ref) or zero) for ref, tip in heads if repository.git.ref(ref) != tip]
         move_refs(repository, moves, (), "opsgit", "opsgit sync --undo")
         (repository.own / "syncs" / f"{done[-1]['at']}.json").unlink()

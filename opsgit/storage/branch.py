@@ -28,7 +28,7 @@ def newest(
     path, ref = names.task_path(task_id), names.review_ref(task_id)
     local = git.ref(ref)
     far = f"{ref.replace('refs/heads/', 'refs/remotes/**/')}"  # a remote may be called team/hub
-    listed = git.run("for-each-ref", "--format=%(objectname)", far).decode().split() if _has_remotes(git) else []
+    listed = git.refs(far).values() if _has_remotes(git) else ()
     found = (tip for tip in dict.fromkeys((local, *listed)) if tip and _of_round(objects, tip, path, ledger))
     tips = dict.fromkeys(map(held, found))
     chains = {tip: [tip, *(commit.parents[0] for *_, commit in signed.commits(objects, tip))] for tip in tips}

@@ -206,6 +206,18 @@ class Git:
         done = _run(["git", "-C", str(place), "rev-parse", "--git-dir"], {**os.environ, "LC_ALL": "C"})
         return bool(done.returncode) and b"dubious ownership" in done.stderr
 
+    def refs(self, *patterns: str, merged: str | None = None) -> dict[str, str]:
+        """Return refs by their full names, each with the hex id that it points to.
+
+        :param patterns: full names, or the folders that they are in, such as `refs/heads`; none: all refs.
+        :param merged: only those that are in the history of this commit.
+        :raises Refused: `TOOL_FAILED` if git fails.
+        """
+        within = [f"--merged={merged}"] if merged else []
+        out = self.run("for-each-ref", "--format=%(objectname) %(refname)", *within, *patterns)
+        lines = (line.split(" ", 1) for line in out.decode("utf-8", "replace").splitlines())
+        return {name: tip for tip, name in lines}
+
     def ref(self, name: str) -> str | None:
         """Return the hex id of the commit that a ref points to, or None.
 

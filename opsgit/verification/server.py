@@ -93,18 +93,14 @@ def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> li
     repository = Repository(folder.resolve(), None)
     with _bounded(int(repository.git.setting("opsgit.judgeSeconds") or JUDGE_SECONDS), receiver):
         while True:
-            seen, findings = _refs(repository), _judged(folder, updates)
+            seen, findings = repository.git.refs(), _judged(folder, updates)
             if findings:
                 return findings
             with repository.lock_pushes():
-                if _refs(repository) == seen:
+                if repository.git.refs() == seen:
                     if receiver:
                         _hold_while(receiver)
                     return []
-
-
-def _refs(repository: Repository) -> bytes:
-    return repository.git.run("for-each-ref", "--format=%(objectname) %(refname)")
 
 
 def _judged(folder: Path, updates: list[tuple[str, str, str]]) -> list[Finding]:

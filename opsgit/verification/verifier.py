@@ -118,9 +118,7 @@ class Verifier:
 
     def _refs(self, until: str | None) -> tuple[dict[str, str], dict[str, str]]:
         """Return the ledgers and the review branches, each as a mapping from the ref's name to its tip."""
-        words = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/remotes")
-        listed = self.repository.git.run(*words).decode("utf-8", "replace").splitlines()
-        refs = {name: tip for tip, name in (line.split(" ", 1) for line in listed)}
+        refs = self.repository.git.refs("refs/heads", "refs/remotes")
         mains = {names.MAIN, *(f"{REMOTES}{remote}/main" for remote, _ in self._remotes())}
         ledgers = {name: tip for name, tip in refs.items() if name in mains or LEDGER.match(name)}
         if until:
