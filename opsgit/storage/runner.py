@@ -119,4 +119,6 @@ def detach(command: Sequence[str]) -> None:
     :param command: an argument list.
     """
     nothing = subprocess.DEVNULL
-    subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+    # the shell ends at once and is waited for, so that a caller that lives on has no unfinished child
+    words = ["/bin/sh", "-c", '"$@" &', "sh", *command]
+    subprocess.run(words, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True, check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from pathlib import Path
@@ -72,3 +73,15 @@ def test_the_last_words_are_kept(tmp_path: Path) -> None:
     ended = run(tmp_path, "sh", "-c", "seq 10000; echo the end; exit 1")
     assert ended.evidence == "exit 1"
     assert ended.output.endswith("the end\n")
+
+
+def test_a_detached_command_goes_on_and_is_no_child_of_ours(tmp_path: Path) -> None:
+    mark = tmp_path / "a name with spaces"
+    before = time.monotonic()
+    runner.detach(["sh", "-c", 'sleep 0.4; echo $PPID > "$0"; mv "$0" "$0.done"', str(mark)])
+    assert time.monotonic() - before < 0.4
+    gc.collect()  # a child that nobody waits for would be warned of, and warnings are errors
+    while not mark.with_name(f"{mark.name}.done").exists():
+        time.sleep(0.02)
+        assert time.monotonic() - before < 10
+    assert mark.with_name(f"{mark.name}.done").read_text().strip() != str(os.getpid())
