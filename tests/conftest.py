@@ -88,6 +88,10 @@ class Desk:
         assert self.refs() == before
         return result.code
 
+    def unattach(self, task: str = "T-1", version: str = "1") -> None:
+        """Take the attachment away, as if the submission had been made with --no-attach."""
+        git(self.path, "update-ref", "-d", f"refs/opsgit/deliverables/{task}/{version}")
+
     def refs(self) -> str:
         return git(self.path, "for-each-ref") + git(self.path, "status", "--porcelain")
 

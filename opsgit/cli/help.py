@@ -11,6 +11,7 @@ from opsgit.domain.refusals import CODES, EXITS, refuse
 
 TOPICS = {
     "lifecycle": "statuses, operations, who may do what",
+    "review": "see what is judged, discuss it, decide: threads, attachments, checks",
     "exit-codes": "every exit code and every refusal code",
     "format": "files, canonical YAML, commit messages, digests",
     "identity": "keys, signatures, who acts, what signatures prove",

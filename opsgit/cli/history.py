@@ -8,7 +8,7 @@ import click
 
 from opsgit.cli import output
 from opsgit.cli.options import MANY, common
-from opsgit.operations import queries
+from opsgit.operations import queries, rounds
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
@@ -20,7 +20,7 @@ from opsgit.views import terminal
     "--all",
     "everything",
     is_flag=True,
-    help="Every operation on the ledger, not only transitions (a review's talk: task show).",
+    help="Every operation, not only transitions and what was said in reviews.",
 )
 @click.option("--limit", type=MANY, help="Only the newest so many.")
 @common
@@ -29,12 +29,12 @@ def command(
 ) -> None:
     """Show who did what, from the ledger.
 
-    With a task's ID: its transitions, and with --all every operation. Without: the operations on everything, by default
-    the newest 100.
+    With a task's ID: its transitions and what was said in its reviews, and with --all every operation. Without: the
+    operations on everything, by default the newest 100.
     """
     wanted = task_id or named
-    found = queries.history(session, wanted)
-    shown = [entry for entry in found if everything or not wanted or "status" in entry]
+    found = rounds.history(session, wanted) if wanted else queries.history(session, None)
+    shown = [entry for entry in found if everything or not wanted or "status" in entry or "said" in entry]
     shown = shown[-(limit or (len(shown) if wanted else 100)) :]
     if as_json:
         output.data("history", id=wanted, history=shown)
@@ -43,12 +43,13 @@ def command(
         output.line(line)
 
 
+DETAILS = ("output", "check", "thread", "text", "ref", "evidence", "notes")
 HEAD = ("AT", "BY", "WHAT", "STATUS OR STEP", "COMMIT", "ASSIGNED", "DETAILS")
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, ...]:
-    named = (f"{name}: {entry[name]}" for name in ("output", "ref", "evidence", "notes") if name in entry)
-    step = entry.get("status") or entry["op"]
+    named = (f"{name}: {entry[name]}" for name in DETAILS if name in entry)
+    step = entry.get("status") or entry.get("said") or entry["op"]
     where = "imported" if "imported" in entry else entry["commit"][:10]
     who = entry.get("at", "-"), entry.get("by", "-"), entry.get("what", "-")
     return *who, step, where, entry.get("assigned", "-"), "; ".join(named)

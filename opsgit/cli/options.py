@@ -100,6 +100,43 @@ def writing(function: Command) -> Command:
     return click.option("--dry-run", is_flag=True, help="Decide and say what would happen; write nothing.")(function)
 
 
+def fetching(function: Command) -> Command:
+    """Bring the clone up to its remote before a command that reads. If that is not possible, it reads what is here."""
+
+    @functools.wraps(function)
+    def wrapped(session: Session, *args: Any, **words: Any) -> Any:
+        from opsgit.domain.refusals import Refused
+        from opsgit.operations import update
+
+        try:
+            update.update(session)
+        except Refused as refused:
+            if refused.refusal.exit != 9:
+                raise
+            session.notices.append(f"as last fetched: {refused.refusal.message}")
+        return function(session, *args, **words)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def delivers(function: Command) -> Command:
+    """Add the options of a deliverable to a command, which receives it as `given`."""
+
+    @click.option("--output", metavar="PATH", help="The deliverable: a file or folder, or 'commit: ID'.")
+    @click.option("--repository", metavar="PATH", help="The repository of a commit.")
+    @click.option(
+        "--attach/--no-attach", "attach", default=None,
+        help="Store its files for the others, or only its digest (default: the policy).",
+    )  # fmt: skip
+    @functools.wraps(function)
+    def wrapped(*args: Any, output: str | None, repository: str | None, attach: bool | None, **words: Any) -> Any:
+        from opsgit.operations.deliverables import Given
+
+        return function(*args, given=Given(output, repository, attach), **words)
+
+    return wrapped  # type: ignore[return-value]
+
+
 def _up_to_date(session: Session, writes: bool) -> None:
     """Bring the clone up to its remote before a command that writes.
 

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
@@ -59,6 +59,20 @@ def _json(payload: dict[str, Any], indent: int | None = None) -> str:
 def line(text: str) -> None:
     """Print one line of data on stdout, without characters that control a terminal; further lines are marked."""
     _print(terminal.marked(text))
+
+
+def colour() -> bool:
+    """Return whether stdout is a terminal that shows colours."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def paged(lines: Iterable[str]) -> None:
+    """Print lines of data on stdout, through the pager if it is a terminal. The caller has made the lines safe."""
+    if sys.stdout.isatty():
+        click.echo_via_pager(f"{one}\n" for one in lines)
+        return
+    for one in lines:
+        _print(one)
 
 
 def _print(text: str) -> None:

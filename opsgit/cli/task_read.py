@@ -10,7 +10,7 @@ import click
 from opsgit.cli import output
 from opsgit.cli.options import MANY, as_status, common, subject
 from opsgit.domain.vocabulary import PRIORITIES
-from opsgit.operations import queries
+from opsgit.operations import queries, rounds
 from opsgit.operations.session import Session, orchestrator
 from opsgit.views import terminal
 
@@ -70,15 +70,16 @@ def _cell(value: Any) -> str:
 @subject("id")
 @common
 def show(session: Session, as_json: bool, name: str) -> None:
-    """Show one task with the comments of its review."""
+    """Show one task with what was said in all rounds of its review."""
     task = queries.task(session, name)
     blocked = queries.blocked(queries.synced(session), task)
+    found = [one._asdict() for one in rounds.rounds(session, name)]
     if as_json:
-        output.data("task", task=task, blocked_by=blocked)
+        output.data("task", task=task, blocked_by=blocked, rounds=found)
         return
     from opsgit.views import tasks
 
-    for line in tasks.page(task, blocked):
+    for line in tasks.page(task, blocked, found):
         output.line(line)
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from opsgit.cli.options import as_status, common, listed, subject, writing, wrote
+from opsgit.cli.options import as_status, common, delivers, listed, subject, writing, wrote
 from opsgit.domain.policy import split_pipeline
 from opsgit.domain.vocabulary import PRIORITIES, STATUSES
 from opsgit.operations import tasks
+from opsgit.operations.deliverables import Given
 from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 
@@ -89,16 +90,16 @@ def progress(session: Session, as_json: bool, name: str, text: str) -> None:
 
 @click.command("submit", epilog="\b\nExample:\n  opsgit task submit SKILL-001 --output skills/chart-generator")
 @subject("id")
-@click.option("--output", metavar="PATH", help="The deliverable: a file or folder, or 'commit: ID'.")
-@click.option("--repository", metavar="PATH", help="The repository of a commit.")
+@delivers
 @writing
 @common
-def submit(session: Session, as_json: bool, name: str, output: str | None, repository: str | None) -> None:
-    """Submit a deliverable for review. Its digest is recorded.
+def submit(session: Session, as_json: bool, name: str, given: Given) -> None:
+    """Submit a deliverable for review.
 
-    --note is the text of the review request.
+    Its digest is recorded, and its files are stored beside the ledger, if they are not too many or too large
+    (`opsgit help policy`). --note is the text of the review request.
     """
-    wrote(session, tasks.submit(session, name, output, repository), as_json)
+    wrote(session, tasks.submit(session, name, given), as_json)
 
 
 @click.command("move", epilog="\b\nExample:\n  opsgit task move --id SKILL-001 --to done --approved-by qa")
@@ -108,6 +109,7 @@ def submit(session: Session, as_json: bool, name: str, output: str | None, repos
 )
 @click.option("--output", metavar="PATH", help="To review: the deliverable.")
 @click.option("--repository", metavar="PATH", help="To review: the repository of a commit.")
+@click.option("--attach/--no-attach", "attach", default=None, help="To review: store its files, or only its digest.")
 @click.option("--approved-by", metavar="AGENT", help="To done: the reviewer who signs.")
 @click.option("--deploy-ref", metavar="REF", help="To deployed: what is deployed, such as a tag.")
 @click.option("--deliverable", metavar="PATH", help="To done or deployed: a copy of the deliverable on this machine.")
@@ -115,7 +117,7 @@ def submit(session: Session, as_json: bool, name: str, output: str | None, repos
 @click.option("--assignee", metavar="AGENT", help="To assigned: whom (default: who had it).")
 @writing
 @common
-def move(session: Session, as_json: bool, name: str, to: str, **words: str | None) -> None:
+def move(session: Session, as_json: bool, name: str, to: str, **words: Any) -> None:
     """Move a task to a status. All gates of the operation apply."""
     from opsgit.operations import moves
 

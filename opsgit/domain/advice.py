@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from opsgit.domain.authority import open_stage
+from opsgit.domain.authority import gives_verdict, open_stage
 from opsgit.domain.model import Stage, Task
 from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, IN_REVIEW, REJECTED, ROLLED_BACK
 
@@ -57,16 +57,15 @@ def assignee_submits(task: Task, can_act: CanAct) -> str | None:
 
 
 def last_stage_reviews(task: Task, can_act: CanAct) -> str | None:
-    """Return the last review stage of a task in review when all earlier stages have signed off."""
-    last = len(task.pipeline) - 2
-    return _stage(task.pipeline[last], can_act) if task.status == IN_REVIEW and open_stage(task) == last else None
+    """Return the last review stage of a task in review when its next reviewer gives the verdict."""
+    waits = task.status == IN_REVIEW and gives_verdict(task)
+    return _stage(task.pipeline[-2], can_act) if waits else None
 
 
 def open_stage_signs_off(task: Task, can_act: CanAct) -> str | None:
-    """Return the open review stage of a task in review, if it is not the last one."""
-    stage = open_stage(task)
-    waits = task.status == IN_REVIEW and stage < len(task.pipeline) - 2
-    return _stage(task.pipeline[stage], can_act) if waits else None
+    """Return the open review stage of a task in review when its next reviewer signs off."""
+    waits = task.status == IN_REVIEW and not gives_verdict(task)
+    return _stage(task.pipeline[open_stage(task)], can_act) if waits else None
 
 
 def _reviewer_is_gone(task: Task, can_act: CanAct) -> bool:

@@ -132,14 +132,29 @@ def _by_another(context: Context, task: Task) -> str:
 
 
 def open_stage(task: Task) -> int:
-    """Return the index in the pipeline of the first review stage without a sign-off.
+    """Return the index in the pipeline of the first review stage that needs another reviewer.
 
-    All sign-offs are of this round: a submission begins a new review, and a revision drops them. The last review stage
-    gives the verdict instead of a sign-off, so it is open while the review is.
+    The last review stage gives the verdict, so it is open while the review is.
     """
-    signed = {mark.stage for mark in task.review.sign_offs} if task.review else set()
     last = len(task.pipeline) - 2
-    return next((index for index in range(1, last) if index not in signed), last)
+    return next((index for index in range(1, last) if missing(task, index)), last)
+
+
+def missing(task: Task, stage: int) -> int:
+    """Return how many reviewers a stage still needs; the verdict is the last review stage's last one.
+
+    All sign-offs are of this version: a submission begins a new review, and a revision drops them.
+
+    :param stage: index into the pipeline.
+    """
+    marks = task.review.sign_offs if task.review else ()
+    return (task.pipeline[stage].count or 1) - sum(mark.stage == stage for mark in marks)
+
+
+def gives_verdict(task: Task) -> bool:
+    """Return whether the next reviewer is the last one that is needed, and gives the verdict."""
+    last = len(task.pipeline) - 2
+    return open_stage(task) == last and missing(task, last) <= 1
 
 
 def starter(context: Context, who: Who, task: Task) -> None:

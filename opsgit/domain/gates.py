@@ -7,17 +7,17 @@ neither, so it checks only the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from opsgit.domain import authority, canonical, leases, names, policy, standing
 from opsgit.domain.context import Context
 from opsgit.domain.dependencies import open_dependencies
-from opsgit.domain.model import Agent, Review, Submission, Task
+from opsgit.domain.model import Agent, Remark, Review, Submission, Task
 from opsgit.domain.operation import Who
 from opsgit.domain.records import to_record
-from opsgit.domain.refusals import refuse
-from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHESTRATE, WORK
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHESTRATE, REVIEW, WORK
 
 Check = Callable[[Context, Any], None]
 COMMENTS_MAX = 200
@@ -44,12 +44,22 @@ def success(command: tuple[str, ...]) -> str:
 def orchestrate_for_more(context: Context, _: None) -> None:
     """Require the right to orchestrate for an assignee, dependencies or a pipeline that is not the default.
 
-    :raises Refused: `RIGHT_MISSING`.
+    :raises Refused: `RIGHT_MISSING`, `BAD_PIPELINE`.
     """
     get = context.request.get
-    default = list(context.project.pipeline or policy.PIPELINE)
-    if get("assigned") or get("depends_on") or list(get("pipeline") or default) != default:
+    if get("assigned") or get("depends_on") or (get("pipeline") and not _is_default(context, get("pipeline"))):
         context.need_right(ORCHESTRATE)
+
+
+def _is_default(context: Context, stages: Sequence[str]) -> bool:
+    default = context.project.pipeline or policy.PIPELINE
+    return _spelled_out(context, stages) == _spelled_out(context, default)
+
+
+def _spelled_out(context: Context, stages: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the stages, each with its number of reviewers."""
+    usual = context.project.review.approvals or 1
+    return [(name, number or usual) for name, number in map(policy.counted, stages)]
 
 
 def another_assignee(context: Context, task: Task) -> None:
@@ -228,31 +238,124 @@ def review_not_requested(_: Context, task: Task) -> None:
         refuse("NOTHING_CHANGES", f"the review of {task.id} is open already", f"opsgit task show {task.id}")
 
 
-def stage_before_the_last(_: Context, task: Task) -> None:
-    """Require that the open stage is not the last review stage, which gives the verdict instead.
+def sign_off_is_missing(_: Context, task: Task) -> None:
+    """Require that a sign-off is missing: the last reviewer gives the verdict instead.
 
     :raises Refused: `STAGES_DONE`.
     """
-    stage = authority.open_stage(task)
-    if stage == len(task.pipeline) - 2:
-        refuse("STAGES_DONE", f"the open stage of {task.id} is the last: it gives the verdict",
+    if authority.gives_verdict(task):
+        refuse("STAGES_DONE", f"the last reviewer of {task.id} gives the verdict",
                f"opsgit review approve {task.id} --as {task.pipeline[-2].agent or 'REVIEWER'}")  # fmt: skip
 
 
-def earlier_stages_signed(_: Context, task: Task) -> None:
-    """Require that every review stage before the last has signed off this round.
+def sign_offs_given(_: Context, task: Task) -> None:
+    """Require every sign-off before the verdict: of the earlier stages, and of all reviewers of the last but one.
 
     :raises Refused: `STAGE_OPEN`, `DELIVERABLE_REQUIRED`.
     """
-    stage = authority.open_stage(task)
-    if stage < len(task.pipeline) - 2:
-        name = task.pipeline[stage].name
-        refuse("STAGE_OPEN", f"{name} has not signed off round {submission_of(task).round} of {task.id}",
-               f"opsgit review sign-off {task.id} --as {task.pipeline[stage].agent or 'REVIEWER'}")  # fmt: skip
+    if authority.gives_verdict(task):
+        return
+    number = authority.open_stage(task)
+    stage = task.pipeline[number]
+    more = authority.missing(task, number) - (number == len(task.pipeline) - 2)
+    why = f"{stage.name} has not signed off round {submission_of(task).version} of {task.id}"
+    refuse("STAGE_OPEN", f"{why} ({more} of {stage.count} missing before the verdict)" if stage.count else why,
+           f"opsgit review sign-off {task.id} --as {stage.agent or 'REVIEWER'}")  # fmt: skip
+
+
+def no_blocking_thread_is_open(_: Context, task: Task) -> None:
+    """Require that every blocking thread of the review is resolved.
+
+    :raises Refused: `THREAD_OPEN`, `DELIVERABLE_REQUIRED`.
+    """
+    open_ones = [one for one in review_of(task).comments if one.blocking and not one.resolved]
+    if open_ones:
+        named = ", ".join(f"{one.id} by {one.by}" for one in open_ones)
+        refuse(
+            "THREAD_OPEN",
+            f"{task.id} has blocking threads that are open: {named}",
+            f"opsgit review show {task.id}; when answered: opsgit review resolve {task.id} {open_ones[0].id}",
+        )
+
+
+def checks_passed(context: Context, task: Task) -> None:
+    """Require that each check that the policy names has passed for this version of the deliverable.
+
+    :raises Refused: `CHECK_MISSING`, `DELIVERABLE_REQUIRED`.
+    """
+    digest = submission_of(task).digest
+    found = {one.name: one.status for one in review_of(task).checks if one.digest == digest}
+    for name in context.project.review.checks:
+        if found.get(name) != "pass":
+            why = "failed" if name in found else "was not reported"
+            refuse("CHECK_MISSING", f"the check {name} {why} for round {submission_of(task).version} of {task.id}",
+                   f"opsgit review check {task.id} --name {name} --status pass --as OBSERVER")  # fmt: skip
+
+
+def not_ones_own_work(context: Context, task: Task) -> None:
+    """Require that the actor is no contributor.
+
+    :raises Refused: `SELF_REVIEW`.
+    """
+    if context.me in task.contributors:
+        refuse("SELF_REVIEW", f"{context.me} contributed to {task.id} and may not report its checks",
+               f"opsgit review check {task.id} --as OBSERVER")  # fmt: skip
+
+
+def blocks_as_a_judge(context: Context, task: Task) -> None:
+    """Require, for a blocking comment, that the actor could judge the task, and that it begins a thread.
+
+    :raises Refused: `BAD_VALUE`; the codes of `authority.reviewer`.
+    """
+    if context.request.get("blocking"):
+        authority.reviewer(context, Who(REVIEW, "reviewer"), task)
+        if context.request.get("answers"):
+            refuse("BAD_VALUE", "an answer does not block: the thread that it answers may", "leave out --blocking",
+                   "blocking")  # fmt: skip
+
+
+def answers_a_thread(context: Context, task: Task) -> None:
+    """Require that the comment that is answered begins a thread of this review.
+
+    :raises Refused: `NOT_FOUND`, `DELIVERABLE_REQUIRED`.
+    """
+    if context.request.get("answers"):
+        thread(task, str(context.request.get("answers")))
+
+
+def thread(task: Task, name: str) -> Remark:
+    """Return the first comment of a thread.
+
+    :param name: the comment's id.
+    :raises Refused: `NOT_FOUND`, `DELIVERABLE_REQUIRED`.
+    """
+    found = next((one for one in review_of(task).comments if one.id == name), None)
+    if found is None or found.answers:
+        begins = f"; the thread begins with {found.answers}" if found else ""
+        why = f"the review of {task.id} has no thread {name[:40]}{begins}"
+        refuse("NOT_FOUND", why, f"opsgit review show {task.id}")
+    return found
+
+
+def thread_is_ones_own(context: Context, task: Task) -> None:
+    """Require that the actor began the thread or could judge the task; whoever did the work ends no objection to it.
+
+    :raises Refused: `NOT_FOUND`, `NOT_YOUR_THREAD`, `NOTHING_CHANGES`, `DELIVERABLE_REQUIRED`.
+    """
+    first = thread(task, str(context.request.get("thread")))
+    if first.resolved and first.resolved.by == context.me:
+        refuse("NOTHING_CHANGES", f"{context.me} has resolved {first.id} already", f"opsgit review show {task.id}")
+    if first.by == context.me and not (first.blocking and context.me in task.contributors):
+        return
+    try:
+        authority.reviewer(context, Who(REVIEW, "reviewer"), task)
+    except Refused as refused:
+        why = f"{first.by} or a reviewer of {task.id} resolves {first.id}: {refused.refusal.message}"
+        refuse("NOT_YOUR_THREAD", why, f'opsgit review comment {task.id} --reply-to {first.id} --text "..."')
 
 
 def stage_is_the_actors(context: Context, task: Task) -> None:
-    """Require that the open stage fits the actor, who has signed off no other stage in this review.
+    """Require that the open stage fits the actor, who has signed off nothing in this review.
 
     :raises Refused: `NOT_IN_PIPELINE`, `ALREADY_SIGNED_OFF`, `DELIVERABLE_REQUIRED`.
     """
@@ -261,17 +364,17 @@ def stage_is_the_actors(context: Context, task: Task) -> None:
     if not policy.matches(task.pipeline[stage], context.actor):
         refuse("NOT_IN_PIPELINE", f"the open review stage of {task.id} is {name}'s", f"ask {name}")
     if any(sign_off.by == context.me for sign_off in review_of(task).sign_offs):
-        refuse("ALREADY_SIGNED_OFF", f"{context.me} has signed off another stage of {task.id}", f"ask another {name}")
+        refuse("ALREADY_SIGNED_OFF", f"{context.me} has signed off {task.id} already", f"ask another {name}")
 
 
 def round_as_seen(context: Context, task: Task) -> None:
-    """Require that the request names the current round, so that nobody decides on a round unseen.
+    """Require that the request names the current round and revision, so that nobody decides on a version unseen.
 
     :raises Refused: `STALE`, `DELIVERABLE_REQUIRED`.
     """
-    submission = submission_of(task)
-    if context.request.get("round") != submission.round:
-        refuse("STALE", f"{task.id} is in round {submission.round} by now", f"opsgit task show {task.id}")
+    submission, get = submission_of(task), context.request.get
+    if (get("round"), get("revision")) != (submission.round, submission.revision):
+        refuse("STALE", f"{task.id} is in round {submission.version} by now", f"opsgit review show {task.id}")
 
 
 def digest_as_submitted(context: Context, task: Task) -> None:
@@ -282,7 +385,7 @@ def digest_as_submitted(context: Context, task: Task) -> None:
     submission = submission_of(task)
     if context.request.get("digest") != submission.digest:
         refuse("DELIVERABLE_CHANGED", f"{submission.deliverable} is not what was submitted in round "
-               f"{submission.round} of {task.id}",
+               f"{submission.version} of {task.id}",
                f'opsgit review reject {task.id} --as {context.me} --reason "changed after submission"')  # fmt: skip
 
 
@@ -302,7 +405,7 @@ def sign_offs_fit(context: Context, task: Task) -> None:
 
 
 def branch_stands(context: Context, task: Task) -> None:
-    """Require that the authors of the sign-offs and of the latest revision may still give them.
+    """Require that the authors of all that the approval rests on may still give it (`standing.counted`).
 
     Those operations were decided by an earlier state, but the approval takes effect now. A verdict that approves
     nothing (rejected, withdrawn) and cancelling do not have this gate.
@@ -311,7 +414,7 @@ def branch_stands(context: Context, task: Task) -> None:
     """
     snapshot, hint = context.snapshot, f"opsgit review withdraw {task.id}, or review reject, then a new round"
     actions = snapshot.branch_actions()
-    for signed in standing.counted(actions):
+    for signed in standing.counted(actions, standing.relied_on(task, context.project.review.checks)):
         lost = standing.lost_by(snapshot, signed, context.rules.operations)
         if lost:
             refuse("APPROVAL_VOID", f"{signed.by} {lost} since its {signed.op} in the review of {task.id}", hint)
@@ -575,11 +678,14 @@ STATE: dict[str, Check] = {
     "its dependencies are done or deployed": dependencies_met,
     "there is room for a comment": room_for_a_comment,
     "no review was requested yet": review_not_requested,
-    "a stage before the last is open": stage_before_the_last,
-    "every earlier stage signed off": earlier_stages_signed,
+    "a sign-off is missing": sign_off_is_missing,
+    "every sign-off before the verdict": sign_offs_given,
+    "no blocking thread is open": no_blocking_thread_is_open,
+    "the checks of the policy passed": checks_passed,
+    "not one's own work": not_ones_own_work,
     "the open stage is the actor's": stage_is_the_actors,
     "the sign-offs fit their stages": sign_offs_fit,
-    "sign-offs and revisions stand": branch_stands,
+    "what the approval rests on stands": branch_stands,
     "a review here approved it": approved_here,
     "the approval stands": approval_stands,
     "the start of the deployment stands": start_stands,
@@ -599,7 +705,10 @@ EVIDENCE: dict[str, Check] = {
     "another digest": another_digest,
     "the creator edits what describes it": creator_describes,
     "pipeline and dependencies until it is started": fixed_once_started,
-    "the round that was seen": round_as_seen,
+    "who blocks could judge": blocks_as_a_judge,
+    "it answers a thread": answers_a_thread,
+    "the thread is one's own, or one's to judge": thread_is_ones_own,
+    "the version that was seen": round_as_seen,
     "the deliverable has the submitted digest": digest_as_submitted,
     "the deliverable has the approved digest": digest_as_approved,
     "when it succeeded, the approved digest": when_it_succeeded(digest_as_approved),

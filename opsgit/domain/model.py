@@ -45,10 +45,14 @@ def value(kind: type[Kind]) -> type[Kind]:
 
 @value
 class Stage(Value):
-    """One stage of a pipeline: either one agent or any agent of a role. Exactly one of the two fields is set."""
+    """One stage of a pipeline: either one agent or any agent of a role. Exactly one of the two fields is set.
+
+    `count` is the number of different reviewers that a review stage of a role needs; None means one.
+    """
 
     agent: str | None = None
     role: str | None = None
+    count: int | None = None
 
     @property
     def name(self) -> str:
@@ -68,15 +72,22 @@ class Progress(Value):
 class Submission(Value):
     """The deliverable of one round.
 
-    `round` counts from 1. `deliverable` is a path or `commit: <id>`. `digest` is `h1:...` or `git:<commit>`.
-    `repository` is where a `commit:` deliverable can be found. `at` is RFC 3339 text.
+    `round` counts from 1, `revision` the later versions within the round (None for the first). `deliverable` is a path
+    or `commit: <id>`. `digest` is `h1:...` or `git:<commit>`. `repository` is where a `commit:` deliverable can be
+    found. `at` is RFC 3339 text.
     """
 
     round: int
+    revision: int | None = None
     deliverable: str
     digest: str
     repository: str | None = None
     at: str
+
+    @property
+    def version(self) -> str:
+        """The round, and the revision if there is one: `2` or `2.1`."""
+        return f"{self.round}.{self.revision}" if self.revision else str(self.round)
 
 
 @value
@@ -86,6 +97,57 @@ class Comment(Value):
     by: str
     at: str
     text: str
+
+
+@value
+class Place(Value):
+    """A place in a deliverable: a file, perhaps a line of it (from 1), and the digest of that version."""
+
+    file: str
+    line: int | None = None
+    digest: str
+
+
+@value
+class Resolved(Value):
+    """Who resolved a thread, and when (RFC 3339 text)."""
+
+    by: str
+    at: str
+
+
+@value
+class Remark(Value):
+    """One comment in a review. A thread is a comment with the comments that answer it.
+
+    `id` is `<round>.<number>`. `place` is the place in the deliverable that it is about. `answers` is the id of the
+    comment that it answers. An open thread whose first comment is `blocking` prevents an approval. `at` is RFC 3339
+    text.
+    """
+
+    id: str
+    by: str
+    at: str
+    text: str
+    place: Place | None = None
+    answers: str | None = None
+    blocking: bool | None = None
+    resolved: Resolved | None = None
+
+
+@value
+class Check(Value):
+    """The latest result of an automatic check of one version of a deliverable. `status` is pass or fail.
+
+    `at` is RFC 3339 text. `url` says where the result can be read.
+    """
+
+    name: str
+    status: str
+    by: str
+    at: str
+    digest: str
+    url: str | None = None
 
 
 @value
@@ -122,7 +184,8 @@ class Review(Value):
     round: int
     request: Comment | None = None
     sign_offs: tuple[SignOff, ...] = ()
-    comments: tuple[Comment, ...] = ()
+    checks: tuple[Check, ...] = ()
+    comments: tuple[Remark, ...] = ()
     verdict: Verdict | None = None
 
 
@@ -314,6 +377,32 @@ class Identity(Value):
 
 
 @value
+class ReviewPolicy(Value):
+    """The policy for reviews.
+
+    `approvals` is the number of different reviewers of a review stage that names a role and no number; None means one.
+    `checks` are the names of the checks that must have passed before an approval.
+    """
+
+    approvals: int | None = None
+    checks: tuple[str, ...] = ()
+
+
+@value
+class Deliverables(Value):
+    """The policy for attachments.
+
+    `attach`: whether a submission stores its files. `size` (bytes) and `files` are the most that is stored. `keep` is a
+    duration: how long they are kept after the task has ended.
+    """
+
+    attach: bool = True
+    size: int = 10 * 1024 * 1024
+    files: int = 2000
+    keep: str = "30d"
+
+
+@value
 class Project(Value):
     """The content of ops.yaml: the project's identity and policy.
 
@@ -333,5 +422,7 @@ class Project(Value):
     identity: Identity = Identity()
     stale: dict[str, str] = field(default_factory=dict)
     idle: str | None = None
+    review: ReviewPolicy = ReviewPolicy()
+    deliverables: Deliverables = Deliverables()
     deploy: Run = Run()
     rollback: Run = Run()

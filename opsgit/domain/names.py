@@ -130,6 +130,17 @@ def review_ref(task_id: str) -> str:
     return f"refs/heads/review/{task_id}"
 
 
+ATTACHMENTS = "refs/opsgit/deliverables/"
+
+
+def attachment_ref(task_id: str, version: str) -> str:
+    """Return the full name of the ref of a submission's attachment.
+
+    :param version: the round, and the revision if there is one, such as `2` or `2.1`.
+    """
+    return f"{ATTACHMENTS}{task_id}/{version}"
+
+
 def place(path: str) -> Place:
     """Return what may be stored at a path.
 

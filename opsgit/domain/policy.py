@@ -18,6 +18,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "deployer": (DEPLOY,),
     "observer": (OBSERVE,),
 }
+APPROVALS_MAX = 20
 PIPELINE = ("developer", "reviewer", "deployer")
 
 
@@ -86,7 +87,7 @@ def typed_pipeline(
     hint = "opsgit task add ... --pipeline 'dev→qa→deploy'"
     if len(stages) < 3:
         refuse("BAD_PIPELINE", "a pipeline has a worker, at least one reviewer and a deployer", hint, "pipeline")
-    named = [name for name in stages[:-1] if agent_of(name)]
+    named = [name for name in (counted(stage)[0] for stage in stages[:-1]) if agent_of(name)]
     if len(stages) > 20 or len(set(named)) < len(named):
         refuse(
             "BAD_PIPELINE",
@@ -95,12 +96,34 @@ def typed_pipeline(
             "pipeline",
         )
     typed = []
-    for name, right in zip(stages, stage_rights(len(stages)), strict=True):
+    for words, right in zip(stages, stage_rights(len(stages)), strict=True):
+        name, number = counted(words)
         agent = agent_of(name)
         held = rights(project, agent) if agent else roles(project).get(name)
         if held is None:
             refuse("BAD_PIPELINE", f"stage {name!r} is neither an agent nor a role", "opsgit agent list", "pipeline")
         if right not in held:
             refuse("BAD_PIPELINE", f"stage {name!r} does not hold the right to {right}", hint, "pipeline")
-        typed.append(Stage(agent=name) if agent else Stage(role=name))
+        if number is not None and (agent or right != REVIEW):
+            refuse("BAD_PIPELINE", f"stage {words!r}: only a role that reviews has a number", "reviewer*2", "pipeline")
+        typed.append(Stage(agent=name) if agent else Stage(role=name, count=_needed(project, right, number)))
     return tuple(typed)
+
+
+def counted(stage: str) -> tuple[str, int | None]:
+    """Return the name in a stage's text such as `reviewer*2`, and the number of reviewers; None when it has none.
+
+    :raises Refused: `BAD_PIPELINE`.
+    """
+    name, star, number = stage.partition("*")
+    if not star:
+        return name, None
+    if number not in map(str, range(1, APPROVALS_MAX + 1)):
+        refuse("BAD_PIPELINE", f"stage {stage[:50]!r} needs 1 to {APPROVALS_MAX} reviewers", "reviewer*2", "pipeline")
+    return name, int(number)
+
+
+def _needed(project: Project, right: str, number: int | None) -> int | None:
+    """Return the number of reviewers of a stage, or None for one."""
+    needed = number or (project.review.approvals if right == REVIEW else None) or 1
+    return needed if needed > 1 else None

@@ -44,7 +44,7 @@ def request(
         refuse("CONTENT_MISMATCH", f"{message.op} writes one file, not {len(after)}", "opsgit help format")
     (path, new), (old,) = next(iter(after.items())), before.values()
     place = names.place(path)
-    if new is None or operation is None or place.kind != operation.kind:
+    if operation is None or place.kind != operation.kind:
         refuse("CONTENT_MISMATCH", f"{message.op} does not write {path}", "opsgit help lifecycle", path)
     try:
         fields = operation.rebuild(old, new)
@@ -82,7 +82,12 @@ def task(_: Record | None, new: Record) -> Fields:
 
 
 def _stages(record: Record) -> list[str]:
-    return [stage.get("agent") or stage["role"] for stage in record["pipeline"]]
+    """Return the stages as texts. A review stage of a role has its number, so that the policy adds nothing."""
+    last = len(record["pipeline"]) - 1
+    return [
+        stage.get("agent") or (f"{stage['role']}*{stage.get('count', 1)}" if 0 < number < last else stage["role"])
+        for number, stage in enumerate(record["pipeline"])
+    ]
 
 
 def submission(_: Record | None, new: Record) -> Fields:
@@ -110,15 +115,36 @@ def last_comment(_: Record | None, new: Record) -> Fields:
     return {"text": new["comments"][-1]["text"]}
 
 
-def review_comment(_: Record | None, new: Record) -> Fields:
-    """Return the text of the last comment of the review."""
-    return {"text": new["review"]["comments"][-1]["text"]}
+def review_comment(old: Record | None, new: Record) -> Fields:
+    """Return the text of the last comment of the review, its place, what it answers, and whether it blocks."""
+    last = new["review"]["comments"][-1]
+    return {
+        **pick("text", "answers", "blocking")(old, last),
+        **pick("file", "line")(old, last.get("place", {})),
+    }
 
 
-def signed(_: Record | None, new: Record) -> Fields:
-    """Return the round and the digest of the last sign-off."""
-    mark = new["review"]["sign_offs"][-1]
-    return {"round": mark["round"], "digest": mark["digest"]}
+def resolved(old: Record | None, new: Record) -> Fields:
+    """Return the thread that was resolved."""
+    pairs = zip((old or {})["review"]["comments"], new["review"]["comments"], strict=False)
+    return {"thread": next(b["id"] for a, b in pairs if a.get("resolved") != b.get("resolved"))}
+
+
+def checked(old: Record | None, new: Record) -> Fields:
+    """Return the check that was reported, and the version that it is about."""
+    known = (old or {})["review"].get("checks", [])
+    one = next(one for one in new["review"]["checks"] if one not in known)
+    return {**pick("name", "status", "url", "digest")(old, one), **version(old, new)}
+
+
+def version(_: Record | None, new: Record) -> Fields:
+    """Return round and revision of the submission."""
+    return pick("round", "revision")(None, new.get("submission", {}))
+
+
+def signed(old: Record | None, new: Record) -> Fields:
+    """Return the version and the digest of the last sign-off."""
+    return {**version(old, new), **pick("round", "digest")(None, new["review"]["sign_offs"][-1])}
 
 
 def finish(_: Record | None, new: Record) -> Fields:
@@ -207,8 +233,8 @@ def requested(_: Record | None, new: Record) -> Fields:
 
 
 def rejected(_: Record | None, new: Record) -> Fields:
-    """Return the round that was rejected."""
-    return {"round": new["review"]["round"]}
+    """Return the version that was rejected."""
+    return {**version(None, new), "round": new["review"]["round"]}
 
 
 def cut_off(_: Record | None, new: Record) -> Fields:

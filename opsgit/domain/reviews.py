@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from opsgit.domain import names
 from opsgit.domain.authority import open_stage
 from opsgit.domain.context import Context
 from opsgit.domain.gates import review_of, submission_of
-from opsgit.domain.model import SignOff, Task, Verdict
+from opsgit.domain.model import Check, Place, Remark, Resolved, Review, SignOff, Task, Verdict
+from opsgit.domain.refusals import refuse
 from opsgit.domain.tasks import remark, submitted
+
+CHECKS_MAX = 50
 
 
 def request(context: Context, task: Task) -> Task:
@@ -20,21 +24,78 @@ def request(context: Context, task: Task) -> Task:
 
 
 def comment(context: Context, task: Task) -> Task:
-    """Add a comment to the review.
+    """Add a comment to the review: in general, at a place of the deliverable, or as an answer.
 
-    :raises Refused: `BAD_TEXT`, `DELIVERABLE_REQUIRED`.
+    :raises Refused: `BAD_TEXT`, `BAD_VALUE`, `DELIVERABLE_REQUIRED`.
     """
-    review = review_of(task)
-    return replace(task, review=replace(review, comments=(*review.comments, remark(context))))
+    review, said, get = review_of(task), remark(context), context.request.get
+    one = Remark(
+        id=_next_id(review),
+        by=said.by,
+        at=said.at,
+        text=said.text,
+        place=_place(context, task) if get("file") or get("line") is not None else None,
+        answers=get("answers") or None,
+        blocking=get("blocking") or None,
+    )
+    return replace(task, review=replace(review, comments=(*review.comments, one)))
+
+
+def _next_id(review: Review) -> str:
+    """Return `<round>.<number>`: a thread that goes on in a later round keeps its id."""
+    ids = (one.id.split(".") for one in review.comments)
+    last = max((int(number) for begun, number in ids if int(begun) == review.round), default=0)
+    return f"{review.round}.{last + 1}"
+
+
+def _place(context: Context, task: Task) -> Place:
+    file, line = context.words("file", 1000, lines=False), context.request.get("line")
+    if file.startswith("/") or ".." in file.split("/") or line == 0:
+        refuse("BAD_VALUE", f"{file}:{line} is no place in a deliverable", "--at path:line, from line 1", "file")
+    return Place(file=file, line=line, digest=submission_of(task).digest)
+
+
+def resolve(context: Context, task: Task) -> Task:
+    """Mark a thread as resolved. A reviewer may do so anew, if the one who did has lost the right since.
+
+    :raises Refused: `DELIVERABLE_REQUIRED`.
+    """
+    review, mark = review_of(task), Resolved(by=context.me, at=context.at)
+    named = context.request.get("thread")
+    comments = (replace(one, resolved=mark) if one.id == named else one for one in review.comments)
+    return replace(task, review=replace(review, comments=tuple(comments)))
+
+
+def check(context: Context, task: Task) -> Task:
+    """Record the result of a check; it replaces the earlier result of the same name.
+
+    :raises Refused: `BAD_NAME`, `BAD_TEXT`, `BAD_VALUE`, `DELIVERABLE_REQUIRED`.
+    """
+    review, status = review_of(task), str(context.request.get("status"))
+    if status not in ("pass", "fail"):
+        refuse("BAD_VALUE", f"a check says pass or fail, not {status[:40]!r}", "--status pass", "status")
+    one = Check(
+        name=names.check_name(str(context.request.get("name")), "name"),
+        status=status,
+        by=context.me,
+        at=context.at,
+        digest=submission_of(task).digest,
+        url=context.words("url", 1000, lines=False) if context.request.get("url") else None,
+    )
+    others = tuple(known for known in review.checks if known.name != one.name)
+    if len(others) >= CHECKS_MAX:
+        refuse("BAD_VALUE", f"a review has at most {CHECKS_MAX} checks", f"opsgit review show {task.id}", "name")
+    return replace(task, review=replace(review, checks=(*others, one)))
 
 
 def revise(context: Context, task: Task) -> Task:
-    """Replace the submission within the same round; all sign-offs are dropped.
+    """Replace the submission within the same round; all sign-offs and checks are dropped.
 
     :raises Refused: `BAD_TEXT`, `DELIVERABLE_OUTSIDE`, `DELIVERABLE_REQUIRED`.
     """
-    revised = submitted(context, submission_of(task).round)
-    return replace(task, submission=revised, review=replace(review_of(task), sign_offs=()))
+    old = submission_of(task)
+    revised = submitted(context, old.round, (old.revision or 0) + 1)
+    return replace(task, submission=revised, review=replace(review_of(task), sign_offs=(), checks=()))
 
 
 def sign_off(context: Context, task: Task) -> Task:

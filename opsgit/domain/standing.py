@@ -10,6 +10,9 @@ from opsgit.domain.operation import Operation
 from opsgit.domain.request import Signed, Snapshot
 
 REVISE = "review.revise"
+SIGN_OFF = "review.sign-off"
+RESOLVE = "review.resolve"
+CHECK = "review.check"
 APPROVE = "review.approve"
 COMPROMISED = "signed it with a key that was declared compromised"
 
@@ -53,19 +56,32 @@ def lost_by(snapshot: Snapshot, signed: Signed, operations: Mapping[str, Operati
     return COMPROMISED if disowned(snapshot, signed) else ""
 
 
-def counted(actions: Iterable[Signed]) -> Iterator[Signed]:
+def relied_on(task: Task, checks: Collection[str]) -> set[tuple[str, str]]:
+    """Return who resolved a blocking thread, and who reported a check, each as the operation's name and the agent.
+
+    :param checks: the names of the checks that an approval needs.
+    """
+    review = task.review
+    threads = [one.resolved.by for one in review.comments if one.blocking and one.resolved] if review else []
+    reports = [one.by for one in review.checks if one.name in checks] if review else []
+    return {*((RESOLVE, name) for name in threads), *((CHECK, name) for name in reports)}
+
+
+def counted(actions: Iterable[Signed], relied: Collection[tuple[str, str]]) -> Iterator[Signed]:
     """Yield the operations on a review branch that an approval rests on, newest first.
 
-    They are the latest revision and the sign-offs after it. Comments are not among them, and an earlier revision or
-    sign-off has no effect any more.
+    They are the latest revision, the sign-offs and checks after it, and what resolved the blocking threads. Comments
+    are not among them, and an earlier revision, sign-off or check has no effect any more.
 
     :param actions: the operations on the branch, newest first.
+    :param relied: as `relied_on` returns it.
     """
+    revised = False
     for action in actions:
-        if action.op in (REVISE, "review.sign-off"):
+        latest = action.op in (REVISE, SIGN_OFF) or (action.op, action.by) in relied
+        if latest and not (revised and action.op != RESOLVE):
             yield action
-        if action.op == REVISE:
-            return
+        revised = revised or action.op == REVISE
 
 
 def suspected(snapshot: Snapshot, agents: Iterable[str]) -> bool:
@@ -91,10 +107,11 @@ def voided_by(snapshot: Snapshot, path: str, op: str, suspects: Collection[str])
 def void_approval(snapshot: Snapshot, task: Task) -> str:
     """Return why the approval of a task no longer counts; empty when it counts or when there is none."""
     marks = task.review.sign_offs if task.review else ()
-    if not suspected(snapshot, {*task.contributors, *(mark.by for mark in marks)}):
+    relied = relied_on(task, snapshot.project.review.checks)
+    if not suspected(snapshot, {*task.contributors, *(mark.by for mark in marks), *(name for _, name in relied)}):
         return ""
     basis = snapshot.reader.basis(names.task_path(task.id), APPROVE)
-    return _thief(snapshot, [*basis[:1], *counted(basis[1:])]) or stolen_submission(snapshot, task, basis[1:])
+    return _thief(snapshot, [*basis[:1], *counted(basis[1:], relied)]) or stolen_submission(snapshot, task, basis[1:])
 
 
 def stolen_submission(snapshot: Snapshot, task: Task, actions: Iterable[Signed]) -> str:

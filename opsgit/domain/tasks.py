@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from opsgit.domain import leases, policy, text
 from opsgit.domain.context import Context
-from opsgit.domain.model import Agent, Comment, Progress, Review, Stage, Submission, Task
+from opsgit.domain.model import Agent, Comment, Progress, Remark, Review, Stage, Submission, Task
 from opsgit.domain.refusals import refuse
 from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, PRIORITIES, WORK
+
+Said = TypeVar("Said", Comment, Remark)
 
 
 def add(context: Context, _: None) -> Task:
@@ -139,19 +141,23 @@ def submit(context: Context, task: Task) -> Task:
     :raises Refused: `BAD_TEXT`, `DELIVERABLE_OUTSIDE`.
     """
     submission = submitted(context, (task.submission.round if task.submission else 0) + 1)
-    return replace(task, submission=submission, review=Review(round=submission.round), deployment=None)
+    objections = tuple(one for one in task.review.comments if one.blocking and not one.resolved) if task.review else ()
+    review = Review(round=submission.round, comments=objections)
+    return replace(task, submission=submission, review=review, deployment=None)
 
 
-def submitted(context: Context, number: int) -> Submission:
+def submitted(context: Context, number: int, revision: int | None = None) -> Submission:
     """Return the submission that a request describes.
 
     :param number: the round, from 1.
+    :param revision: the number of the revision within the round, from 1; None for the first version.
     :raises Refused: `BAD_TEXT`; `DELIVERABLE_OUTSIDE` when the project has a workspace and the path is not inside it;
         `BAD_VALUE` when the digest is of something else.
     """
     get = context.request.get
     submission = Submission(
         round=number,
+        revision=revision,
         deliverable=_deliverable(context),
         digest=context.words("digest", 200, lines=False),
         repository=context.words("repository", 1000, lines=False) if get("repository") else None,
@@ -214,7 +220,7 @@ def trim(context: Context, task: Task) -> Task:
     return replace(task, comments=_newest(task.comments, keep), review=review)
 
 
-def _newest(comments: tuple[Comment, ...], keep: int) -> tuple[Comment, ...]:
+def _newest(comments: tuple[Said, ...], keep: int) -> tuple[Said, ...]:
     return comments[max(0, len(comments) - keep) :]
 
 

@@ -8,22 +8,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from opsgit.domain.model import Submission
+from opsgit.domain.model import Project, Submission, Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
-from opsgit.storage import deliverable
+from opsgit.operations import attachments
+from opsgit.operations.session import Session
+from opsgit.storage import attachment, deliverable
+from opsgit.storage.attachment import Files
 from opsgit.storage.git import copy_history
+from opsgit.verification.attachments import limits_of
 
 
-def measured(snapshot: Snapshot, output: str | None, repository: str | None) -> dict[str, str]:
+class Given(NamedTuple):
+    """What a submission is given.
+
+    `output` is a path, or `commit: <id>`; `repository` is the path of the repository that holds the commit. `attach`
+    says whether the files are stored; None: as the policy says, and only within its limits.
+    """
+
+    output: str | None
+    repository: str | None = None
+    attach: bool | None = None
+
+
+def measured(session: Session, snapshot: Snapshot, given: Given) -> dict[str, str]:
     """Return the fields of a submission: deliverable and digest, and repository for a commit.
 
-    :param output: a path, or `commit: <id>`.
-    :param repository: the path of the repository that holds the commit.
+    The files that are to be attached are kept in the session.
+
     :raises Refused: `DELIVERABLE_REQUIRED`, `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE`, `DELIVERABLE_UNSTABLE` or
-        `DELIVERABLE_OUTSIDE`.
+        `DELIVERABLE_OUTSIDE`; `DELIVERABLE_TOO_LARGE` if it must be attached and is above the limits.
     """
+    output, repository, _ = given
     if not output:
         refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
     if output.startswith(deliverable.COMMIT):
@@ -31,20 +49,62 @@ def measured(snapshot: Snapshot, output: str | None, repository: str | None) -> 
             refuse("DELIVERABLE_REQUIRED", "a commit needs the repository that holds it", "add --repository PATH")
         digest = deliverable.commit_digest(output.removeprefix(deliverable.COMMIT).strip(), Path(repository))
         return {"deliverable": f"commit: {digest[4:]}", "digest": digest, "repository": os.path.abspath(repository)}
-    where = deliverable.recorded(Path(output), snapshot.project.workspace)
-    return {"deliverable": where, "digest": deliverable.digest(Path(os.path.abspath(output)))}
+    where, path = deliverable.recorded(Path(output), snapshot.project.workspace), Path(os.path.abspath(output))
+    files = _to_attach(session, snapshot.project, path, given.attach)
+    digest = attachment.digest_of(files) if files else deliverable.digest(path)
+    if files:
+        session.attachments[digest] = files
+    return {"deliverable": where, "digest": digest}
 
 
-def digest_now(snapshot: Snapshot, submission: Submission, local: str | None) -> str:
-    """Return the digest that a submitted deliverable has now.
+def _to_attach(session: Session, project: Project, path: Path, attach: bool | None) -> Files | None:
+    """Return the files of a deliverable, or None if they are not attached."""
+    if attach is False or (attach is None and not project.deliverables.attach):
+        return None
+    try:
+        return attachment.read(path, limits_of(project))
+    except Refused as refused:
+        if attach or refused.refusal.code != "DELIVERABLE_TOO_LARGE":
+            raise
+        session.notices.append(f"not attached, bound by its digest alone: {refused.refusal.message}")
+        return None
+
+
+def digest_now(session: Session, snapshot: Snapshot, task: Task, local: str | None) -> str:
+    """Return the digest that a submitted deliverable has now: at its place, or else in its attachment.
 
     :param local: the path of a copy on this machine; None: the recorded path.
+    :raises Refused: `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE` or `DELIVERABLE_UNSTABLE`; as `attachments.find`.
+    """
+    submission = task.submission
+    assert submission
+    try:
+        with _naming_a_copy(local):
+            return _digest_here(_place(snapshot, submission, local), submission)
+    except Refused as refused:
+        if _attached(session, task, refused, local) is None:
+            raise
+        return submission.digest
+
+
+def digest_here(snapshot: Snapshot, submission: Submission) -> str:
+    """Return the digest of what is at a submission's recorded place on this machine.
+
     :raises Refused: `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE` or `DELIVERABLE_UNSTABLE`.
     """
-    with _naming_a_copy(local):
-        where = _place(snapshot, submission, local)
-        commit = submission.digest.removeprefix("git:")
-        return deliverable.digest(where) if commit == submission.digest else deliverable.commit_digest(commit, where)
+    return _digest_here(_place(snapshot, submission, None), submission)
+
+
+def _digest_here(where: Path, submission: Submission) -> str:
+    commit = submission.digest.removeprefix("git:")
+    return deliverable.digest(where) if commit == submission.digest else deliverable.commit_digest(commit, where)
+
+
+def _attached(session: Session, task: Task, refused: Refused, local: str | None) -> str | None:
+    """Return the tree of the attachment, if that is to be used: the deliverable is not at its place."""
+    if local or refused.refusal.code != "DELIVERABLE_MISSING" or task.submission is None:
+        return None
+    return attachments.find(session, task.id, task.submission)
 
 
 def _place(snapshot: Snapshot, submission: Submission, local: str | None) -> Path:
@@ -90,16 +150,35 @@ class Copy:
 
 
 @contextmanager
-def private_copy(snapshot: Snapshot, submission: Submission, local: str | None) -> Iterator[Copy]:
+def private_copy(session: Session, snapshot: Snapshot, task: Task, local: str | None) -> Iterator[Copy]:
     """Yield a copy of a deliverable that its author cannot change, in a temporary folder.
 
     :param local: the path of a copy on this machine; None: the recorded path.
     :raises Refused: as `digest_now`; `DISK` if the copy cannot be written.
     """
+    submission = task.submission
+    assert submission
     with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
-        with _naming_a_copy(local):
-            copy = _copied(_place(snapshot, submission, local), submission, Path(folder))
+        try:
+            with _naming_a_copy(local):
+                copy = _copied(_place(snapshot, submission, local), submission, Path(folder))
+        except Refused as refused:
+            tree = _attached(session, task, refused, local)
+            if tree is None:
+                raise
+            copy = _written_out(session, submission, tree, Path(folder))
         yield copy
+
+
+def _written_out(session: Session, submission: Submission, tree: str, folder: Path) -> Copy:
+    """Write an attachment into a folder under the deliverable's own name; a single file of that name is the file."""
+    objects, name = session.repository.objects(), Path(submission.deliverable).name or "deliverable"
+    alone = list(attachment.listed(objects, tree)) == [name]
+    place = folder / "attached" if alone else folder / name
+    place.mkdir()
+    attachment.write_out(objects, tree, place)
+    made = place / name if alone else place
+    return Copy(str(made), "", deliverable.digest(made))
 
 
 def _copied(where: Path, submission: Submission, folder: Path) -> Copy:

@@ -8,6 +8,7 @@ from pathlib import Path
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused
 from opsgit.operations import agents, compile, deployments, init, moves, observations, project, quotas, reviews, tasks
+from opsgit.operations.deliverables import Given
 from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
@@ -64,8 +65,8 @@ def _work(output: Path) -> Iterator[Step]:
     )
     yield f"task move {TASK} --to done --approved-by qa", lambda s: moves.move(s, TASK, "done")
     yield f"task start {TASK}", lambda s: act(s, "task.start", TASK)
-    yield f"task submit {TASK} --output {output}.zip", lambda s: tasks.submit(s, TASK, f"{output}.zip")
-    yield f"task submit {TASK} --output {output}", lambda s: tasks.submit(s, TASK, str(output))
+    yield f"task submit {TASK} --output {output}.zip", lambda s: tasks.submit(s, TASK, Given(f"{output}.zip"))
+    yield f"task submit {TASK} --output {output}", lambda s: tasks.submit(s, TASK, Given(str(output)))
 
 
 def _review(output: Path) -> Iterator[Step]:

@@ -48,9 +48,9 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
         return act(session, "task.deploy-start", task_id)  # the rule book refuses it and says why
     command = snapshot.project.deploy
     if session.dry_run or not command.command:
-        digest = deliverables.digest_now(snapshot, task.submission, local)
+        digest = deliverables.digest_now(session, snapshot, task, local)
         return _attested(session, task_id, ref, digest, command)
-    with deliverables.private_copy(snapshot, task.submission, local) as copy:
+    with deliverables.private_copy(session, snapshot, task, local) as copy:
         asked = session.request("task.deploy-start", task_id, ref=ref, digest=copy.digest, command=command.command)
         gates = check_trust(session.repository, command)
         started = write(session, asked)
@@ -149,13 +149,13 @@ def _roll(session: Session, asked: Request, command: Run, gates: str | None, exp
 def _copy_for_rollback(session: Session, task_id: str) -> Iterator[Copy]:
     """Yield a private copy of what was deployed; an empty one if it is not here any more, which stops no rollback."""
     snapshot = session.look()
-    submission = snapshot.task(task_id).submission
-    assert submission
+    task = snapshot.task(task_id)
+    assert task.submission
     with ExitStack() as stack:
         copy = Copy()
         try:
-            made = stack.enter_context(deliverables.private_copy(snapshot, submission, None))
-            copy = made if made.digest == submission.digest else copy
+            made = stack.enter_context(deliverables.private_copy(session, snapshot, task, None))
+            copy = made if made.digest == task.submission.digest else copy
         except Refused as refused:
             session.notices.append(f"the rollback command gets no deliverable: {refused.refusal.message}")
         yield copy

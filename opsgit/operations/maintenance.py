@@ -7,7 +7,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from opsgit.operations import refresh
+from opsgit.operations import attachments, refresh
 from opsgit.operations.session import Session
 from opsgit.storage.disk import put
 from opsgit.storage.journal import journal
@@ -29,7 +29,8 @@ class Size(NamedTuple):
 
 
 def maintain(session: Session) -> tuple[Size, Size]:
-    """Pack loose objects, write the commit-graph, pack refs, and delete merged review branches.
+    """Remove attachments that are no longer kept, pack loose objects, write the commit-graph, pack refs, and delete
+    merged review branches.
 
     Unreachable objects stay for two weeks, as in `git gc`: another process may be about to use them.
 
@@ -39,6 +40,7 @@ def maintain(session: Session) -> tuple[Size, Size]:
     repository = session.repository
     before = size(repository)
     with repository.lock("maintenance"):
+        attachments.drop_old(session)
         repository.git.close()
         repository.git.run(*(word for setting in SETTINGS for word in ("-c", setting)), "gc", "--quiet")
         with repository.lock(), journal(repository.own):

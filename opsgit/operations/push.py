@@ -43,7 +43,8 @@ def _moves(git: Git, transaction: Transaction) -> list[Move]:
     """Return the changes of refs at the remote, each from what was last fetched of it."""
     wanted = [(names.MAIN, transaction.tip), *((ref, new) for ref, (_, new) in transaction.branches.items())]
     moves = [Move(ref, git.ref(tracked(ref)), new) for ref, new in wanted]
-    return [move for move in moves if move.before != move.after]
+    files = [Move(ref, None, tree) for ref, tree in transaction.attached.items()]
+    return [move for move in (*moves, *files) if move.before != move.after]
 
 
 def _refused(session: Session, moves: list[Move], answer: Answer) -> None:
@@ -78,6 +79,8 @@ def _unanswered(session: Session, transaction: Transaction, moves: list[Move], a
 
 def _holds(git: Git, move: Move) -> bool:
     """Return whether the remote, as just fetched, holds what a move brought."""
+    if move.ref.startswith(names.ATTACHMENTS):
+        return True  # the push was atomic: main or the branch tells
     places = [tracked(move.ref), update.MAIN]
     if move.after is None:
         return git.ref(tracked(move.ref)) != move.before

@@ -209,7 +209,8 @@ def task(session: Session, task_id: str) -> Record:
     return record
 
 
-SHOWN = ("status", "at", "by", "output", "notes", "ref", "op", "what", "commit", "assigned", "evidence")
+SHOWN = ("status", "at", "by", "output", "notes", "ref", "op", "said", "text", "thread", "check", "what", "commit",
+         "assigned", "evidence")  # fmt: skip
 
 
 def history(session: Session, task_id: str | None, limit: int | None = None) -> list[dict[str, Any]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from opsgit.domain import vocabulary
+from opsgit.domain.model import Task
+from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
-from opsgit.operations import deliverables
+from opsgit.operations import deliverables, diffs, sights
 from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
@@ -19,29 +21,64 @@ def verdict(session: Session, op: str, task_id: str, local: str | None = None) -
 
     :param op: `review.approve`, `review.reject` or `review.sign-off`.
     :param local: the path of a copy of the deliverable on this machine.
-    :raises Refused: `IDENTITY_REQUIRED` if no actor is named; as `deliverables.digest_now`; if the rule book refuses
+    :raises Refused: `IDENTITY_REQUIRED` if no actor is named; `STALE` if the submission was revised since the actor
+        has looked at it here; as `deliverables.digest_now`; if the rule book refuses
         the operation.
     """
     snapshot = session.look(task_id)
-    session.actor_of(op, task_id, snapshot)
-    return act(session, op, task_id, **_seen(snapshot, op, task_id, local))
+    _refuse_unseen(session, session.actor_of(op, task_id, snapshot), snapshot.task(task_id))
+    return act(session, op, task_id, **_seen(session, snapshot, op, task_id, local))
 
 
-def _seen(snapshot: Snapshot, op: str, task_id: str, local: str | None) -> dict[str, Any]:
+def _refuse_unseen(session: Session, actor: str, task: Task) -> None:
+    seen = sights.last(session, actor, task)
+    now = task.submission.version if task.submission else None
+    if session.op_id or seen is None or seen == now:
+        return
+    try:
+        changed = [line.strip() for line in diffs.diff(session, task.id, f"{seen}..{now}", None, True).lines]
+    except Refused:  # nothing was attached
+        changed = []
+    what = f": {'; '.join(changed)}" if changed else ""
+    refuse(
+        "STALE",
+        f"{task.assigned} revised {task.id} since {actor} looked at round {seen}; it is {now} now{what}",
+        f"opsgit review diff {task.id} --rounds {seen}..{now}; opsgit review show {task.id} --as {actor}",
+    )
+
+
+def _seen(session: Session, snapshot: Snapshot, op: str, task_id: str, local: str | None) -> dict[str, Any]:
     task = snapshot.task(task_id)
     submission = task.submission
     if submission is None or task.status != vocabulary.IN_REVIEW:
         return {}  # the rule book refuses the operation anyway
-    digest = None if op == "review.reject" else deliverables.digest_now(snapshot, submission, local)
-    return {"round": submission.round, "digest": digest}
+    version = {"round": submission.round, "revision": submission.revision}
+    if op == "review.reject":
+        return version
+    return {**version, "digest": deliverables.digest_now(session, snapshot, task, local)}
 
 
-def revise(session: Session, task_id: str, output: str | None, repository: str | None) -> list[Written]:
+def revise(session: Session, task_id: str, given: deliverables.Given) -> list[Written]:
     """Submit another version of the deliverable within the same round.
 
-    :param output: a path, or `commit: <id>`.
-    :param repository: the path of the repository that holds the commit.
     :raises Refused: as `deliverables.measured`; if the rule book refuses the operation.
     """
-    fields = deliverables.measured(session.look(), output, repository)
+    fields = deliverables.measured(session, session.look(), given)
     return act(session, "review.revise", task_id, **fields)
+
+
+def check(
+    session: Session, task_id: str, name: str, status: str, url: str | None, local: str | None = None
+) -> list[Written]:
+    """Report the result of a check of the version that is in review.
+
+    :param name: the name of the check.
+    :param status: `pass` or `fail`.
+    :param local: the path of a copy of the deliverable on this machine.
+    :raises Refused: `STALE` if the submission was revised since the actor has looked at it here; as
+        `deliverables.digest_now`; if the rule book refuses the operation.
+    """
+    snapshot = session.look(task_id)
+    _refuse_unseen(session, session.actor_of("review.check", task_id, snapshot), snapshot.task(task_id))
+    seen = _seen(session, snapshot, "review.check", task_id, local)
+    return act(session, "review.check", task_id, name=name, status=status, url=url, **seen)

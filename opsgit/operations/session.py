@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # modules that only writes need are imported late, so that li
     from opsgit.domain.model import Agent
     from opsgit.domain.request import Change, Request, Snapshot
     from opsgit.operations.transactions import Transaction
+    from opsgit.storage.attachment import Files
     from opsgit.storage.remote import Progress, Remote
 
 Natural = Callable[["Snapshot", str], Sequence[str]]
@@ -29,6 +30,7 @@ class Session:
     after the epoch. `notices` collects messages for the caller beside the data; `say` tells what cannot wait until the
     end. `online` says whether the remote is asked; None: as `opsgit.sync` in the clone's configuration says. `updated`
     is whether this session has already fetched. `op_id` is the id that the caller chose for its first request.
+    `attachments` holds the files of deliverables by digest.
     """
 
     repository: Repository
@@ -42,6 +44,7 @@ class Session:
     progress: Progress | None = None
     op_id: str = ""
     updated: bool = False
+    attachments: dict[str, Files | str] = field(default_factory=dict)
 
     @cached_property
     def url(self) -> str | None:
@@ -91,7 +94,7 @@ class Session:
         """Return a transaction at the ledger's tip."""
         from opsgit.operations.transactions import Transaction
 
-        return Transaction(self.repository, self.clock)
+        return Transaction(self.repository, self.clock, attachments=self.attachments)
 
     def request(self, op: str, target: str, natural: Natural | None = None, /, **fields: Any) -> Request:
         """Return a request by the actor; arguments that are None are left out.

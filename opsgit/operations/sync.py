@@ -10,16 +10,20 @@ import json
 from typing import Any
 
 from opsgit.domain import names, times
+from opsgit.domain.model import Submission
+from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.operations import outcomes, publication, push, refresh, status, trust, unconfirmed, update
 from opsgit.operations.publication import write
 from opsgit.operations.replay import DROPPED, LANDED, LOST, PUBLISHED, WAITING, Fate, Replay
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction
+from opsgit.storage import attachment
 from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.git import Git
 from opsgit.storage.ledger import move_refs
 from opsgit.storage.remote import tracked
+from opsgit.storage.submissions import SUBMITS
 from opsgit.verification.replay import Judge
 
 KEPT = "refs/opsgit/kept/"
@@ -103,6 +107,7 @@ def _local_branches(git: Git) -> dict[str, str]:
 def _publish_as_it_is(session: Session, mine: list[dict[str, Any]]) -> list[Fate]:
     """Push what goes on from the remote's ledger with its own commits."""
     transaction = session.transaction()
+    transaction.attached.update(_attached(session, mine))
     for ref, tip in _local_branches(session.repository.git).items():
         transaction.branches[ref] = (tip, tip)
     for ref in _ended(session):
@@ -115,7 +120,8 @@ def _replay(session: Session, far: str, mine: list[dict[str, Any]]) -> list[Fate
     repository = session.repository
     branches = _local_branches(repository.git)
     stamp = _keep(session, branches)
-    transaction = Transaction(repository, session.clock, far)
+    files = {_digest(session, ref, tree): tree for ref, tree in _attached(session, mine).items()}
+    transaction = Transaction(repository, session.clock, far, attachments=files)
     for ref in branches:
         transaction.found[ref] = _as_far_as_it_holds(session, transaction, ref)
     judge = Judge(transaction.objects, repository.index)
@@ -126,6 +132,24 @@ def _replay(session: Session, far: str, mine: list[dict[str, Any]]) -> list[Fate
     # the record is written before main here moves, so that a crash does not lose it
     publication.finish(session, transaction, lambda: _record(session, stamp, fates))
     return fates
+
+
+def _attached(session: Session, mine: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the attachments here of the submissions among some operations: each ref with its tree (hex id)."""
+    found = {}
+    repository = session.repository
+    for one in (one for one in mine if one["op"] in SUBMITS):
+        task_id = one["subject"].partition(":")[0]
+        task = repository.reader(repository.objects(), one["commit"]).record(names.task_path(task_id)) or {}
+        ref = names.attachment_ref(task_id, from_record(Submission, task["submission"]).version)
+        tree = repository.git.ref(ref)
+        if tree:
+            found[ref] = tree
+    return found
+
+
+def _digest(session: Session, ref: str, tree: str) -> str:
+    return attachment.digest(session.repository.objects(), tree, attachment.ANY)
 
 
 def _as_far_as_it_holds(session: Session, transaction: Transaction, ref: str) -> str | None:

@@ -41,11 +41,9 @@ def comment(session: Session, task_id: str, text: str) -> list[Written]:
     return act(session, op, task_id, text=text)
 
 
-def submit(session: Session, task_id: str, output: str | None, repository: str | None = None) -> list[Written]:
+def submit(session: Session, task_id: str, given: deliverables.Given) -> list[Written]:
     """Submit a deliverable: a submission on the ledger, and a review request on the task's review branch.
 
-    :param output: a path, or `commit: <id>`.
-    :param repository: the path of the repository that holds the commit.
     :raises Refused: as `deliverables.measured`; if the rule book refuses the operation.
     """
     snapshot = session.look()
@@ -54,7 +52,7 @@ def submit(session: Session, task_id: str, output: str | None, repository: str |
         task.status != vocabulary.IN_PROGRESS and not session.op_id
     ):  # the rule book refuses it before anything is measured
         return act(session, "task.submit", task_id)
-    fields = deliverables.measured(snapshot, output, repository)
+    fields = deliverables.measured(session, snapshot, given)
     handed = session.request("task.submit", task_id, **fields)
     plea = session.note or f"Please review round {_round(task) + 1}: {fields['deliverable']}"
     return write(session, handed, Request("review.request", handed.actor, task_id, {"text": plea}))

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opsgit.domain import agents, message, names, times
 from opsgit.domain.decide import decide
 from opsgit.domain.message import Message
+from opsgit.domain.model import Submission
 from opsgit.domain.operation import BRANCH, LEDGER, RESET_CLOCK
-from opsgit.domain.records import Record
+from opsgit.domain.records import Record, from_record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.times import AHEAD_MAX
 from opsgit.domain.vocabulary import IN_REVIEW
-from opsgit.storage import checkout, log
+from opsgit.storage import attachment, checkout, log
+from opsgit.storage.attachment import Files
 from opsgit.storage.branch import newest, overlaid
 from opsgit.storage.disk import Damaged
 from opsgit.storage.ledger import move_refs, new_id, seal
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, parse_commit
 from opsgit.storage.reader import clock_of
 from opsgit.storage.repository import Repository
+from opsgit.storage.submissions import SUBMITS
 
 Clock = Callable[[], float]
 
@@ -42,6 +45,8 @@ class Transaction:
     The caller holds the repository's lock if it publishes. `base` is the commit that the operations go on from: main,
     unless the caller names another one. `main` is main's tip at the beginning, and `tip` the tip after the operations
     so far. `clock` returns seconds after the epoch. `branches` maps review branches to their old and new tips.
+    `attachments` holds the files of deliverables by digest, or the tree (hex id) of those that are objects already; a
+    submission with one of these digests is attached. `attached` maps the refs of attachments to their trees.
     `unfinished` has a message if the checkout could not be refreshed after publishing.
     """
 
@@ -56,6 +61,8 @@ class Transaction:
     found: dict[str, str | None] = field(default_factory=dict)
     files: dict[str, Entry | None] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
+    attachments: Mapping[str, Files | str] = field(default_factory=dict)
+    attached: dict[str, str] = field(default_factory=dict)
     unfinished: str = ""
 
     def __post_init__(self) -> None:
@@ -147,7 +154,17 @@ class Transaction:
             refuse("REVIEW_BRANCH_MISSING", half_pushed(request.target), mend_half_pushed(request.target))
         made = self._on_branch(change, branch) if change.on == BRANCH and branch else self._on_ledger(change, branch)
         self.written.append(made)
+        self._attach(change)
         return made
+
+    def _attach(self, change: Change) -> None:
+        """Attach the files of a submission or revision, if they are known."""
+        found = self.attachments.get(str(change.request.get("digest")))
+        if found and change.request.op in SUBMITS:
+            submission = (change.edits[0].record or {})["submission"]
+            version = from_record(Submission, submission).version
+            tree = found if isinstance(found, str) else attachment.add(self.objects, found)
+            self.attached[names.attachment_ref(change.request.target, version)] = tree
 
     def _on_ledger(self, change: Change, branch: str | None) -> Written:
         entries = self._entries(change.edits)
@@ -229,7 +246,8 @@ class Transaction:
     def _move_refs(self) -> None:
         """Move the refs: first review branches that have new commits, then main; then delete merged branches."""
         zero = "0" * self.objects.width
-        moves = [(ref, new, old or zero) for ref, (old, new) in self.branches.items() if new and new != old]
+        moves = [(ref, tree, zero) for ref, tree in self.attached.items() if self.repository.git.ref(ref) != tree]
+        moves += [(ref, new, old or zero) for ref, (old, new) in self.branches.items() if new and new != old]
         if self.tip != self.main:
             moves.append((names.MAIN, self.tip, self.main))
         last = self.written[-1].change if self.written else None

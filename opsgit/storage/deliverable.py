@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from opsgit.domain.refusals import refuse
@@ -51,18 +51,35 @@ def digest(path: Path) -> str:
         for a symbolic link, a special file, or a file name with a newline or not in UTF-8; `DELIVERABLE_UNSTABLE` if a
         file changed during the computation.
     """
-    before = list(_files(path))
-    lines = [f"{_sha256(full)}  {name}\n" for name, full, _ in before]
-    if [(name, mark) for name, _, mark in before] != [(name, mark) for name, _, mark in _files(path)]:
+    before = list(files(path))
+    sums = {name: _sha256(full) for name, full, _ in before}
+    if [(name, mark) for name, _, mark in before] != [(name, mark) for name, _, mark in files(path)]:
         refuse("DELIVERABLE_UNSTABLE", f"{path} changed while it was read", "wait until it is finished")
-    return "h1:" + base64.b64encode(hashlib.sha256("".join(lines).encode()).digest()).decode()
+    return of_sums(sums)
+
+
+def of_sums(sums: Mapping[str, str]) -> str:
+    """Return the digest of files by their SHA-256 sums.
+
+    :param sums: the sum (hex) of each file by its name, in the order of the names.
+    """
+    lines = "".join(f"{value}  {name}\n" for name, value in sums.items())
+    return "h1:" + base64.b64encode(hashlib.sha256(lines.encode()).digest()).decode()
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 sum of some bytes in hex."""
+    return hashlib.sha256(content).hexdigest()
 
 
 Mark = tuple[int, int, int, int]
 
 
-def _files(path: Path) -> Iterator[tuple[str, Path, Mark]]:
-    """Yield the relative name, the path and the mark (inode, size, times) of each file, sorted by name."""
+def files(path: Path) -> Iterator[tuple[str, Path, Mark]]:
+    """Yield the relative name, the path and the mark (inode, size, times) of each file, sorted by name.
+
+    :raises Refused: `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE`, as `digest`.
+    """
     try:
         if path.is_dir() and not path.is_symlink():
             found = sorted((str(full.relative_to(path)), full) for full in _walk(path))
@@ -95,20 +112,28 @@ def _mark(name: str, full: Path) -> Mark:
     if not stat.S_ISREG(found.st_mode):
         what = "a symlink" if stat.S_ISLNK(found.st_mode) else "not a plain file"
         refuse("DELIVERABLE_UNSAFE", f"{full} is {what}", "submit plain files: cp -rL resolves links")
-    if "\n" in name or "\udc80" <= max(name, default="") <= "\udcff":
+    if not is_plain(name):
         refuse("DELIVERABLE_UNSAFE", f"{full!r} has a newline or is not UTF-8", "rename it")
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
+def is_plain(name: str) -> bool:
+    """Return whether a file name is UTF-8 without a newline."""
+    return "\n" not in name and not any("\udc80" <= char <= "\udcff" for char in name)
+
+
 def _sha256(path: Path) -> str:
     hasher = hashlib.sha256()
-    for chunk in _chunks(path):
+    for chunk in chunks(path):
         hasher.update(chunk)
     return hasher.hexdigest()
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    """Yield the content of a plain file in pieces; nothing else is read, whatever has replaced it meanwhile."""
+def chunks(path: Path) -> Iterator[bytes]:
+    """Yield the content of a plain file in pieces; nothing else is read, whatever has replaced it meanwhile.
+
+    :raises Refused: `DELIVERABLE_MISSING`, `DELIVERABLE_UNSTABLE`.
+    """
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -129,12 +154,12 @@ def copied(path: Path, folder: Path) -> Path:
     :raises Refused: as `digest`; `DISK` if the copy cannot be written.
     """
     made = folder / Path(os.path.abspath(path)).name
-    for name, full, _ in list(_files(path)):
+    for name, full, _ in list(files(path)):
         where = made / name if path.is_dir() else made
         try:
             where.parent.mkdir(parents=True, exist_ok=True)
             with where.open("xb") as file:
-                file.writelines(_chunks(full))
+                file.writelines(chunks(full))
             where.chmod(0o755 if os.access(full, os.X_OK) else 0o644)
         except OSError as error:
             refuse("DISK", f"{where} cannot be written: {error.strerror}", "make room in the temporary folder (TMPDIR)")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from opsgit.domain.refusals import CODES, refuse
 from opsgit.storage.journal import journal
@@ -78,17 +78,46 @@ class Remote:
         :returns: whether the remote has a main; without one nothing is fetched.
         :raises Refused: `UNREACHABLE`; `DISK` if the disk is full; `BUSY` if git holds a lock here.
         """
+        return self._fetch(list(SPECS), prune=True)
+
+    def fetch_ref(self, ref: str) -> bool:
+        """Fetch one ref into the ref of the same name.
+
+        :param ref: its full name.
+        :returns: whether the remote has it.
+        :raises Refused: as `fetch`.
+        """
+        return self._fetch([f"+{ref}:{ref}"])
+
+    def refs(self, lead: str) -> dict[str, str]:
+        """Return the refs of the remote that begin with `lead`, each with the hex id that it points to.
+
+        :raises Refused: `UNREACHABLE`.
+        """
         from git.exc import GitCommandError
 
-        options: dict[str, Any] = {"prune": True, "no_tags": True, "no_auto_maintenance": True}
+        with self._opened() as repo:
+            try:
+                lines = str(repo.git.ls_remote(NAME, f"{lead}*")).splitlines()
+            except GitCommandError as error:
+                self._failed(error)
+        pairs = (line.split("\t", 1) for line in lines)
+        return {name: tip for tip, name in pairs}
+
+    def _fetch(self, specs: list[str], **more: Any) -> bool:
+        """Fetch, and try again while another git moves the same refs; returns False if the first ref is not there."""
+        from git.exc import GitCommandError
+
+        options: dict[str, Any] = {"no_tags": True, "no_auto_maintenance": True, **more}
+        wanted = specs[0].removeprefix("+").partition(":")[0]
         end = time.monotonic() + PATIENCE
         while True:
             try:
                 with journal(self.folder / OWN), self._opened() as repo:
-                    repo.remote(NAME).fetch(refspec=list(SPECS), progress=self._progress(), **options)
+                    repo.remote(NAME).fetch(refspec=specs, progress=self._progress(), **options)
                 return True
             except GitCommandError as error:
-                if "couldn't find remote ref refs/heads/main" in str(error.stderr):
+                if f"couldn't find remote ref {wanted}" in str(error.stderr):
                     return False
                 if time.monotonic() > end or not HELD.search(str(error.stderr)):
                     self._failed(error)
@@ -129,7 +158,7 @@ class Remote:
     def _progress(self) -> RemoteProgress | None:
         return _listener(self.progress) if self.progress else None
 
-    def _failed(self, error: GitCommandError) -> None:
+    def _failed(self, error: GitCommandError) -> NoReturn:
         words = _words(error)
         _refuse_local(words)
         refuse("UNREACHABLE", f"{self.url} could not be reached, and nothing was changed: {words}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from opsgit.domain import message, names, rules
 from opsgit.domain.findings import Finding
-from opsgit.domain.model import Task
+from opsgit.domain.model import Submission, Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Signed, Snapshot
 from opsgit.domain.standing import lost_by
@@ -15,6 +15,7 @@ from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage.objects import Commit
 from opsgit.storage.repository import Repository
 from opsgit.storage.signed import actions
+from opsgit.verification import attachments
 from opsgit.verification.verifier import Verifier
 
 REVIEW = names.review_ref("")
@@ -99,6 +100,8 @@ class _Push:
             self._main(move)
         elif move.ref.startswith(REVIEW) and names.ID.match(move.ref.removeprefix(REVIEW)):
             self._review(move)
+        elif attachments.REF.match(move.ref):
+            self._attachment(move)
         else:
             refuse("WRONG_REF", f"{move.ref} is neither main nor a review branch", "push main and review/ID")
 
@@ -159,7 +162,7 @@ class _Push:
         """
         tip = self.repository.git.ref(ref)
         same = tip and self.chain.fork(tip) == self.chain.fork(merged)
-        if tip and same and tip not in self.verifier.first_parents(merged, tip):
+        if same and tip not in self.verifier.first_parents(merged, tip):
             refuse("BAD_MERGE", f"a verdict leaves newer commits of {ref} out", "git fetch, then give it again")
 
     def _timely(self, commit: Commit) -> None:
@@ -172,23 +175,54 @@ class _Push:
             why = f"a commit is {commit.name}'s, pushed by {self.pusher}"
             refuse("WRONG_PUSHER", why, f"let {commit.name} push it")
 
-    def _review(self, move: Move) -> None:
-        task_id = move.ref.removeprefix(REVIEW)
-        if self.main is None or self.main not in self.chain.position:
+    def _main_of(self, move: Move) -> str:
+        """Return the id of main after the push, which another ref belongs to; it is judged already."""
+        main = self.main or ""
+        if main not in self.chain.position:
             refuse("WRONG_REF", f"{move.ref} without the ledger that it belongs to", "git push main first")
+        return main
+
+    def _review(self, move: Move) -> None:
+        task_id, main = move.ref.removeprefix(REVIEW), self._main_of(move)
         if move.before and not self._kept(move.before, move.after):
             why = f"{move.ref} would lose words that no verdict has merged"
             refuse("NOT_FAST_FORWARD", why, "git fetch, and go on from there; opsgit review withdraw ends a review")
         if move.after is None:
             return
-        task = self.chain.judge.state(self.main).find(Task, names.task_path(task_id))
+        task = self.chain.judge.state(main).find(Task, names.task_path(task_id))
         if task is None or task.status != IN_REVIEW:
             state = f"{task_id} is {task.status}, not in review" if task else f"there is no task {task_id}"
             refuse("WRONG_REF", f"{move.ref}: {state}; a review branch ends with its review",
                    f"git push origin main, without review/{task_id}")  # fmt: skip
-        for commit, _ in self.chain.branch(move.after, self.main, task_id):
+        for commit, _ in self.chain.branch(move.after, main, task_id):
             self._timely(commit)
         self.open.append((move.before, move.after))
+
+    def _attachment(self, move: Move) -> None:
+        """Take an attachment of the latest submission of a task, and its deletion when it is no longer kept."""
+        state = self.chain.judge.state(self._main_of(move))
+        if move.after is None:
+            return attachments.refuse_kept(state, move.ref, self._changed(move.ref), self.now)
+        if move.before:
+            refuse("ATTACHMENT_UNFIT", f"{move.ref} is there: an attachment is never replaced", "opsgit review revise")
+        task_id, _ = attachments.about(move.ref)
+        limits = attachments.limits_of(state.project)
+        attachments.judge(self.verifier.objects, move.ref, move.after, self._submission(task_id), limits)
+
+    def _changed(self, ref: str) -> int:
+        """Return when the file of an attachment's task was changed last, in seconds after the epoch."""
+        path = names.task_path(attachments.about(ref)[0])
+        out = self.repository.git.run("log", "-1", "--first-parent", "--format=%ct", self.main or "", "--", path)
+        return int(out or 0)
+
+    def _submission(self, task_id: str) -> Submission | None:
+        """Return the latest submission of a task after the push: the review branch may have revised it."""
+        ref, state = names.review_ref(task_id), self.chain.judge.state(self.main or "")
+        tip = self.moves[ref].after if ref in self.moves else self.repository.git.ref(ref)
+        task = state.find(Task, names.task_path(task_id))
+        if task and task.status == IN_REVIEW and tip:
+            task = self.chain.judge.state(tip).find(Task, names.task_path(task_id))
+        return task.submission if task else None
 
     def _still_may(self, before: str | None, after: str) -> None:
         """Add a finding for each new operation on a review branch whose author has since lost the right or the key.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from opsgit.domain import names
 from opsgit.domain.findings import Finding
 from opsgit.domain.refusals import refuse
 from opsgit.storage import git
@@ -26,12 +27,13 @@ SETTINGS = {
     "receive.denyCurrentBranch": "refuse",
     "receive.maxInputSize": str(256 * 1024 * 1024),
     "receive.unpackLimit": "1000",
-    "transfer.hideRefs": "refs/opsgit",
+    "transfer.hideRefs": "refs/opsgit/kept",
     "core.logAllRefUpdates": "always",
 }
 REFS_MAX = 1000  # refs in one push
 JUDGE_SECONDS = 600  # for one push; `opsgit.judgeSeconds` in the server's git configuration is another limit
 HELD_MAX = 10.0  # seconds for which the lock is held at most after a push was accepted
+ATTACHED_MAX = 64 * 1024 * 1024  # bytes of one attached file; the policy has a limit for all files of one version
 OBJECTS_MAX, SIZE_MAX, TREE_MAX = 2_000_000, 262_144, 16 * 1024 * 1024
 
 
@@ -164,22 +166,44 @@ def _hold_while(process: int) -> None:
 
 def _limits(repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str]) -> list[Finding]:
     """Return a finding for a push with too many or too large objects, before the objects are read."""
-    new = [after for _, after, _ in updates if after.strip("0")]
+    new = {ref: after for _, after, ref in updates if after.strip("0")}
     if not new:
         return []
-    run = repository.git.run
     repository.git.extra.update(env)
-    listed = run("rev-list", "--objects", "--stdin", "--not", "--all", given="\n".join(new).encode() + b"\n")
-    ids = [line.partition(b" ")[0] for line in listed.splitlines()]
+    reached: set[str] = set()
+    first = next(iter(new.values()))
+    files = {ref for ref in new if ref.startswith(names.ATTACHMENTS)}
+    for refs, most in ((set(new) - files, SIZE_MAX), (files, ATTACHED_MAX)):
+        ids = _new_objects(repository, [new[ref] for ref in refs])
+        reached |= ids
+        why = _too_large(repository, ids, most)
+        if why:
+            return [Finding("TOO_LARGE", first, why)]
+    return _unreachable(repository, reached, first, env)
+
+
+def _new_objects(repository: Repository, tips: list[str]) -> set[str]:
+    """Return the ids of the objects that tips reach and no ref here does."""
+    given = "\n".join(tips).encode() + b"\n"
+    listed = repository.git.run("rev-list", "--objects", "--stdin", "--not", "--all", given=given) if tips else b""
+    return {line.partition(b" ")[0].decode() for line in listed.splitlines()}
+
+
+def _too_large(repository: Repository, ids: set[str], most: int) -> str:
+    """Return what is too large about new objects; empty if nothing is.
+
+    :param most: the most bytes of a blob or commit.
+    """
     if len(ids) > OBJECTS_MAX:
-        return [Finding("TOO_LARGE", new[0], f"{len(ids)} new objects; at most {OBJECTS_MAX} are taken in one push")]
+        return f"{len(ids)} new objects; at most {OBJECTS_MAX} are taken in one push"
     form = "--batch-check=%(objectsize) %(objecttype) %(objectname)"
-    for line in run("cat-file", form, given=b"\n".join(ids) + b"\n").decode().splitlines() if ids else ():
+    given = "\n".join(sorted(ids)).encode() + b"\n"
+    for line in repository.git.run("cat-file", form, given=given).decode().splitlines() if ids else ():
         size, kind, name = line.split(" ")
-        most = TREE_MAX if kind == "tree" else SIZE_MAX
-        if int(size) > most:
-            return [Finding("TOO_LARGE", new[0], f"{kind} {name[:10]} has {size} bytes; at most {most} are taken")]
-    return _unreachable(repository, {name.decode() for name in ids}, new[0], env)
+        limit = TREE_MAX if kind == "tree" else most
+        if int(size) > limit:
+            return f"{kind} {name[:10]} has {size} bytes; at most {limit} are taken"
+    return ""
 
 
 def _unreachable(repository: Repository, reached: set[str], new: str, env: dict[str, str]) -> list[Finding]:

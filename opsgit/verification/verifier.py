@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from opsgit.domain import names
 from opsgit.domain.findings import Finding, Verification
 from opsgit.domain.model import Agent, Key
+from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.times import AHEAD_MAX
-from opsgit.storage import signed
+from opsgit.storage import signed, submissions
 from opsgit.storage.index import Index
 from opsgit.storage.objects import Objects
 from opsgit.storage.pins import REMOTES, Pin, fingerprint, looked_before
 from opsgit.storage.repository import Repository
+from opsgit.verification import attachments
 from opsgit.verification.chain import Chain, Positions
 from opsgit.verification.replay import Judge
 
@@ -100,6 +102,7 @@ class Verifier:
         self.chain.find_ahead()
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
+        judged.update(self._attachments(ledgers, reviews) if until is None else {})
         self.verdict.findings, self.verdict.judged = self.chain.findings, self.chain.judged
         self.verdict.refs = {**ledgers, **judged}
         if not self.verdict.findings and until is None:
@@ -115,6 +118,27 @@ class Verifier:
             refuse("INCOMPLETE", "this is a shallow clone", "git fetch --unshallow")
         if (folder / "objects/info/alternates").exists() and not self.env:
             self.verdict.notices.append("objects are read from other repositories too (objects/info/alternates)")
+
+    def _attachments(self, ledgers: dict[str, str], reviews: dict[str, str]) -> dict[str, str]:
+        """Judge the attachments that are here, but for those that were judged before; return each ref and its tree."""
+        found = self.repository.git.refs(names.ATTACHMENTS)
+        new = {ref: tree for ref, tree in found.items() if self.pin.refs.get(ref) != tree}
+        known: dict[str, dict[str, submissions.Submitted]] = {}
+        for ref, tree in new.items() if not self.chain.findings else ():
+            try:
+                task_id, version = attachments.about(ref)
+                if task_id not in known:
+                    branches = [tip for name, tip in reviews.items() if name.endswith(f"/review/{task_id}")]
+                    tips = [*ledgers.values(), *branches]
+                    known[task_id] = submissions.find(self.repository.git, self._record, task_id, tips)
+                one = known[task_id].get(version)
+                attachments.judge(self.objects, ref, tree, one and one.submission)
+            except Refused as refused:
+                self.chain.find(refused, tree)
+        return found
+
+    def _record(self, commit: str, path: str) -> Record | None:
+        return self.chain.judge.state(commit).record(path)
 
     def _refs(self, until: str | None) -> tuple[dict[str, str], dict[str, str]]:
         """Return the ledgers and the review branches, each as a mapping from the ref's name to its tip."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from opsgit.domain.model import Comment, Task
+from opsgit.domain.model import Task
 from opsgit.domain.records import Record, from_record
-from opsgit.views import terminal
+from opsgit.views import reviews, terminal
 
 
-def page(record: Record, blocked: Sequence[str] = ()) -> Iterator[str]:
+def page(record: Record, blocked: Sequence[str] = (), rounds: Sequence[Record] = ()) -> Iterator[str]:
     """Yield the lines that describe one task in full.
 
     :param record: the task's record.
     :param blocked: the ids of the tasks that block it.
+    :param rounds: the rounds of its review: number, submission, review and ended of each.
     """
     task = from_record(Task, record)
     yield f"{task.id}  {task.title}"
@@ -30,7 +31,10 @@ def page(record: Record, blocked: Sequence[str] = ()) -> Iterator[str]:
     yield from _work(task)
     if task.description:
         yield from ("", *terminal.quoted(task.description))
-    yield from _talk(task)
+    for comment in task.comments:
+        yield from ("", f"{comment.by}, {comment.at}:", *terminal.quoted(comment.text))
+    for one in rounds:
+        yield from ("", *reviews.round_(one))
 
 
 def _work(task: Task) -> Iterator[str]:
@@ -38,7 +42,7 @@ def _work(task: Task) -> Iterator[str]:
         yield f"progress: {task.progress.note}  ({task.progress.at})"
     if task.submission:
         place = f"  in {task.submission.repository}" if task.submission.repository else ""
-        yield f"round {task.submission.round}: {task.submission.deliverable}{place}  {task.submission.digest}"
+        yield f"round {task.submission.version}: {task.submission.deliverable}{place}  {task.submission.digest}"
     for mark in task.review.sign_offs if task.review else ():
         yield f"signed off: stage {mark.stage} by {mark.by}  {mark.at}"
     if task.review and task.review.verdict:
@@ -50,15 +54,3 @@ def _work(task: Task) -> Iterator[str]:
         if deployed.rollback:
             by, how = deployed.rollback.by, f"{deployed.rollback.evidence}; deployed by {deployed.by}"
         yield f"deployment: {deployed.state} by {by}  {deployed.ref or ''}  ({how})"
-
-
-def _talk(task: Task) -> Iterator[str]:
-    review = task.review
-    said: list[Comment] = [
-        *([review.request] if review and review.request else []),
-        *(review.comments if review else ()),
-    ]
-    for comment in sorted([*task.comments, *said], key=lambda c: c.at):
-        yield ""
-        yield f"{comment.by}, {comment.at}:"
-        yield from terminal.quoted(comment.text)

@@ -233,12 +233,24 @@ def a_compromised_key_behind_its_cut_off(forge: Forge) -> object:
     return forge.act("agent.compromise", "orchestrator", "agents/dev2.yaml", change, "agent dev2: keys compromised")
 
 
+def says(by: str, at: str, text: str = "x", **more: Any) -> Callable[[Doc], None]:
+    """A comment in a review, as the rule book writes it but for what `more` says."""
+
+    def change(task: Doc) -> None:
+        comments = task["review"].setdefault("comments", [])
+        comments.append(
+            {"id": f"{task['review']['round']}.{len(comments) + 1}", "by": by, "at": at, "text": text, **more}
+        )
+
+    return change
+
+
 @attack("COMPROMISED_KEY")
 def a_compromised_key_on_a_branch_that_forked_before(forge: Forge) -> object:
     fork = forge.tip()
     change = lambda a: a["keys"][0].update(state="compromised", since=[fork])  # noqa: E731
     forge.act("agent.compromise", "orchestrator", "agents/eye2.yaml", change, "agent eye2: keys compromised")
-    return forge.branch("review.comment", "eye2", "M-1", lambda t: t["review"]["comments"].append({"by": "eye2", "at": forge.at(fork), "text": "x"}),
+    return forge.branch("review.comment", "eye2", "M-1", says("eye2", forge.at(fork), "x"),
                         ledger=fork, at=forge.time(fork))  # fmt: skip
 
 
@@ -532,7 +544,7 @@ many("BAD_PIPELINE", "editing", {
     "no reviewer": lambda f: f.act("task.edit", "orchestrator", T6, lambda t: t.update(pipeline=[{"role": "developer"}, {"role": "developer"}, {"role": "deployer"}]), "T-6: edit"),
     "a stage named like a later agent": lambda f: f.act("task.edit", "orchestrator", T6, lambda t: t.update(pipeline=[{"role": "developer"}, {"agent": "later"}, {"role": "deployer"}]), "T-6: edit"),
 })  # fmt: skip
-many("CONTENT_MISMATCH", "typed", {
+many("BAD_PIPELINE", "typed", {
     "a role stored as an agent": lambda f: f.act("task.edit", "orchestrator", T6, lambda t: (t.update(pipeline=[{"role": "developer"}, {"role": "qa"}, {"role": "deployer"}]), t["contributors"].append("orchestrator")), "T-6: edit"),
 })  # fmt: skip
 
@@ -727,7 +739,7 @@ def an_approval_of_the_round_before(forge: Forge) -> object:
 @attack("BAD_MERGE")
 def a_branch_commit_with_two_parents(forge: Forge) -> object:
     ref, ledger, old = "refs/heads/review/M-1", forge.tip(), forge.tip("review/M-1")
-    change = lambda t: t["review"]["comments"].append({"by": "eye", "at": forge.at(), "text": "x"})  # noqa: E731
+    change = says("eye", forge.at(), "x")
     made = forge.branch("review.comment", "eye", "M-1", change)
     commit = forge.parsed(made)
     return forge.commit(commit.tree, (old, ledger), commit.message, "eye", at=forge.time(ledger), ref=ref)
@@ -735,7 +747,7 @@ def a_branch_commit_with_two_parents(forge: Forge) -> object:
 
 @attack("BAD_MERGE")
 def a_branch_commit_without_a_parent(forge: Forge) -> object:
-    change = lambda t: t["review"]["comments"].append({"by": "eye", "at": forge.at(), "text": "x"})  # noqa: E731
+    change = says("eye", forge.at(), "x")
     commit = forge.parsed(forge.branch("review.comment", "eye", "M-1", change))
     return forge.commit(commit.tree, (), commit.message, "eye", at=forge.time(forge.tip()), ref="refs/heads/review/M-1")
 
@@ -743,15 +755,13 @@ def a_branch_commit_without_a_parent(forge: Forge) -> object:
 @attack("BAD_MERGE")
 def a_branch_judged_by_a_ledger_before_the_fork(forge: Forge) -> object:
     early = git(forge.path, "rev-list", "--first-parent", "--max-count=1", "--skip=12", "main").strip()
-    change = lambda t: t["review"]["comments"].append({"by": "eye", "at": forge.at(), "text": "x"})  # noqa: E731
+    change = says("eye", forge.at(), "x")
     return forge.branch("review.comment", "eye", "M-1", change, ledger=early, at=forge.time(forge.tip()))
 
 
 def remarked(forge: Forge, by: str, task: str, at: int, **more: Any) -> str:
     """An honest comment on a review branch but for what `more` says."""
-    mark = {"by": by, "at": times.text(at), "text": "x"}
-    change = lambda t: t["review"].setdefault("comments", []).append(mark)  # noqa: E731
-    return forge.branch("review.comment", by, task, change, at=at, **more)
+    return forge.branch("review.comment", by, task, says(by, times.text(at)), at=at, **more)
 
 
 @attack("BAD_MERGE")
@@ -761,6 +771,13 @@ def a_branch_whose_ledgers_go_back(forge: Forge) -> object:
     return remarked(
         forge, "eye2", "M-1", forge.time(forge.tip()), ledger=git(forge.path, "rev-parse", "main~1").strip()
     )
+
+
+@attack("BAD_MERGE")
+def a_verdict_over_words_of_a_ledger_that_is_not_here(forge: Forge) -> object:
+    """A merge is whole: nothing of what it merges is still to come."""
+    remarked(forge, "eye", "T-1", forge.time(forge.tip()), ledger="1" * 40)
+    return forge.merge("review.approve", "qa", "T-1", approved(forge, "qa"), "done")
 
 
 @attack("BAD_MERGE")
@@ -782,13 +799,13 @@ def a_branch_judged_by_a_ledger_of_its_own(forge: Forge) -> object:
     saved = forge.tip()
     evil = newcomer(forge, name="new", role="reviewer")
     git(forge.path, "update-ref", "refs/heads/main", saved)
-    change = lambda t: t["review"]["comments"].append({"by": "eye", "at": forge.at(), "text": "x"})  # noqa: E731
+    change = says("eye", forge.at(), "x")
     return forge.branch("review.comment", "eye", "M-1", change, ledger=evil)
 
 
 @attack("CONTENT_MISMATCH")
 def a_branch_commit_with_a_file_more(forge: Forge) -> object:
-    change = lambda t: t["review"]["comments"].append({"by": "eye", "at": forge.at(), "text": "x"})  # noqa: E731
+    change = says("eye", forge.at(), "x")
     more = {T7: forge.emitted(T7, {**forge.record(T7), "title": "too"})}
     return forge.branch("review.comment", "eye", "M-1", change, extra=more)
 
@@ -796,7 +813,7 @@ def a_branch_commit_with_a_file_more(forge: Forge) -> object:
 @attack("BAD_MERGE")
 def a_comment_on_another_task_in_the_branch(forge: Forge) -> object:
     """Well formed for the other review, but built upon this one."""
-    here, words = forge.tip("review/M-1"), {"by": "eye", "at": forge.at(), "text": "x"}
+    here, words = forge.tip("review/M-1"), {"id": "1.1", "by": "eye", "at": forge.at(), "text": "x"}
     record = forge.changed(T1, lambda t: t.update(review={"round": 1, "comments": [words]}), here)
     edit = Edit(T1, forge.emitted(T1, record), record)
     ref = names.review_ref("T-1")
@@ -824,8 +841,8 @@ many("BAD_MERGE", "a review of no task", {
 
 def wordy(task: Doc, forge: Forge) -> None:
     """Comments until no verdict fits into the file any more."""
-    words = [{"by": "eye", "at": forge.at(), "text": f"{number} " + "x" * 3900} for number in range(63)]
-    task["review"].setdefault("comments", []).extend(words)
+    for number in range(63):
+        says("eye", forge.at(), f"{number} " + "x" * 3900)(task)
 
 
 @attack("CONTENT_MISMATCH")
@@ -837,11 +854,7 @@ def talked_full(forge: Forge, by: str) -> object:
     """One comment after the other, until no step of the review would fit into the file."""
     made: object = None
     for number in range(62):
-        words = {"by": by, "at": forge.at(forge.tip("review/M-1")), "text": f"{number} " + "x" * 3900}
-
-        def say(task: Doc, words: Doc = words) -> None:
-            task["review"].setdefault("comments", []).append(words)
-
+        say = says(by, forge.at(forge.tip("review/M-1")), f"{number} " + "x" * 3900)
         made = forge.branch("review.comment", by, "M-1", say)
     return made
 
@@ -856,7 +869,7 @@ def a_review_comment_in_another_name(forge: Forge) -> object:
         "review.comment",
         "eye",
         "M-1",
-        lambda t: t["review"]["comments"].append({"by": "qa", "at": forge.at(), "text": "lgtm"}),
+        says("qa", forge.at(), "lgtm"),
     )
 
 

@@ -528,7 +528,7 @@ def refounded(
         for path in git(forge.path, "ls-tree", "-r", "--name-only", tree).splitlines()
     )
     text = forge.text(op, "orchestrator", "", subject, edits, names.MAIN, None, "", "")
-    for ref in git(forge.path, "for-each-ref", "--format=%(refname)", "refs/heads/review").splitlines():
+    for ref in git(forge.path, "for-each-ref", "--format=%(refname)", "refs/heads/review", "refs/opsgit").splitlines():
         git(forge.path, "update-ref", "-d", ref)
     return forge.commit(tree, (), text, "orchestrator", at=forge.time(root))
 

@@ -29,7 +29,9 @@ COMMANDS = [
     "agent list", "agent show dev", "agent add extra --role observer", "agent remove extra", "agent edit dev --desc x",
     "task add --title t --assign dev", "task list", "task list --status done", "task show T-1", "task next", "task next --as dev",
     "task start T-1", "task progress T-1 --text half", "task comment T-1 --text hm", "task edit T-1 --priority high",
-    "task submit T-1 --output OUT", "task next --as qa", "review comment T-1 --text hm --as qa", "review approve T-1 --as qa",
+    "task submit T-1 --output OUT", "task next --as qa", "review comment T-1 --text hm --as qa", "review list",
+    "review comment T-1 --text no --blocking --at a.py:1 --as qa", "review resolve T-1 1.2 --as qa", "review check T-1 --name tests --status pass --as qa",
+    "review show T-1", "review show T-1 --as qa", "review diff T-1", "review diff T-1 --stat", "review checkout T-1 OUT3", "review approve T-1 --as qa",
     "project set deploy.command [\"true\"]", "project show", "deploy trust", "task next --as ship", "task move T-1 --to deployed",
     "history T-1", "history T-1 --all", "history", "rollback T-1", "whoami", "whoami --as dev", "status", "maintenance", "fmt", "fmt --check",
     "quota set q --limit 3 --period daily", "quota use q 2", "quota check q", "quota check", "quota list", "metric set m 1.5", "metric list",
@@ -42,7 +44,12 @@ def test_each_output_fits_its_schema(desk: Desk, output: Path) -> None:
     kinds = set()
     for command in COMMANDS:
         (output.parent / "empty.json").write_text("{}")
-        paths = {"OUT": str(output), "EMPTY": str(output.parent / "empty.json"), "OUT2": str(output.parent / "clone")}
+        paths = {
+            "OUT": str(output),
+            "EMPTY": str(output.parent / "empty.json"),
+            "OUT2": str(output.parent / "clone"),
+            "OUT3": str(output.parent / "files"),
+        }
         words = [paths.get(word, word) for word in command.split()]
         result = desk.run(*words, "--json")
         if command == "task release T-1":

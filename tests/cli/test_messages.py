@@ -64,6 +64,7 @@ def test_an_observer_is_told_who_may_roll_back(done: Desk) -> None:
 
 def test_a_deliverable_that_is_not_on_this_machine_can_be_named(in_review: Desk, output: Path) -> None:
     output.rename(output.with_name("elsewhere"))
+    in_review.unattach()
     assert "--deliverable PATH" in hint(in_review, "review", "approve", "T-1", "--as", "qa")
     copy = str(output.with_name("elsewhere"))
     assert "--deliverable" not in hint(in_review, "review", "approve", "T-1", "--as", "qa", "--deliverable", copy + "x")

@@ -47,7 +47,7 @@ def test_each_name_stands_once() -> None:
 
 def test_how_far_each_operation_may_fill_a_file() -> None:
     assert {one.name for one in CATALOGUE if one.room == "ends"} == {
-        "review.sign-off", "review.approve", "review.reject", "review.withdraw", "task.cancel", "task.trim",
+        "review.sign-off", "review.approve", "review.reject", "review.withdraw", "review.resolve", "task.cancel", "task.trim",
         "task.deploy-start", "task.deploy-finish", "task.deploy-abandon", "task.rollback", "agent.compromise",
     }  # fmt: skip
     assert {one.name for one in CATALOGUE if one.room == "texts"} == {

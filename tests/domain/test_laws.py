@@ -20,7 +20,8 @@ ARGUMENTS: dict[str, list[Any]] = {
     "to": ["dev", "dev2", "qa", "nobody"],
     "lease": [None, "2h", "2w", "12d", "999999s", "0s", "soon"],
     "assigned": [None, "dev", "qa"],
-    "pipeline": [None, ["dev", "qa", "ship"], ["developer", "reviewer", "reviewer", "deployer"], ["dev", "ship"]],
+    "pipeline": [None, ["dev", "qa", "ship"], ["developer", "reviewer", "reviewer", "deployer"], ["dev", "ship"],
+                 ["developer", "reviewer*2", "deployer"]],
     "depends_on": [None, ["T-1"], ["T-2"]],
     "priority": [None, "high", "urgent"],
     "tags": [None, ["a", "b"]],
@@ -29,6 +30,15 @@ ARGUMENTS: dict[str, list[Any]] = {
     "deliverable": ["/d", "", "x"],
     "digest": [DIGEST, OTHER_DIGEST, None],
     "round": [1, 2, None],
+    "revision": [None, None, 1],
+    "file": [None, "a/b", "../x"],
+    "line": [None, 3, 0],
+    "answers": [None, "1.1"],
+    "blocking": [None, True, False],
+    "thread": ["1.1", "1.2"],
+    "name": ["tests", "T"],
+    "status": ["pass", "fail", "x"],
+    "url": [None, "https://example.org/1"],
     "evidence": ["attested", "exit 0", "exit 3"],
     "ref": [None, "v1"],
     "keep": [0, 1],
@@ -103,7 +113,9 @@ def sound(task: Task) -> None:
         stages = range(1, len(task.pipeline) - 1)
         assert task.submission
         marks = [(m.stage, m.round, m.digest) for m in task.review.sign_offs]
-        assert marks == [(stage, task.submission.round, task.submission.digest) for stage in stages]
+        each = [stage for stage in stages for _ in range(task.pipeline[stage].count or 1)]
+        assert marks == [(stage, task.submission.round, task.submission.digest) for stage in each]
+        assert not [one for one in task.review.comments if one.blocking and not one.resolved]
         signers = [mark.by for mark in task.review.sign_offs]
         assert len(set(signers)) == len(signers)
         assert not set(signers) & set(task.contributors)

@@ -53,10 +53,12 @@ EXPECTED: dict[str, tuple[list[str], str | None, str, dict[str, Any]]] = {
     "review.request": (["review"], None, "dev", {"text": "please"}),
     "review.comment": (["review"], None, "boss dev dev2 qa ship eye", {"text": "hm"}),
     "review.revise": (["review"], None, "dev", {"deliverable": "/d", "digest": OTHER_DIGEST}),
+    "review.check": (["review"], None, "qa eye", {"round": 1, "digest": DIGEST, "name": "tests", "status": "pass"}),
+    "review.resolve": (["review"], None, "qa eye", {"thread": "1.1"}),
     "review.sign-off": (["review"], None, "qa", {"round": 1, "digest": DIGEST}),
 }
 STATUS_CODES = {"ILLEGAL_TRANSITION", "IN_REVIEW", "ALREADY_THERE", "ALREADY_CLAIMED"}
-WHO_CODES = {"RIGHT_MISSING", "NOT_ASSIGNEE", "SELF_REVIEW", "NOT_CREATOR", "ALERT_REQUIRED"}
+WHO_CODES = {"RIGHT_MISSING", "NOT_ASSIGNEE", "SELF_REVIEW", "NOT_CREATOR", "ALERT_REQUIRED", "NOT_YOUR_THREAD"}
 
 
 def world_at(op: str, status: str) -> World:
@@ -69,6 +71,8 @@ def world_at(op: str, status: str) -> World:
         fields["lease"] = {"seconds": 60, "until": AT}
     if status in ("review", "done", "deployed", "rolled-back"):
         fields |= {"submission": SUBMISSION, "review": {"round": 1}}
+    if op == "review.resolve" and status == "review":
+        fields["review"] = {"round": 1, "comments": [{"id": "1.1", "by": "eye", "at": AT, "text": "why?"}]}
     if status in ("done", "deployed", "rolled-back"):
         fields["review"] = {"round": 1, "verdict": {"outcome": "approved", "by": "qa", "at": AT}}
     if status in ("deployed", "rolled-back"):

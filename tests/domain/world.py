@@ -83,7 +83,12 @@ class World:
         return Snapshot(self, {path: self.branch[path]}, lambda: self.actions.get(path, ()))
 
     def ask(self, op: str, actor: str, target: str = "T-1", note: str = "", **fields: Any) -> Change | Refusal:
-        """Decide without applying. A deployment is of the command and the start that are there, unless told."""
+        """Decide without applying.
+
+        A deployment is of the command and the start that are there, and a verdict of the latest revision, unless told.
+        """
+        if "round" in fields and self.names("tasks/t1") and self.task().submission:
+            fields = {"revision": self.task().submission.revision, **fields}
         if op == "task.deploy-start":
             fields = {"command": self.snapshot().project.deploy.command, **fields}
         if op == "task.deploy-finish" and self.names("tasks/t1") and self.task().deployment:

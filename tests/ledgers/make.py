@@ -105,12 +105,18 @@ def reviews(m: Maker) -> None:
     two = ("--pipeline", "dev,qa,qa2,ship")
     m.submitted("R-1", *two)  # withdrawn, rejected in the first stage, in the last, then approved and reopened
     m.do("review", "comment", "R-1", "--text", "what about zero?", "--as", "eye")
+    m.do("review", "comment", "R-1", "--text", "this fails", "--as", "qa", "--blocking", "--at", "result.txt:1")
+    m.do("review", "comment", "R-1", "--text", "mended", "--reply-to", "1.2", "--as", "dev")
+    m.do(
+        "review", "check", "R-1", "--name", "tests", "--status", "pass", "--url", "https://example.org/1", "--as", "eye"
+    )
     m.do("review", "withdraw", "R-1", "--reason", "one more thing")
     m.do("task", "submit", "R-1", "--output", str(m.output))
     m.do("review", "reject", "R-1", "--as", "qa", "--reason", "fails on empty input")
     m.do("task", "start", "R-1")
     m.version("2")
     m.do("task", "submit", "R-1", "--output", str(m.output))
+    m.do("review", "resolve", "R-1", "1.2", "--as", "qa")
     m.do("review", "sign-off", "R-1", "--as", "qa")
     m.do("review", "reject", "R-1", "--as", "qa2", "--reason", "not fast enough")
     m.do("task", "start", "R-1")
@@ -125,7 +131,8 @@ def reviews(m: Maker) -> None:
     m.submitted("R-2")  # cancelled in review
     m.do("review", "comment", "R-2", "--text", "keep me", "--as", "qa")
     m.do("task", "cancel", "R-2")
-    m.submitted("R-3")  # stays in review
+    m.submitted("R-3", "--pipeline", "developer,reviewer*2,deployer")  # stays in review, with one sign-off of two
+    m.do("review", "sign-off", "R-3", "--as", "qa")
 
 
 def deployments(m: Maker) -> None:

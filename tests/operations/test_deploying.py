@@ -162,6 +162,7 @@ def test_a_rollback_names_who_did_it(done: Desk) -> None:
 
 def test_a_local_copy_stands_for_a_deliverable_elsewhere(in_review: Desk, output: Path, tmp_path: Path) -> None:
     output.rename(tmp_path / "copy")
+    in_review.unattach()
     assert in_review.refused("review", "approve", "T-1", "--as", "qa") == "DELIVERABLE_MISSING"
     in_review.ok("review", "approve", "T-1", "--as", "qa", "--deliverable", str(tmp_path / "copy"))
     in_review.ok("task", "move", "T-1", "--to", "deployed", "--deliverable", str(tmp_path / "copy"))
@@ -172,6 +173,7 @@ def test_a_missing_deliverable_says_how_a_copy_is_named(done: Desk, output: Path
     if command:
         done.ok("project", "set", "deploy.command", command)
     shutil.rmtree(output)
+    done.unattach()
     refused = done.run("task", "move", "T-1", "--to", "deployed", "--json")
     assert refused.code == "DELIVERABLE_MISSING"
     assert "--deliverable PATH" in json.loads(refused.err)["error"]["hint"]

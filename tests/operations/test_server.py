@@ -268,6 +268,19 @@ def test_a_whole_round_after_the_other_in_one_push(in_review: Desk, hub: Path, t
 
 
 @pytest.mark.slow
+def test_a_later_round_does_not_wait_for_the_branch_of_the_first(in_review: Desk, hub: Path, tmp_path: Path) -> None:
+    """The server still has that branch; main alone brings the end of both rounds."""
+    push(in_review.path, str(hub), "main", "review/T-1")
+    in_review.ok("review", "reject", "T-1", "--as", "qa", "--reason", "no")
+    in_review.ok("task", "start", "T-1")
+    (tmp_path / "better").write_text("better\n")
+    in_review.ok("task", "submit", "T-1", "--output", str(tmp_path / "better"))
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    done = push(in_review.path, str(hub), "main")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 def test_pushes_are_judged_and_taken_one_at_a_time(in_review: Desk, hub: Path, tmp_path: Path) -> None:
     """A verdict and a comment at once: each alone is fine, but the verdict would leave the comment out."""
     push(in_review.path, str(hub), "main", "review/T-1")

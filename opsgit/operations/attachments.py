@@ -1,0 +1,85 @@
+"""Attachments of submissions: find one here or at the remote, and hold it against the digest that was signed."""
+
+from __future__ import annotations
+
+from opsgit.domain import names
+from opsgit.domain.model import Submission
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.operations.queries import synced
+from opsgit.operations.session import Session
+from opsgit.storage import attachment, remote
+from opsgit.storage.ledger import move_refs
+from opsgit.storage.remote import Move
+from opsgit.verification.attachments import is_kept
+
+
+def find(session: Session, task_id: str, submission: Submission) -> str | None:
+    """Return the tree of a submission's attachment (hex id), or None if it has none.
+
+    It is fetched, if it is not here. If the remote cannot be reached, that is a notice.
+
+    :raises Refused: `ATTACHMENT_UNFIT` if the files are not those of the submission.
+    """
+    if submission.digest.startswith("git:"):
+        return None
+    ref = names.attachment_ref(task_id, submission.version)
+    tree = session.repository.git.ref(ref) or _fetched(session, ref)
+    if tree and attachment.digest(session.repository.objects(), tree, attachment.ANY) != submission.digest:
+        refuse("ATTACHMENT_UNFIT", f"{ref} does not hold what {task_id} was submitted with in round "
+               f"{submission.version}", f"opsgit verify; git update-ref -d {ref}, if it is only here")  # fmt: skip
+    return tree
+
+
+def _fetched(session: Session, ref: str) -> str | None:
+    if session.remote is None:
+        return None
+    try:
+        session.remote.fetch_ref(ref)
+    except Refused as refused:
+        if refused.refusal.exit != 9:
+            raise
+        session.notices.append(refused.refusal.message)
+    git = session.repository.git
+    git.close()  # the process that reads objects does not see the packs that came
+    return git.ref(ref)
+
+
+def drop_old(session: Session) -> None:
+    """Remove the attachments of tasks that have ended so long ago that the policy no longer keeps them.
+
+    They are removed here and at the remote. If the remote cannot be reached or does not want it, that is a notice.
+    """
+    repository, snapshot = session.repository, session.look()
+    now = int(session.clock())
+
+    def old(refs: dict[str, str]) -> list[tuple[str, str]]:
+        known = {task_id: is_kept(snapshot, task_id, _changed(session, task_id), now) for task_id in _tasks(refs)}
+        return [(ref, tree) for ref, tree in refs.items() if not known.get(_task(ref), True)]
+
+    here = old(repository.git.refs(names.ATTACHMENTS))
+    if here:
+        with repository.lock():
+            move_refs(repository, (), here, "opsgit", "opsgit: no longer kept")
+    if session.remote is None:
+        return
+    try:
+        far = old(session.remote.refs(names.ATTACHMENTS))
+        answer = session.remote.push([Move(ref, tree, None) for ref, tree in far]) if far else None
+        if answer and answer.state != remote.TAKEN:
+            session.notices.append(f"{len(far)} old attachments were not removed at the remote: {answer.said}")
+    except Refused as refused:
+        session.notices.append(refused.refusal.message)
+
+
+def _tasks(refs: dict[str, str]) -> set[str]:
+    return {task_id for task_id in map(_task, refs) if names.ID.match(task_id)}
+
+
+def _task(ref: str) -> str:
+    return ref.removeprefix(names.ATTACHMENTS).partition("/")[0]
+
+
+def _changed(session: Session, task_id: str) -> int:
+    """Return when a task's file was changed last, in seconds after the epoch; now if there is no such task."""
+    last = synced(session).log("path = ?", (names.task_path(task_id),), 1)
+    return int(last[0]["at"]) if last else int(session.clock())

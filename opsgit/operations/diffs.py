@@ -1,0 +1,127 @@
+"""The difference between two versions of a deliverable, by git: from attachments, or from the code repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from opsgit.domain.model import Submission
+from opsgit.domain.refusals import refuse
+from opsgit.operations import attachments, rounds, sights
+from opsgit.operations.session import Session
+from opsgit.storage import attachment, deliverable
+from opsgit.storage.disk import need_empty
+from opsgit.storage.git import Git
+from opsgit.storage.submissions import Submitted
+
+FIXED = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+
+
+class Binary(NamedTuple):
+    """A file that is not text: its size and digest before and after; None where it is not there."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+class Diff(NamedTuple):
+    """The difference between two versions: their names, the lines of git's diff, and the files that are not text.
+
+    `old` is empty when the first version is compared with nothing.
+    """
+
+    old: str
+    new: str
+    lines: list[str]
+    binaries: list[Binary]
+
+
+def diff(session: Session, task_id: str, wanted: str | None, repository: str | None, stat: bool) -> Diff:
+    """Return what changed from one version of a task's deliverable to another.
+
+    :param wanted: two versions, such as `1..2` or `2..2.1`; one is compared with the version before it; None: the
+        newest one.
+    :param repository: the path of the code repository, for a commit.
+    :param stat: whether to return git's summary instead of the lines.
+    :raises Refused: `NOT_FOUND` if there is no such version; `DELIVERABLE_MISSING` if a version was not attached or a
+        commit is not there.
+    """
+    known = rounds.versions(session, task_id)
+    old, new = _asked(known, task_id, wanted)
+    if known[new].submission.digest.startswith("git:"):
+        git = Git(deliverable.git_folder(Path(repository or known[new].submission.repository or ".")))
+        after = _commit(git, known[new])
+        before = _commit(git, known[old]) if old and known[old].submission.digest.startswith("git:") else None
+    else:
+        git = session.repository.git
+        after = _tree(session, task_id, known[new])
+        before = _tree(session, task_id, known[old]) if old else None
+    before = before or git.run("hash-object", "-t", "tree", "/dev/null").decode().strip()
+    shape = ("--stat",) if stat else ("--patch",)
+    lines = git.run("diff-tree", "-r", *FIXED, *shape, before, after).decode("utf-8", "replace").splitlines()
+    return Diff(old, new, lines, _binaries(git, before, after))
+
+
+def checkout(session: Session, task_id: str, folder: Path, wanted: str | None) -> Submission:
+    """Write an attachment into a new folder, and remember that the acting agent has seen it.
+
+    :param wanted: the version; None: the newest one.
+    :returns: the submission.
+    :raises Refused: `ALREADY_A_REPOSITORY` if the folder is not empty; `NOT_FOUND`, `DELIVERABLE_MISSING`; `DISK`.
+    """
+    known = rounds.versions(session, task_id)
+    one = known[_asked(known, task_id, wanted)[1]]
+    tree = _tree(session, task_id, one)
+    need_empty(folder, "name a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    attachment.write_out(session.repository.objects(), tree, folder)
+    if one.submission.version == list(known)[-1]:
+        sights.note(session, sights.who(session), task_id, one.submission)
+    return one.submission
+
+
+def _asked(known: dict[str, Submitted], task_id: str, wanted: str | None) -> tuple[str, str]:
+    order = list(known)
+    if not order:
+        refuse("NOT_FOUND", f"{task_id} was never submitted", f"opsgit task show {task_id}")
+    first, dots, last = (wanted or order[-1]).partition("..")
+    for name in (first, last) if dots else (first,):
+        if name not in known:
+            refuse("NOT_FOUND", f"{task_id} has no round {name[:20]!r}; there are {', '.join(order)}",
+                   f"opsgit review diff {task_id}", "rounds")  # fmt: skip
+    if dots:
+        return first, last
+    at = order.index(first)
+    return (order[at - 1] if at else ""), first
+
+
+def _commit(git: Git, one: Submitted) -> str:
+    commit = one.submission.digest.removeprefix("git:")
+    if git.attempt("cat-file", "-e", f"{commit}^{{commit}}").returncode:
+        refuse(
+            "DELIVERABLE_MISSING",
+            f"{git.folder} does not hold {commit[:10]}",
+            "name the code repository: --repository PATH",
+        )
+    return commit
+
+
+def _tree(session: Session, task_id: str, one: Submitted) -> str:
+    tree = attachments.find(session, task_id, one.submission)
+    if tree is None:
+        why = f"round {one.submission.version} of {task_id} has no attachment, only a digest"
+        refuse("DELIVERABLE_MISSING", why, f"a copy of it may be at {one.submission.deliverable}")
+    return tree
+
+
+def _binaries(git: Git, before: str, after: str) -> list[Binary]:
+    """Return the changed files that git does not take for text."""
+    out = git.run("diff-tree", "-r", "-z", *FIXED, "--numstat", before, after).decode("utf-8", "surrogateescape")
+    paths = [line.split("\t", 2)[2] for line in out.split("\0") if line.startswith("-\t-\t")]
+    return [Binary(path, _described(git, before, path), _described(git, after, path)) for path in paths]
+
+
+def _described(git: Git, tree: str, path: str) -> str | None:
+    found = git.get(f"{tree}:{path}")
+    return f"{len(found.content)} bytes, sha256 {deliverable.sha256(found.content)}" if found else None

@@ -1,0 +1,45 @@
+"""What each agent has seen of a review in this clone, so that a verdict is on what was seen."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from opsgit.domain.model import Submission, Task
+from opsgit.operations.session import Session
+from opsgit.storage.disk import put
+
+
+def who(session: Session) -> str:
+    """Return the agent that looks: the one that is named; empty if none is."""
+    return session.named[0][1] if session.named else ""
+
+
+def note(session: Session, name: str, task_id: str, submission: Submission) -> None:
+    """Remember that an agent has seen a version of a deliverable. A failure stops nothing.
+
+    :param name: the agent's name; empty if nobody was named.
+    """
+    seen = _all(session)
+    seen.setdefault(name, {})[task_id] = submission.version
+    try:
+        put(session.repository.own / "seen.json", json.dumps(seen).encode())
+    except OSError as error:
+        session.notices.append(f"not remembered as seen: {error}")
+
+
+def last(session: Session, name: str, task: Task) -> str | None:
+    """Return the version of a task that an agent has seen last, if it is of the current round; else None."""
+    seen = _all(session)
+    version = seen.get(name, {}).get(task.id) or seen.get("", {}).get(task.id)
+    same_round = version and task.submission and version.split(".")[0] == str(task.submission.round)
+    return str(version) if same_round else None
+
+
+def _all(session: Session) -> dict[str, Any]:
+    file = session.repository.own / "seen.json"
+    try:
+        found = json.loads(file.read_bytes())
+    except (FileNotFoundError, ValueError):  # a damaged file only means that nothing was seen
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,339 @@
+"""A review as a pull request: attachments, threads, differences, and a verdict on what was seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from opsgit.cli.main import main
+from tests.conftest import Desk, git
+from tests.operations.test_clones import clone
+
+REFS = "refs/opsgit/deliverables/"
+
+
+def attached(place: Path) -> list[str]:
+    return [ref.removeprefix(REFS) for ref in git(place, "for-each-ref", "--format=%(refname)", REFS).split()]
+
+
+@pytest.fixture
+def team(desk: Desk, tmp_path: Path) -> dict[str, Desk]:
+    """Clones of a server for dev, qa, qa2, ship and eye. The deliverable is made where only dev works."""
+    hub = tmp_path / "hub.git"
+    assert main(["server", "init", str(hub)]) == 0
+    git(desk.path, "remote", "add", "origin", str(hub))
+    desk.ok("agent", "add", "qa2", "--role", "reviewer")
+    return {name: clone(desk, hub, name) for name in ("dev", "qa", "qa2", "ship", "eye")}
+
+
+def made(folder: Path, **files: str) -> Path:
+    """A deliverable; what was there before is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_whole_conversation(desk: Desk, team: dict[str, Desk], tmp_path: Path) -> None:
+    """On machines that share no path: from the submission to the deployment, and no word is lost."""
+    dev, qa, qa2, ship = (team[name] for name in ("dev", "qa", "qa2", "ship"))
+    out, ran = tmp_path / "only-here", tmp_path / "ran"
+    desk.ok("project", "set", "deploy.command", json.dumps(["sh", "-c", f'cat "$OPSGIT_DELIVERABLE"/a.py > {ran}']))
+    desk.ok("task", "add", "--title", "build", "--assign", "dev", "--pipeline", "developer→reviewer*2→deployer")
+    dev.ok("task", "start", "T-1")
+    dev.ok("task", "submit", "T-1", "--output", str(made(out, **{"a.py": "one\ntwo\n"})), "--note", "please look")
+    shutil.rmtree(out)
+    assert qa.ok("review", "list", "--json").json["reviews"][0]["waiting_for"] == "reviewer"
+    seen = qa.ok("review", "show", "T-1", "--json").json
+    assert seen["deliverable"]["files"] == {"a.py": 8} and seen["deliverable"]["here"] == "missing"
+    assert "+two" in qa.ok("review", "diff", "T-1").out
+    qa.ok("review", "comment", "T-1", "--text", "why two?", "--blocking", "--at", "a.py:2")
+    qa.ok("review", "reject", "T-1", "--reason", "not yet")
+    dev.ok("task", "start", "T-1")
+    dev.ok("task", "submit", "T-1", "--output", str(made(out, **{"a.py": "one\nzwei\n"})), "--note", "mended")
+    dev.ok("review", "comment", "T-1", "--text", "now zwei", "--reply-to", "1.1")
+    dev.ok("review", "revise", "T-1", "--output", str(made(out, **{"a.py": "one\nzwo\n", "b.bin": "\0\1"})))
+    shutil.rmtree(out)
+    said = qa2.ok("review", "diff", "T-1", "--rounds", "1..2.1").out
+    assert "-two\n+zwo" in said and "not text: b.bin  not there → 2 bytes" in said
+    assert "-zwei\n+zwo" in qa2.ok("review", "diff", "T-1").out
+    qa2.ok("review", "show", "T-1")
+    qa2.ok("review", "sign-off", "T-1")
+    refused = qa.run("review", "approve", "T-1", "--json")
+    assert (refused.exit, refused.code) == (5, "THREAD_OPEN")
+    qa.ok("review", "resolve", "T-1", "1.1")
+    qa.ok("review", "approve", "T-1", "--note", "fine")
+    assert attached(ship.path) == []
+    ship.ok("sync")
+    ship.ok("deploy", "trust")
+    ship.ok("task", "move", "T-1", "--to", "deployed")
+    assert ran.read_text() == "one\nzwo\n"
+    fresh = tmp_path / "fresh"
+    git(tmp_path, "clone", "-q", str(tmp_path / "hub.git"), "fresh")
+    git(fresh, "fetch", "-q", "origin", f"{REFS}*:{REFS}*")
+    assert attached(fresh) == ["T-1/1", "T-1/2", "T-1/2.1"]
+    assert main(["-C", str(fresh), "verify"]) == 0
+    story = git(fresh, "log", "--graph", "--format=%s", "main")
+    assert story.count("*   T-1: review → ") == 2 and "| * T-1: revise" in story
+    page = ship.ok("task", "show", "T-1").out
+    for words in (
+        "please look",
+        "why two?",
+        "not yet",
+        "mended",
+        "now zwei",
+        "resolved by qa",
+        "signed off by qa2",
+        "fine",
+    ):
+        assert words in page, words
+    steps = [entry.get("said") for entry in ship.ok("history", "T-1", "--json").json["history"]]
+    assert [one for one in steps if one] == [
+        "requested", "commented", "requested", "commented", "revised", "signed off", "resolved",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["reject", "withdraw", "cancel"])
+def test_no_word_is_lost_however_a_round_ends(in_review: Desk, output: Path, end: str) -> None:
+    in_review.ok("review", "comment", "T-1", "--text", "a question", "--as", "eye")
+    words = {"reject": ("--as", "qa", "--reason", "no"), "withdraw": (), "cancel": ()}[end]
+    in_review.ok("task" if end == "cancel" else "review", end, "T-1", *words)
+    if end != "cancel":
+        in_review.ok(*(("task", "start", "T-1") if end == "reject" else ("task", "comment", "T-1", "--text", "x")))
+        (output / "more.txt").write_text("more")
+        in_review.ok("task", "submit", "T-1", "--output", str(output), "--note", "once more")
+        in_review.ok("review", "comment", "T-1", "--text", "second", "--as", "eye")
+        in_review.ok("review", "approve", "T-1", "--as", "qa")
+    page = in_review.ok("task", "show", "T-1").out
+    assert "a question" in page
+    assert end == "cancel" or (
+        "once more" in page and "second" in page and page.index("a question") < page.index("second")
+    )
+
+
+@pytest.mark.slow
+def test_a_verdict_is_on_what_was_seen(in_review: Desk, output: Path) -> None:
+    in_review.ok("review", "show", "T-1", "--as", "qa")
+    (output / "main.py").write_text("print('other')\n")
+    in_review.ok("review", "revise", "T-1", "--output", str(output))
+    for words in (("approve",), ("reject",), ("check", "--name", "tests", "--status", "pass")):
+        refused = in_review.run("review", words[0], "T-1", *words[1:], "--as", "qa", "--note", "n", "--json")
+        assert (refused.exit, refused.code) == (7, "STALE")
+        assert "round 1; it is 1.1 now: " in refused.err and "main.py" in refused.err
+    in_review.ok("review", "show", "T-1", "--as", "qa")
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+
+
+@pytest.mark.slow
+def test_who_never_looked_is_not_asked_what_was_seen(in_review: Desk, output: Path) -> None:
+    in_review.ok("review", "show", "T-1", "--as", "eye")
+    (output / "main.py").write_text("print('other')\n")
+    in_review.ok("review", "revise", "T-1", "--output", str(output))
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+
+
+def started(desk: Desk) -> None:
+    desk.ok("task", "add", "--title", "t", "--assign", "dev")
+    desk.ok("task", "start", "T-1")
+
+
+def odd(kind: str, folder: Path) -> None:
+    """Make a deliverable that is not attached."""
+    if kind == "too many files":
+        for number in range(5000):
+            (folder / str(number)).touch()
+    elif kind == "too large":
+        with open(folder / "large", "wb") as file:
+            file.truncate(100 * 1024 * 1024)
+    elif kind == "a symlink":
+        (folder / "link").symlink_to("a")
+    elif kind == "a device":
+        os.mkfifo(folder / "pipe")
+    elif kind == "a newline":
+        (folder / "a\nb").touch()
+    elif kind == "not UTF-8":
+        (Path(os.fsdecode(os.fsencode(folder) + b"/\xff"))).touch()
+    elif kind == "case":
+        (folder / "A").touch()
+    elif kind == "case of folders":
+        for name in ("D", "d"):
+            (folder / name).mkdir()
+            (folder / name / name).touch()
+    else:
+        (folder / ".git").mkdir()
+        (folder / ".git/config").touch()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("too many files", "DELIVERABLE_TOO_LARGE"),
+        ("too large", "DELIVERABLE_TOO_LARGE"),
+        ("a symlink", "DELIVERABLE_UNSAFE"),
+        ("a device", "DELIVERABLE_UNSAFE"),
+        ("a newline", "DELIVERABLE_UNSAFE"),
+        ("not UTF-8", "DELIVERABLE_UNSAFE"),
+        ("case", "DELIVERABLE_UNSAFE"),
+        ("case of folders", "DELIVERABLE_UNSAFE"),
+        ("git's own folder", "DELIVERABLE_UNSAFE"),
+    ],
+)
+def test_what_is_not_attached(desk: Desk, tmp_path: Path, kind: str, code: str) -> None:
+    started(desk)
+    folder = made(tmp_path / "out", a="x")
+    odd(kind, folder)
+    assert desk.refused("task", "submit", "T-1", "--output", str(folder), "--attach") == code
+    if code == "DELIVERABLE_TOO_LARGE":  # the policy attaches what fits; the rest is bound by its digest, and said
+        assert "not attached" in desk.ok("task", "submit", "T-1", "--output", str(folder)).err
+        assert attached(desk.path) == []
+        assert desk.ok("review", "show", "T-1", "--json").json["deliverable"]["here"] == "same"
+        refused = desk.run("review", "diff", "T-1", "--json")
+        assert refused.code == "DELIVERABLE_MISSING"
+    else:
+        assert desk.refused("task", "submit", "T-1", "--output", str(folder)) == code
+
+
+@pytest.mark.slow
+def test_a_deliverable_that_changes_while_it_is_read(desk: Desk, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from opsgit.storage import deliverable
+
+    started(desk)
+    real = deliverable.chunks
+
+    def meanwhile(path: Path) -> object:
+        yield from real(path)
+        (output / "main.py").write_text("print('another length')\n")
+
+    monkeypatch.setattr(deliverable, "chunks", meanwhile)
+    assert desk.refused("task", "submit", "T-1", "--output", str(output)) == "DELIVERABLE_UNSTABLE"
+
+
+@pytest.mark.slow
+def test_the_policy_says_what_is_attached(desk: Desk, output: Path) -> None:
+    started(desk)
+    desk.ok("project", "set", "deliverables.attach", "false")
+    desk.ok("task", "submit", "T-1", "--output", str(output))
+    assert attached(desk.path) == []
+    desk.ok("review", "withdraw", "T-1")
+    (output / "more").write_text("x")
+    desk.ok("task", "submit", "T-1", "--output", str(output), "--attach")
+    assert attached(desk.path) == ["T-1/2"]
+    desk.ok("project", "set", "deliverables.attach", "true")
+    desk.ok("review", "withdraw", "T-1")
+    (output / "again").write_text("x")
+    desk.ok("task", "submit", "T-1", "--output", str(output), "--no-attach")
+    assert attached(desk.path) == ["T-1/2"]
+
+
+@pytest.mark.slow
+def test_a_single_file_is_deployed_from_its_attachment(desk: Desk, tmp_path: Path) -> None:
+    started(desk)
+    file, ran = tmp_path / "tool.sh", tmp_path / "ran"
+    file.write_text("#!/bin/sh\necho hello\n")
+    file.chmod(0o755)
+    desk.ok("task", "submit", "T-1", "--output", str(file))
+    file.unlink()
+    desk.ok("review", "approve", "T-1", "--as", "qa")
+    desk.ok("project", "set", "deploy.command", json.dumps(["sh", "-c", f'"$OPSGIT_DELIVERABLE" > {ran}']))
+    desk.ok("task", "move", "T-1", "--to", "deployed")
+    assert ran.read_text() == "hello\n"
+
+
+@pytest.mark.slow
+def test_an_attachment_that_was_exchanged_here_is_not_used(in_review: Desk, output: Path) -> None:
+    tree = git(in_review.path, "rev-parse", "main^{tree}").strip()
+    git(in_review.path, "update-ref", f"{REFS}T-1/1", tree)
+    shutil.rmtree(output)
+    for words in (("review", "approve", "T-1", "--as", "qa"), ("review", "show", "T-1"), ("review", "diff", "T-1")):
+        assert in_review.refused(*words) == "ATTACHMENT_UNFIT"
+    found = in_review.run("verify", "--json")
+    assert found.exit == 10 and found.json["findings"][0]["code"] == "ATTACHMENT_UNFIT"
+
+
+@pytest.mark.slow
+def test_versions_that_are_not_there(in_review: Desk, tmp_path: Path) -> None:
+    for rounds in ("2", "1..2", "x", "1.."):
+        assert in_review.refused("review", "diff", "T-1", "--rounds", rounds) == "NOT_FOUND"
+    assert in_review.refused("review", "checkout", "T-1", str(tmp_path / "new"), "--round", "9") == "NOT_FOUND"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/x").touch()
+    assert in_review.refused("review", "checkout", "T-1", str(tmp_path / "full")) == "ALREADY_A_REPOSITORY"
+    in_review.ok("task", "add", "--title", "never submitted")
+    assert in_review.refused("review", "show", "T-2") == "DELIVERABLE_REQUIRED"
+    assert in_review.refused("review", "diff", "T-2") == "NOT_FOUND"
+
+
+@pytest.mark.slow
+def test_the_difference_of_commits_comes_from_the_code_repository(desk: Desk, tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    git(tmp_path, "init", "-q", str(code))
+    commits = []
+    for text in ("one\n", "two\n"):
+        (code / "a").write_text(text)
+        git(code, "add", "a")
+        git(code, "-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qm", text)
+        commits.append(git(code, "rev-parse", "HEAD").strip())
+    started(desk)
+    desk.ok("task", "submit", "T-1", "--output", f"commit: {commits[0]}", "--repository", str(code))
+    assert "+one" in desk.ok("review", "diff", "T-1").out
+    desk.ok("review", "revise", "T-1", "--output", f"commit: {commits[1]}", "--repository", str(code))
+    assert "-one\n+two" in desk.ok("review", "diff", "T-1").out
+    code.rename(tmp_path / "moved")
+    assert desk.refused("review", "diff", "T-1") == "DELIVERABLE_MISSING"
+    assert "-one\n+two" in desk.ok("review", "diff", "T-1", "--repository", str(tmp_path / "moved")).out
+
+
+@pytest.mark.slow
+def test_what_a_file_says_does_not_move_the_cursor(desk: Desk, tmp_path: Path) -> None:
+    started(desk)
+    evil = made(tmp_path / "out", **{"a.txt": "\x1b[2Jgone\r\nAPPROVED\u202e\n"})
+    desk.ok("task", "submit", "T-1", "--output", str(evil))
+    said = desk.ok("review", "diff", "T-1").out
+    assert "\x1b" not in said and "\u202e" not in said and "\\x1b[2Jgone" in said
+
+
+@pytest.mark.slow
+def test_offline_submissions_are_published_with_their_files(desk: Desk, team: dict[str, Desk], tmp_path: Path) -> None:
+    dev, hub = team["dev"], tmp_path / "hub.git"
+    desk.ok("task", "add", "--title", "t", "--assign", "dev")
+    dev.ok("task", "start", "T-1")
+    dev.ok("task", "submit", "T-1", "--output", str(made(tmp_path / "o", a="1")), "--offline")
+    assert attached(dev.path) == ["T-1/1"] and attached(hub) == []
+    dev.ok("sync")
+    assert attached(hub) == ["T-1/1"]
+    dev.ok("review", "revise", "T-1", "--output", str(made(tmp_path / "o", a="2")), "--offline")
+    desk.ok("review", "comment", "T-1", "--text", "meanwhile", "--as", "qa")  # so that the revision is made anew
+    dev.ok("sync")
+    assert attached(hub) == ["T-1/1", "T-1/1.1"]
+    assert "-1" in team["qa"].ok("review", "diff", "T-1").out
+
+
+@pytest.mark.slow
+def test_attachments_are_removed_when_they_are_no_longer_kept(
+    desk: Desk, team: dict[str, Desk], tmp_path: Path
+) -> None:
+    dev, hub = team["dev"], tmp_path / "hub.git"
+    desk.ok("task", "add", "--title", "t", "--assign", "dev")
+    dev.ok("task", "start", "T-1")
+    dev.ok("task", "submit", "T-1", "--output", str(made(tmp_path / "o", a="1")))
+    desk.ok("review", "approve", "T-1", "--as", "qa")
+    desk.ok("task", "cancel", "T-1")
+    dev.ok("maintenance")
+    assert attached(dev.path) == attached(hub) == ["T-1/1"], "30 days have not passed"
+    git(dev.path, "push", "-q", "origin", f":{REFS}T-1/1", check=False)
+    assert attached(hub) == ["T-1/1"], "the server keeps it too"
+    desk.ok("project", "set", "deliverables.keep", "0s")
+    time.sleep(1.1)
+    dev.ok("sync")
+    dev.ok("maintenance")
+    assert attached(dev.path) == attached(hub) == []
+    dev.ok("verify")
