@@ -339,6 +339,17 @@ def test_a_new_round_is_not_taken_for_more_of_the_last(in_review: Desk, hub: Pat
 
 
 @pytest.mark.slow
+def test_words_of_an_agent_that_comes_with_them(in_review: Desk, hub: Path) -> None:
+    """The server learns of the agent by the same push that ends the review."""
+    push(in_review.path, str(hub), "main", "review/T-1")
+    in_review.ok("agent", "add", "new", "--role", "observer")
+    in_review.ok("review", "comment", "T-1", "--text", "x", "--as", "new")
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    done = push(in_review.path, str(hub), "main")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 def test_who_does_not_listen_does_not_stop_the_others(desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_door, "HELD_MAX", 0.3)
     tip = git(desk.path, "rev-parse", "main").strip()
