@@ -38,7 +38,7 @@ TOP = Path(__file__).parent.parent
 # The judge: the rule book and what rebuilds, compares and chains. The command line's own checks are not in here.
 DOMAIN = ("gates", "authority", "standing", "tasks", "reviews", "deployments", "agents", "project", "quotas", "observations", "imports", "policy",
           "context", "operation", "decide", "rules", "message", "rebuild", "records", "names", "text", "times", "schemas")  # fmt: skip
-DOORS = ("verification/replay", "verification/chain", "verification/verifier", "verification/push", "verification/server",
+DOORS = ("verification/replay", "verification/attachments", "storage/attachment", "verification/chain", "verification/verifier", "verification/push", "verification/server",
          "storage/objects", "storage/reader", "storage/schema", "storage/yaml_codec", "storage/sshsig", "storage/git", "storage/keys",
          "storage/branch", "storage/ledger")  # fmt: skip
 JUDGES = (*(f"domain/{name}.py" for name in DOMAIN), *(f"{name}.py" for name in DOORS))

@@ -17,6 +17,7 @@ TOPICS = {
     "identity": "keys, signatures, who acts, what signatures prove",
     "trust": "verify, servers, hooks, pins, compromised keys",
     "teams": "each agent in a clone of its own: who pushes and fetches what",
+    "forges": "reviews on GitHub, GitLab, Gitea and Forgejo",
     "policy": "every key of ops.yaml",
     "design": "how opsgit is built, its words, and why it is so",
     "ops.sh": "a script that forwards the original framework's calls: opsgit help ops.sh > scripts/ops.sh",

@@ -23,7 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "join": ("join", "Join a project as an agent: clone, key, and a line for the orchestrator."),
     "agent": ("agent", "Agents: who may act, and their keys."),
     "task": ("task", "Tasks: add, assign, work, submit, move."),
-    "review": ("review", "Reviews: comment, sign off, approve, reject."),
+    "review": ("review", "Reviews: see, discuss, decide."),
+    "inbox": ("inbox", "What waits for you, with the command that answers it."),
     "deploy": ("deploy", "Deployments: trust the command, abandon one."),
     "rollback": ("rollback", "Roll a deployed task back."),
     "quota": ("quota", "Quotas: limits on use in windows of time."),
@@ -46,7 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Look at keys, hooks, configuration, pins, clock."),
     "ci": ("ci", "Write the CI job that verifies and publishes the report."),
     "fmt": ("fmt", "Bring hand-edited files into the canonical form."),
-    "help": ("help", "Topics: lifecycle, exit-codes, format, identity, trust, teams, policy, design."),
+    "help": ("help", "Topics: lifecycle, review, teams, policy, trust and others."),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,23 @@ def checkout(session: Session, as_json: bool, name: str, folder: Path, version: 
         output.data("deliverable", id=name, version=found.version, digest=found.digest, path=str(folder.resolve()))
         return
     output.line(f"round {found.version} of {name} in {folder}  {found.digest}")
+
+
+@command.command("open", epilog="\b\nExample:\n  opsgit review open SKILL-001 --run")
+@subject("id")
+@click.option("--run", is_flag=True, help="Run them, too.")
+@common
+@fetching
+def open_(session: Session, as_json: bool, name: str, run: bool) -> None:
+    """Print, or run, the commands that open the review as a request on the remote's forge (`opsgit help forges`)."""
+    from opsgit.operations import forges
+
+    found = forges.open_request(session, name, run)
+    if as_json:
+        output.data("request", id=name, forge=found.forge, commands=found.commands, said=found.said)
+        return
+    for line in [shlex.join(one) for one in found.commands] if found.said is None else [found.said]:
+        output.line(line)
 
 
 LOCAL = click.option("--deliverable", metavar="PATH", help="A copy of the deliverable on this machine.")

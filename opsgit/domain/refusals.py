@@ -107,6 +107,7 @@ CODES: dict[str, Code] = {
     "BAD_TREE": Code(6, "a tree object that is not in the one accepted form, or too deep or wide to be a ledger's"),
     "BAD_GENESIS": Code(6, "a first commit that does not found a project: its own orchestrator signs it"),
     "BAD_MERGE": Code(6, "a merge that is not the verdict on the task's whole review branch"),
+    "FORGE_MERGE": Code(6, "a merge, squash or rebase that a forge's button made"),
     "WRONG_REF": Code(5, "a ref that a state repository does not have, or a commit made for another one"),
     "FOREIGN_REPOSITORY": Code(6, "a repository that belongs to another user, whose settings and hooks git would run"),
     "AHEAD_OF_TIME": Code(6, "a commit that lies more than 5 minutes ahead of the clock"),

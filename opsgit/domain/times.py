@@ -47,6 +47,15 @@ def shortest(length: int) -> str:
     return f"{length // UNITS[unit]}{unit}"
 
 
+def rough(length: int) -> str:
+    """Return a duration in the largest unit that it fills, rounded down: `3d`, `90s` is `1m`.
+
+    :param length: seconds, not negative.
+    """
+    unit = max((name for name, size in UNITS.items() if size <= max(1, length)), key=UNITS.__getitem__)
+    return f"{length // UNITS[unit]}{unit}"
+
+
 def moment(words: str, now: int) -> int:
     """Return the seconds after the epoch of a time that a person typed.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.operations import unconfirmed, update
+from opsgit.operations import forges, unconfirmed, update
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction
 from opsgit.storage import remote
@@ -25,7 +25,9 @@ def push(session: Session, transaction: Transaction) -> None:
     """
     assert session.remote
     git = session.repository.git
-    moves = _moves(git, transaction)
+    # a forge marks a request as merged when main comes to hold its branch, and closes it when the branch goes away
+    ends = any(new is None for _, new in transaction.branches.values())
+    moves = _moves(git, transaction, ends and forges.kind(session) is not None)
     if not moves:
         return
     answer = session.remote.push(moves)
@@ -39,9 +41,10 @@ def push(session: Session, transaction: Transaction) -> None:
         _refused(session, moves, answer)
 
 
-def _moves(git: Git, transaction: Transaction) -> list[Move]:
+def _moves(git: Git, transaction: Transaction, forge: bool) -> list[Move]:
     """Return the changes of refs at the remote, each from what was last fetched of it."""
-    wanted = [(names.MAIN, transaction.tip), *((ref, new) for ref, (_, new) in transaction.branches.items())]
+    branches = [(ref, new) for ref, (_, new) in transaction.branches.items() if new or not forge]
+    wanted = [(names.MAIN, transaction.tip), *branches]
     moves = [Move(ref, git.ref(tracked(ref)), new) for ref, new in wanted]
     files = [Move(ref, None, tree) for ref, tree in transaction.attached.items()]
     return [move for move in (*moves, *files) if move.before != move.after]

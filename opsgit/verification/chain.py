@@ -10,11 +10,12 @@ from opsgit.domain.findings import Finding
 from opsgit.domain.model import Agent, Task
 from opsgit.domain.operation import LEDGER, MERGE, RESET_CLOCK
 from opsgit.domain.project import check_policy
-from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.refusals import Refusal, Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.vocabulary import IN_REVIEW, ORCHESTRATE
 from opsgit.storage import sshsig
 from opsgit.storage.objects import FILE, Commit, Entry
+from opsgit.verification import buttons
 from opsgit.verification.replay import HINT, Judge, signer
 
 MOST = 100
@@ -127,8 +128,17 @@ class Chain:
                     self.ahead.clear()
             self._timely(commit_id, commit)
         except Refused as refused:
-            self.find(refused, commit_id)
+            self.find(self._by_a_button(commit_id, refused), commit_id)
         self.position.add(commit_id)
+
+    def _by_a_button(self, commit_id: str, refused: Refused) -> Refused:
+        """Return the refusal of a commit that a forge's button made, if it looks like one; else the given refusal."""
+        found = self.judge.objects.get(commit_id)
+        made = buttons.made_by(found.content) if found and found.type == "commit" else ""
+        if not made or refused.refusal.exit in (1, 9):
+            return refused
+        why = f"a forge's button made this {made}; the reviewer signs the merge: opsgit review approve ID --as REVIEWER"
+        return Refused(Refusal("FORGE_MERGE", why, "opsgit help forges"))
 
     def _timely(self, commit_id: str, commit: Commit) -> None:
         if self.latest is not None and commit.time > self.latest:

@@ -166,15 +166,14 @@ def _hold_while(process: int) -> None:
 
 def _limits(repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str]) -> list[Finding]:
     """Return a finding for a push with too many or too large objects, before the objects are read."""
-    new = {ref: after for _, after, ref in updates if after.strip("0")}
+    new = [(ref, after) for _, after, ref in updates if after.strip("0")]
     if not new:
         return []
     repository.git.extra.update(env)
     reached: set[str] = set()
-    first = next(iter(new.values()))
-    files = {ref for ref in new if ref.startswith(names.ATTACHMENTS)}
-    for refs, most in ((set(new) - files, SIZE_MAX), (files, ATTACHED_MAX)):
-        ids = _new_objects(repository, [new[ref] for ref in refs])
+    first = new[0][1]
+    for attached, most in ((False, SIZE_MAX), (True, ATTACHED_MAX)):
+        ids = _new_objects(repository, [tip for ref, tip in new if ref.startswith(names.ATTACHMENTS) == attached])
         reached |= ids
         why = _too_large(repository, ids, most)
         if why:

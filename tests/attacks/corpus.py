@@ -1107,3 +1107,144 @@ many("MESSAGE_MISMATCH", "ledger", {
     "named by words": lambda f: title(f, text=lambda t: t.replace("Opsgit-File", "Opsgit-Ledger: foo bar\nOpsgit-File", 1)),
     "named by a ref": lambda f: title(f, text=lambda t: t.replace("Opsgit-File", "Opsgit-Ledger: main\nOpsgit-File", 1)),
 })  # fmt: skip
+
+
+# --- threads, checks, several reviewers, attachments ---------------------------------------------------------------
+
+
+def ordered_review(review: Doc) -> Doc:
+    keys = ("round", "request", "sign_offs", "checks", "comments", "verdict")
+    return {key: review[key] for key in keys if key in review}
+
+
+def checked(forge: Forge, by: str, digest: str | None = None) -> Callable[[Doc], None]:
+    """A check that passed."""
+
+    def change(task: Doc) -> None:
+        one = {
+            "name": "tests",
+            "status": "pass",
+            "by": by,
+            "at": forge.at(),
+            "digest": digest or task["submission"]["digest"],
+        }
+        task["review"] = ordered_review({**task["review"], "checks": [one]})
+
+    return change
+
+
+def resolved(forge: Forge, by: str) -> Callable[[Doc], None]:
+    """The first comment, resolved."""
+    return lambda t: t["review"]["comments"][0].update(resolved={"by": by, "at": forge.at()})
+
+
+many("NOT_YOUR_THREAD", "a thread resolved", {
+    "by who did the work": lambda f: f.branch("review.resolve", "dev", "M-1", resolved(f, "dev")),
+    "by somebody else": lambda f: f.branch("review.resolve", "eye2", "M-1", resolved(f, "eye2")),
+})  # fmt: skip
+many("CONTENT_MISMATCH", "a thread", {
+    "resolved in another's name": lambda f: f.branch("review.resolve", "qa", "M-1", resolved(f, "eye")),
+    "resolved by a comment": lambda f: f.branch("review.comment", "eye", "M-1", lambda t: (says("eye", f.at())(t), resolved(f, "eye")(t))),
+    "whose id is another's": lambda f: f.branch("review.comment", "eye", "M-1", says("eye", f.at(), id="1.1")),
+    "at a place in another version": lambda f: f.branch("review.comment", "eye", "M-1", says("eye", f.at(), place={"file": "a", "line": 1, "digest": OTHER})),
+    "that answers in silence": lambda f: f.branch("review.comment", "eye", "M-1", lambda t: t["review"]["comments"][0].update(text="other")),
+})  # fmt: skip
+many(
+    "RIGHT_MISSING",
+    "an objection",
+    {"by an observer": lambda f: f.branch("review.comment", "eye", "M-1", says("eye", f.at(), blocking=True))},
+)
+many(
+    "SELF_REVIEW",
+    "an objection",
+    {"by who did the work": lambda f: f.branch("review.comment", "dev", "M-1", says("dev", f.at(), blocking=True))},
+)
+
+
+@attack("THREAD_OPEN")
+def an_approval_over_an_open_objection(forge: Forge) -> object:
+    forge.branch("review.comment", "qa", "T-1", says("qa", forge.at(), blocking=True))
+    return forge.merge("review.approve", "qa2", "T-1", approved(forge, "qa2"), "done")
+
+
+many(
+    "RIGHT_MISSING",
+    "a check",
+    {"by a developer": lambda f: f.branch("review.check", "dev2", "M-1", checked(f, "dev2"))},
+)
+many(
+    "DELIVERABLE_CHANGED",
+    "a check",
+    {"of another digest": lambda f: f.branch("review.check", "eye", "M-1", checked(f, "eye", OTHER))},
+)
+many("CONTENT_MISMATCH", "a check", {
+    "in another's name": lambda f: f.branch("review.check", "eye", "M-1", checked(f, "qa")),
+    "brought into a new round": lambda f: f.act("task.submit", "dev", T4, lambda t: t.update(
+        status="review", submission={"round": 1, "deliverable": "/x", "digest": OTHER, "at": f.at()},
+        review={"round": 1, "checks": [{"name": "tests", "status": "pass", "by": "eye", "at": f.at(), "digest": OTHER}]}),
+        "T-4: in-progress → review"),
+})  # fmt: skip
+
+
+def by_command(forge: Forge, *commands: str) -> None:
+    from opsgit.cli.main import main
+
+    for command in commands:
+        assert main(["-C", str(forge.path), *command.split()]) == 0, command
+
+
+def two_of_a_role(forge: Forge) -> None:
+    """N-1 is in review, and qa has signed off as the first of two."""
+    out = forge.path.parent / "two"
+    out.write_text("x")
+    by_command(
+        forge,
+        "task add --as orchestrator --id N-1 --title t --assign dev --pipeline developer,reviewer*2,deployer",
+        "task start N-1",
+        f"task submit N-1 --output {out}",
+        "review sign-off N-1 --as qa",
+    )
+
+
+@attack("ALREADY_SIGNED_OFF")
+def one_reviewer_counted_twice(forge: Forge) -> object:
+    two_of_a_role(forge)
+    return forge.merge("review.approve", "qa", "N-1", approved(forge, "qa", "N-1"), "done")
+
+
+@attack("STAGE_OPEN")
+def an_approval_by_one_reviewer_of_two(forge: Forge) -> object:
+    out = forge.path.parent / "one"
+    out.write_text("x")
+    by_command(
+        forge,
+        "task add --as orchestrator --id N-2 --title t --assign dev --pipeline developer,reviewer*2,deployer",
+        "task start N-2",
+        f"task submit N-2 --output {out}",
+    )
+    return forge.merge("review.approve", "qa", "N-2", approved(forge, "qa", "N-2"), "done")
+
+
+def pressed(
+    forge: Forge, message: str, *, parents: tuple[str, ...] | None = None, who: str = "GitHub <noreply@github.com>"
+) -> object:
+    """What a forge's button makes of the review of T-1: the branch's files on main, unsigned."""
+    tip = forge.tip("review/T-1")
+    tree = git(forge.path, "rev-parse", f"{tip}^{{tree}}").strip()
+    before = parents or (forge.tip(),)
+    lines = [f"tree {tree}", *(f"parent {one}" for one in before), f"author qa <qa@x> {forge.time(tip)} +0000",
+             f"committer {who} {forge.time(tip)} +0000", "", message]  # fmt: skip
+    made = forge.objects.add("commit", "\n".join(lines).encode())
+    forge.objects.write()
+    git(forge.path, "update-ref", "refs/heads/main", made)
+    return made
+
+
+many("FORGE_MERGE", "a button", {
+    "that merges (GitHub)": lambda f: pressed(f, "Merge pull request #7 from team/review/T-1\n\ntask 1\n", parents=(f.tip(), f.tip("review/T-1"))),
+    "that merges (GitLab)": lambda f: pressed(f, "Merge branch 'review/T-1' into 'main'\n\ntask 1\n\nSee merge request team/state!7\n", parents=(f.tip(), f.tip("review/T-1")), who="qa <qa@x>"),
+    "that merges (Gitea)": lambda f: pressed(f, "Merge pull request 'task 1' (#7) from review/T-1 into main\n", parents=(f.tip(), f.tip("review/T-1")), who="qa <qa@x>"),
+    "that squashes (GitHub)": lambda f: pressed(f, "T-1: task 1 (#7)\n\n* T-1: request\n"),
+    "that squashes (Gitea)": lambda f: pressed(f, "T-1: task 1\n\nReviewed-on: https://forge.example/team/state/pulls/7\n", who="qa <qa@x>"),
+    "that rebases": lambda f: pressed(f, f.parsed(f.tip("review/T-1")).message),
+})  # fmt: skip

@@ -29,7 +29,7 @@ COMMANDS = [
     "agent list", "agent show dev", "agent add extra --role observer", "agent remove extra", "agent edit dev --desc x",
     "task add --title t --assign dev", "task list", "task list --status done", "task show T-1", "task next", "task next --as dev",
     "task start T-1", "task progress T-1 --text half", "task comment T-1 --text hm", "task edit T-1 --priority high",
-    "task submit T-1 --output OUT", "task next --as qa", "review comment T-1 --text hm --as qa", "review list",
+    "task submit T-1 --output OUT", "task next --as qa", "review comment T-1 --text hm --as qa", "review list", "inbox --as dev", "inbox --as qa --new", "inbox --humans",
     "review comment T-1 --text no --blocking --at a.py:1 --as qa", "review resolve T-1 1.2 --as qa", "review check T-1 --name tests --status pass --as qa",
     "review show T-1", "review show T-1 --as qa", "review diff T-1", "review diff T-1 --stat", "review checkout T-1 OUT3", "review approve T-1 --as qa",
     "project set deploy.command [\"true\"]", "project show", "deploy trust", "task next --as ship", "task move T-1 --to deployed",
@@ -61,7 +61,7 @@ def test_each_output_fits_its_schema(desk: Desk, output: Path) -> None:
         fits(result.json)
         kinds.add(result.json["kind"])
         assert result.err == "", "under --json stderr is silent when all is well"
-    others = {"init", "demo", "server", "sync", "syncs"}  # made below: they take no -C, or need a remote
+    others = {"init", "demo", "server", "sync", "syncs", "request"}  # made below: they take no -C, or need a remote
     assert kinds | others == {path.name.split(".")[0] for path in (schema.folder() / "output").iterdir()}
 
 

@@ -558,3 +558,61 @@ def test_over_http_with_passwords(desk: Desk, hub: Path) -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+REFS = "refs/opsgit/deliverables/"
+
+
+def tree_of(path: Path, **files: str) -> str:
+    """A tree of files, as an attachment is one."""
+    lines = []
+    for name, text in files.items():
+        blob = git(path, "hash-object", "-w", "--stdin", input=text).strip()
+        lines.append(f"100644 blob {blob}\t{name}\n")
+    return git(path, "mktree", input="".join(lines)).strip()
+
+
+@pytest.mark.slow
+def test_attachments_that_no_server_takes(in_review: Desk, hub: Path, output: Path) -> None:
+    good = git(in_review.path, "rev-parse", f"{REFS}T-1/1").strip()
+    done = push(in_review.path, str(hub), "main", "review/T-1", f"{REFS}T-1/1")
+    assert done.returncode == 0, done.stderr
+    (output / "main.py").write_text("print('other')\n")
+    in_review.ok("review", "revise", "T-1", "--output", str(output))
+    other = tree_of(in_review.path, a="not what was submitted")
+    before = git(hub, "for-each-ref")
+    for spec, code in (
+        (f"{other}:{REFS}T-1/1", "ATTACHMENT_UNFIT"),  # replaced later
+        (f":{REFS}T-1/1", "ATTACHMENT_UNFIT"),  # removed while it is needed
+        (f"{other}:{REFS}T-1/1.1", "ATTACHMENT_UNFIT"),  # not the digest
+        (f"{good}:{REFS}T-1/1.1", "ATTACHMENT_UNFIT"),  # the version before
+        (f"{good}:{REFS}T-1/2", "ATTACHMENT_UNFIT"),  # another round
+        (f"{good}:{REFS}T-9/1", "ATTACHMENT_UNFIT"),  # another task
+        (f"main:{REFS}T-1/1.1", "ATTACHMENT_UNFIT"),  # no tree
+        (f"{good}:{REFS}T-1/x", "WRONG_REF"),
+        (f"{good}:refs/opsgit/other", "WRONG_REF"),
+    ):
+        refused = push(in_review.path, str(hub), "main", "review/T-1", f"+{spec}".replace("+:", ":"))
+        assert refused.returncode != 0 and code in refused.stderr, (spec, refused.stderr)
+        assert git(hub, "for-each-ref") == before
+    done = push(in_review.path, str(hub), "main", "review/T-1", f"{REFS}T-1/1.1")
+    assert done.returncode == 0, done.stderr
+    refused = push(in_review.path, str(hub), f":{REFS}T-1/1.1")
+    assert refused.returncode != 0 and "ATTACHMENT_UNFIT" in refused.stderr
+
+
+@pytest.mark.slow
+def test_the_servers_policy_limits_attachments(in_review: Desk, hub: Path, output: Path) -> None:
+    """The submission was attached within other limits; the server asks those of the ledger as it is now."""
+    in_review.ok("project", "set", "deliverables.size", "3")
+    refused = push(in_review.path, str(hub), "main", "review/T-1", f"{REFS}T-1/1")
+    assert refused.returncode != 0 and "TOO_LARGE" in refused.stderr
+    in_review.ok("project", "set", "deliverables.size", "5")
+    done = push(in_review.path, str(hub), "main", "review/T-1", f"{REFS}T-1/1")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_an_attachment_without_its_ledger_is_refused(in_review: Desk, hub: Path) -> None:
+    refused = push(in_review.path, str(hub), f"{REFS}T-1/1")
+    assert refused.returncode != 0 and "WRONG_REF" in refused.stderr

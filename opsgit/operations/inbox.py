@@ -1,0 +1,199 @@
+"""`inbox`: everything that waits for an agent, with the one command that answers it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from opsgit.domain import policy, rules, times, vocabulary
+from opsgit.domain.model import Agent, Comment, Remark, Task
+from opsgit.domain.next_steps import steps
+from opsgit.domain.records import from_record
+from opsgit.domain.request import Snapshot
+from opsgit.domain.rules import RuleBook
+from opsgit.domain.vocabulary import OBSERVE, ORCHESTRATE
+from opsgit.operations import sync
+from opsgit.operations.queries import ORDER, blocked, synced
+from opsgit.operations.replay import BAD
+from opsgit.operations.session import Session
+from opsgit.storage.disk import put
+
+OPEN = f"kind = 'task' AND status NOT IN {vocabulary.ENDED}"
+MENTION = re.compile(r"(?<![A-Za-z0-9_@.-])@([a-z][a-z0-9]*(?:[-_][a-z0-9]+)*)")
+
+
+class Item(NamedTuple):
+    """One thing that waits.
+
+    `id` is the same each time. `to` is the agent. `kind` is step, reply, mention, blocked, deploy, alert or sync.
+    `about` is a task or an alert. `since` is in seconds after the epoch.
+    """
+
+    id: str
+    to: str
+    kind: str
+    about: str
+    since: int
+    why: str
+    command: str
+
+
+@dataclass(frozen=True, repr=False)
+class _Asked:
+    """For whom, and with what, the items are collected."""
+
+    session: Session
+    snapshot: Snapshot
+    book: RuleBook
+    agents: Sequence[Agent]
+    now: int
+    changed: dict[str, int]
+
+
+def items(session: Session, names: Sequence[str]) -> list[Item]:
+    """Return what waits for some agents, the oldest first.
+
+    :param names: the names of the agents.
+    :raises Refused: `NOT_FOUND` if there is no such agent.
+    """
+    snapshot, index = session.look(), synced(session)
+    asked = _Asked(session, snapshot, rules.in_force(snapshot.project), [snapshot.agent(name) for name in names],
+                   session.transaction().now(), index.last_times("path"))  # fmt: skip
+    found: list[Item] = []
+    for record in index.select(OPEN, (), ORDER):
+        in_review = record["status"] == vocabulary.IN_REVIEW
+        state = session.look(record["id"]) if in_review else snapshot
+        task = state.task(record["id"]) if in_review else from_record(Task, record)
+        found += _of_task(asked, state, task, blocked(index, record))
+    found += _alerts(asked, index.select("kind = 'alert' AND status = 'open'", (), "name"))
+    found += _syncs(asked)
+    return sorted(found, key=lambda item: (item.since, item.about, item.id))
+
+
+def people(session: Session) -> list[str]:
+    """Return the names of the active agents that are people."""
+    return [one.name for one in session.look().agents() if one.kind == "human" and one.status == "active"]
+
+
+def _of_task(asked: _Asked, state: Snapshot, task: Task, blockers: Sequence[str]) -> Iterator[Item]:
+    from opsgit.domain.names import task_path
+
+    last = asked.changed.get(task_path(task.id), asked.now)
+    for agent in asked.agents:
+        if blockers:
+            yield from _blocked(agent, task, blockers, last)
+        else:
+            for step in steps(state, asked.book, agent, task, asked.now):
+                since = times.seconds(task.submission.at) if step.op.startswith("review.") and task.submission else last
+                yield Item(f"step {task.id} {step.op} {since}", agent.name, "step", task.id, since,
+                           f"{step.act}: {task.title}{_reason(task)}", step.command)  # fmt: skip
+        yield from _failed(asked, agent, task)
+        yield from _words(agent, task)
+
+
+def _reason(task: Task) -> str:
+    verdict = task.review.verdict if task.review and task.status == vocabulary.REJECTED else None
+    return f"  (rejected by {verdict.by}: {verdict.reason})" if verdict else ""
+
+
+def _blocked(agent: Agent, task: Task, blockers: Sequence[str], since: int) -> Iterator[Item]:
+    if task.assigned == agent.name:
+        yield Item(f"blocked {task.id} {' '.join(blockers)}", agent.name, "blocked", task.id, since,
+                   f"{task.title} waits for {', '.join(blockers)}", f"opsgit task show {blockers[0]}")  # fmt: skip
+
+
+def _failed(asked: _Asked, agent: Agent, task: Task) -> Iterator[Item]:
+    """Yield a deployment that failed, for who ran it and for the orchestrators."""
+    failed = task.deployment if task.deployment and task.deployment.state == "failed" else None
+    concerned = failed and (failed.by == agent.name or ORCHESTRATE in policy.rights(asked.snapshot.project, agent))
+    if failed and failed.finished and concerned:
+        since, why = times.seconds(failed.finished), f"the deployment by {failed.by} failed: {failed.evidence}"
+        name = f"deploy {task.id} {failed.finished}"
+        yield Item(name, agent.name, "deploy", task.id, since, why, f"opsgit task show {task.id}")
+
+
+def _words(agent: Agent, task: Task) -> Iterator[Item]:
+    """Yield replies to the agent's words, and mentions, that it has not answered."""
+    ledger: list[Comment | Remark] = list(task.comments)
+    review = task.review if task.status == vocabulary.IN_REVIEW else None
+    said: list[Comment | Remark] = [*ledger, *([review.request] if review and review.request else []),
+                                    *(review.comments if review else ())]  # fmt: skip
+    for number, one in enumerate(said):
+        thread = _thread(one)
+        later = any(other.by == agent.name and _thread(other) == thread for other in said[number + 1 :])
+        settled = isinstance(one, Remark) and _settled(one, said)
+        if one.by == agent.name or later or settled:
+            continue
+        mentioned = agent.name in MENTION.findall(one.text)
+        spoke = bool(thread) and any(other.by == agent.name and _thread(other) == thread for other in said[:number])
+        mine = isinstance(one, Remark) and task.assigned == agent.name
+        if mentioned or spoke or mine:
+            yield _said(agent, task, one, "mention" if mentioned else "reply")
+
+
+def _said(agent: Agent, task: Task, one: Comment | Remark, kind: str) -> Item:
+    begun = _thread(one)
+    op = f"review comment {task.id} --reply-to {begun}" if begun else f"task comment {task.id}"
+    name = one.id if isinstance(one, Remark) else one.at
+    return Item(f"{kind} {task.id} {name} {one.by}", agent.name, kind, task.id, times.seconds(one.at),
+                f"{one.by}: {one.text}", f'opsgit {op} --text "..." --as {agent.name}')  # fmt: skip
+
+
+def _thread(one: Comment | Remark) -> str:
+    """Return the id of the thread that a comment belongs to; empty for a comment outside of a review."""
+    return (one.answers or one.id) if isinstance(one, Remark) else ""
+
+
+def _settled(one: Remark, said: Iterable[Comment | Remark]) -> bool:
+    return any(isinstance(first, Remark) and first.id == _thread(one) and first.resolved for first in said)
+
+
+def _alerts(asked: _Asked, found: Iterable[Any]) -> Iterator[Item]:
+    """Yield the open alerts for agents that may resolve them."""
+    for alert in found:
+        for agent in asked.agents:
+            if {ORCHESTRATE, OBSERVE} & policy.rights(asked.snapshot.project, agent):
+                about = f" on {alert['task']}" if "task" in alert else ""
+                yield Item(f"alert {alert['id']}", agent.name, "alert", alert["id"], times.seconds(alert["raised"]),
+                           f"{alert['severity']}{about}, by {alert['raised_by']}: {alert['message']}",
+                           f"opsgit alert resolve {alert['id']} --as {agent.name}")  # fmt: skip
+
+
+def _syncs(asked: _Asked) -> Iterator[Item]:
+    """Yield what the last sync in this clone did not publish, for the agents that made it."""
+    log = sync.log(asked.session)[-1:]
+    for one in (fate for entry in log for fate in entry["operations"] if fate["fate"] in BAD):
+        for agent in asked.agents:
+            if one["by"] == agent.name:
+                at = asked.session.repository.own / "syncs" / f"{log[0]['at']}.json"
+                yield Item(f"sync {one['was']}", agent.name, "sync", one["subject"].partition(":")[0],
+                           int(at.stat().st_mtime), f"{one['fate']}: {one['subject']} ({one['why']})",
+                           "opsgit sync --log")  # fmt: skip
+
+
+def new(session: Session, found: Iterable[Item]) -> list[Item]:
+    """Return the items that were not shown in this clone before."""
+    seen = _seen(session)
+    return [item for item in found if item.id not in seen.get(item.to, ())]
+
+
+def remember(session: Session, found: Sequence[Item]) -> None:
+    """Remember that items were shown. What no longer waits is forgotten. A failure stops nothing."""
+    seen = _seen(session)
+    for name in {item.to for item in found}:
+        seen[name] = [item.id for item in found if item.to == name]
+    try:
+        put(session.repository.own / "inbox.json", json.dumps(seen).encode())
+    except OSError as error:
+        session.notices.append(f"not remembered as seen: {error}")
+
+
+def _seen(session: Session) -> dict[str, list[str]]:
+    try:
+        found = json.loads((session.repository.own / "inbox.json").read_bytes())
+    except (FileNotFoundError, ValueError):  # a damaged file only means that nothing was seen
+        return {}
+    return found if isinstance(found, dict) else {}
