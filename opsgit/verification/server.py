@@ -55,11 +55,8 @@ def install(folder: Path) -> Path:
     :returns: the folder.
     :raises Refused: `NO_REPOSITORY`; as `hooks.place`.
     """
-    if not (folder / "objects").is_dir() or not (folder / "HEAD").is_file():
-        refuse("NO_REPOSITORY", f"{folder} is no bare repository", "opsgit server init DIR.git")
-    if git.Git(folder).setting("core.bare") != "true":
-        refuse("NO_REPOSITORY", f"{folder} is not bare: it has a checkout that pushes would not change",
-               "opsgit server init DIR.git, then git push there")  # fmt: skip
+    if git.Git(folder).setting("core.bare") != "true":  # a checkout would not follow what is pushed
+        refuse("NO_REPOSITORY", f"{folder} is no bare repository", "opsgit server init DIR.git, then git push there")
     hooks.place(folder / "hooks/pre-receive", MARK, HOOK.format(mark=MARK, python=hooks.PYTHON))
     git.configure(folder, SETTINGS)
     return folder

@@ -420,7 +420,9 @@ def test_an_existing_hook_goes_on_to_be_called(desk: Desk, tmp_path: Path) -> No
 
 
 def test_no_hook_is_overwritten_and_only_a_bare_repository_is_a_server(desk: Desk, tmp_path: Path) -> None:
-    assert main(["server", "install", str(desk.path / ".git"), "--json"]) == 3
+    for place in (desk.path / ".git", desk.path, tmp_path / "nothing", tmp_path):
+        assert main(["server", "install", str(place), "--json"]) == 3
+        assert '"NO_REPOSITORY"' in desk.capsys.readouterr().err
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "old.git")
     hooks = tmp_path / "old.git/hooks"
     hooks.mkdir(exist_ok=True)
