@@ -298,7 +298,7 @@ def parse_commit(content: bytes) -> Commit:
         author, an equal committer and the SSH signature, or is not UTF-8.
     """
     found = _FORM.fullmatch(content)
-    if found is None and b"\ngpgsig" not in content.partition(b"\n\n")[0]:
+    if b"\ngpgsig" not in content.partition(b"\n\n")[0]:
         refuse("BAD_SIGNATURE", "the commit is not signed", "make changes with opsgit, and opsgit hooks install")
     try:
         if found is None or not _of_one_width(found):

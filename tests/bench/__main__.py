@@ -107,8 +107,36 @@ def main() -> None:
                 "import click, sqlite3", start_click, given.runs)  # fmt: skip
         compare("opsgit task move", lambda n: run(opsgit, "-C", str(state), "task", "move", f"B-{n}", "--to", "in-progress"),
                 "git add + git commit -S, synced", lambda n: git_edit(plain, n), given.runs)  # fmt: skip
+        reviewing(Path(box), state, opsgit, given.runs)
         judging(Path(box), state, opsgit, given.runs)
         pushing(Path(box), state, given.runs)
+
+
+def reviewing(box: Path, state: Path, opsgit: str, runs: int) -> None:
+    """A submission of 100 files, its page and its difference, beside plain git with the same files."""
+    out, code = box / "out", box / "code"
+    out.mkdir()
+    run("git", "init", "-q", str(code))
+
+    def change(number: int) -> None:
+        for name in range(100):
+            (out / f"{name}.txt").write_text(f"{name} {number}\n" * 100)
+
+    def submit(number: int) -> None:
+        change(number)
+        run(opsgit, "-C", str(state), "task", "submit", f"B-{number}", "--output", str(out), "--as", "dev")
+
+    def commit(number: int) -> None:
+        change(number)
+        run("cp", "-a", f"{out}/.", str(code))
+        run("git", "-c", "core.fsync=all", "add", ".", cwd=code)
+        run("git", "-c", "core.fsync=all", "-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qm", "x", cwd=code)
+
+    compare("opsgit task submit, 100 files attached", submit, "git add + git commit, synced", commit, runs)
+    compare("opsgit review show", lambda n: run(opsgit, "-C", str(state), "review", "show", f"B-{n}"),
+            "import click, sqlite3", lambda _: run(sys.executable, "-c", "import click, sqlite3"), runs)  # fmt: skip
+    compare("opsgit review diff", lambda n: run(opsgit, "-C", str(state), "review", "diff", f"B-{n}"),
+            "git show", lambda _: run("git", "show", "HEAD", cwd=code), runs)  # fmt: skip
 
 
 def judging(box: Path, state: Path, opsgit: str, runs: int) -> None:

@@ -156,3 +156,23 @@ def test_4_clones_spend_a_quota_to_its_last_unit(desk: Desk, hub: Path) -> None:
     assert codes == {0: 25, 8: 15}
     desk.ok("sync")
     assert desk.run("quota", "check", "q", "--json").json["quota"]["used"] == 25
+
+
+@pytest.mark.slow
+def test_two_reviewers_at_once_one_merges_and_the_other_is_told(desk: Desk, hub: Path, tmp_path: Path) -> None:
+    dev = join(desk, hub, "ann")
+    judges = [join(desk, hub, name, "reviewer") for name in ("rev1", "rev2")]
+    (tmp_path / "out").write_text("x")
+    for number in range(3):
+        name = f"V-{number}"
+        desk.ok("task", "add", "--id", name, "--title", "v", "--assign", "ann")
+        dev.ok("task", "start", name)
+        dev.ok("task", "submit", name, "--output", str(tmp_path / "out"))
+        started = [one.start("review", "approve", name, "--json") for one in judges]
+        said = [process.communicate(timeout=120)[1] for process in started]
+        assert sorted(process.returncode for process in started) == [0, 7], said
+        loser = next(err for process, err in zip(started, said, strict=True) if process.returncode)
+        error = json.loads(loser.splitlines()[-1])["error"]
+        assert error["code"] == "ALREADY_THERE" and f"{name} is done already" in error["message"]
+    desk.ok("sync")
+    desk.ok("verify")
