@@ -100,7 +100,8 @@ def _on_branch(session: Session, task_id: str, tip: str) -> Iterator[dict[str, A
     objects = session.repository.objects()
     for commit_id, op, commit in reversed(list(signed.commits(objects, tip))):
         words = message.parse(commit.message)
-        entry = {"commit": commit_id, "at": commit.time, "by": commit.name, "op": op, "what": task_id, "said": SAID[op]}
+        said = SAID.get(op, op.partition(".")[2])
+        entry = {"commit": commit_id, "at": commit.time, "by": commit.name, "op": op, "what": task_id, "said": said}
         if words.note:
             entry["note"] = words.note
         yield queries.shown({**entry, **_details(op, _record(session, commit_id, task_id))})
