@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from opsgit.domain.refusals import CODES, refuse
+from opsgit.domain.refusals import CODES, Refused, refuse
 from opsgit.storage.journal import journal
-from opsgit.storage.repository import OWN
+from opsgit.storage.repository import OWN, Repository
 
 if TYPE_CHECKING:
     from git import RemoteProgress, Repo
@@ -26,6 +27,7 @@ SPECS = (f"+refs/heads/main:{TRACKED}main", f"+refs/heads/review/*:{TRACKED}revi
 SAID = re.compile(r"opsgit: ([A-Z][A-Z_]+): (.*)")
 HELD = re.compile(r"\.lock': File exists|cannot lock ref 'refs/remotes")
 PATIENCE = 5.0  # seconds for which a fetch is tried again while another git, such as a killed writer's, moves its refs
+STALE = 10.0  # seconds after which the lock of a ref at a remote on this machine is one that a crash has left
 TAKEN, LOST, REFUSED, UNKNOWN = "taken", "lost", "refused", "unknown"
 # What is said while git works: what it does, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
@@ -143,8 +145,31 @@ class Remote:
             try:
                 process.wait(stderr="\n".join(heard.error_lines))
             except GitCommandError as error:
-                return _answer(refs, heard, _words(error), bool(any(move.after for move in asked)))
+                answer = _answer(refs, heard, _words(error), bool(any(move.after for move in asked)))
+                if answer.state == LOST:
+                    self._unlock(move.ref for move in asked)
+                return answer
         return Answer(TAKEN)
+
+    def _unlock(self, refs: Iterable[str]) -> None:
+        """Remove locks of refs that a killed push has left in a remote on this machine.
+
+        git holds such a lock for milliseconds. Who removes one holds the remote's lock for pushes, so that nobody
+        removes a new one that was taken in place of the old.
+        """
+        place = self._place()
+        if place is None:
+            return
+        with contextlib.suppress(OSError, Refused), Repository(place, None).lock_pushes():
+            for lock in [place / "packed-refs.lock", *(place / f"{ref}.lock" for ref in refs)]:
+                if lock.exists() and time.time() - lock.stat().st_mtime > STALE:
+                    lock.unlink()
+
+    def _place(self) -> Path | None:
+        """Return the git folder of the remote if it is a path on this machine, else None."""
+        path = Path(self.url.removeprefix("file://"))
+        path = path if path.is_absolute() else self.folder.parent / path
+        return next((one for one in (path / ".git", path) if (one / "objects").is_dir()), None)
 
     def _opened(self) -> Repo:
         from git import Repo
@@ -224,8 +249,8 @@ def _answer(refs: list[str], heard: Any, words: str, sends: bool) -> Answer:
     if said:
         return Answer(REFUSED, said[1], said[2])
     if "[remote rejected]" in why:
-        moved = bool(re.search(r"cannot lock|\.lock|failed to update ref", why))
         hints = " ".join(line for line in lines if line.startswith("error:") or "reject" in line)
+        moved = bool(re.search(r"cannot lock|\.lock': File exists|failed to update ref", f"{why} {hints}"))
         return Answer(LOST if moved else REFUSED, "REF_MOVED" if moved else "", f"{why} {hints}".strip()[-300:])
     if "[rejected]" in why:
         return Answer(LOST, "REF_MOVED", why)

@@ -577,3 +577,19 @@ def test_a_fetch_waits_for_a_git_that_moves_the_same_ref(
     desk.ok("task", "comment", "T-1", "--text", "newer")
     lock.touch()
     assert dev.run("task", "comment", "T-1", "--text", "x", "--json").code == "BUSY"
+
+
+@pytest.mark.slow
+def test_a_lock_that_a_killed_push_left_at_a_remote_on_this_machine(
+    dev: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new lock is somebody's who is at work; one that stays is of nobody."""
+    lock = hub / "refs/heads/main.lock"
+    lock.touch()
+    monkeypatch.setattr("opsgit.operations.publication.RACING", 0.5)
+    said = dev.run("task", "start", "T-1", "--json")
+    assert said.code == "REF_MOVED" and lock.exists(), said
+    monkeypatch.setattr("opsgit.operations.publication.RACING", 30.0)
+    monkeypatch.setattr("opsgit.storage.remote.STALE", 2.0)
+    dev.ok("task", "start", "T-1")
+    assert not lock.exists() and len(tips(dev.path, hub)) == 1
