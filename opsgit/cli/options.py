@@ -235,7 +235,18 @@ def wrote(session: Session, written: list[Written], as_json: bool) -> None:
         return
     for one in written:
         mark = "(dry run)" if session.dry_run else one.id[:10]
-        output.line(f"{one.change.subject}  by {one.change.request.actor}  {mark}")
+        output.line(f"{one.change.subject}{_thread(one)}  by {one.change.request.actor}  {mark}")
+
+
+def _thread(one: Written) -> str:
+    """Return which thread of a review an operation is about; empty for other operations."""
+    request = one.change.request
+    if request.op == "review.resolve":
+        return f" {request.get('thread')}"
+    if request.op != "review.comment":
+        return ""
+    last = (one.change.edits[0].record or {})["review"]["comments"][-1]
+    return f" in thread {last['answers']}" if "answers" in last else f", thread {last['id']}"
 
 
 def _as_json(one: Written, dry_run: bool) -> dict[str, Any]:

@@ -66,7 +66,11 @@ def show(session: Session, as_json: bool, name: str) -> None:
 
 @command.command("diff", epilog="\b\nExample:\n  opsgit review diff SKILL-001 --rounds 1..2 --stat")
 @subject("id")
-@click.option("--rounds", metavar="A..B", help="The versions, such as 1..2 or 2..2.1 (default: the newest two).")
+@click.option(
+    "--rounds",
+    metavar="A..B",
+    help="The versions, such as 1..2 or 2..2.1; one alone: it and the one before (default: the newest).",
+)
 @click.option("--stat", is_flag=True, help="Only which files changed, and how much.")
 @click.option("--repository", metavar="PATH", help="The code repository, for a commit.")
 @common
@@ -79,12 +83,12 @@ def diff(session: Session, as_json: bool, name: str, rounds: str | None, stat: b
     from opsgit.operations import diffs
     from opsgit.views import difference
 
-    found = diffs.diff(session, name, rounds, repository, stat)
+    found = diffs.look(session, name, rounds, repository, stat)
     if as_json:
         binaries = [one._asdict() for one in found.binaries]
-        output.data("diff", id=name, old=found.old or None, new=found.new, lines=found.lines, binaries=binaries)
+        output.data("diff", id=name, old=found.old or None, new=found.new.version, lines=found.lines, binaries=binaries)
         return
-    output.paged(difference.lines(found.old, found.new, found.lines, found.binaries, output.colour()))
+    output.paged(difference.lines(found.old, found.new.version, found.lines, found.binaries, output.colour()))
 
 
 @command.command("checkout", epilog="\b\nExample:\n  opsgit review checkout SKILL-001 /tmp/skill-001")
@@ -165,28 +169,22 @@ def reject(session: Session, as_json: bool, name: str) -> None:
 @subject("id")
 @click.option("--text", required=True)
 @click.option("--at", metavar="PATH[:LINE]", help="A file of the deliverable, perhaps a line of it.")
-@click.option("--reply-to", "answers", metavar="THREAD", help="The thread that it answers, such as 1.2.")
+@click.option("--reply-to", "answers", metavar="THREAD", help="The thread that it answers, such as 1-2.")
 @click.option("--blocking", is_flag=True, help="Nobody approves while this thread is open; for reviewers of the task.")
 @writing
 @common
 def comment(
     session: Session, as_json: bool, name: str, text: str, at: str | None, answers: str | None, blocking: bool
 ) -> None:
-    """Comment on a review: in general, at a place of the deliverable, or in a thread."""
-    file, line = place(at)
-    fields = {"text": text, "file": file, "line": line, "answers": answers, "blocking": blocking or None}
-    wrote(session, act(session, "review.comment", name, **fields), as_json)
+    """Comment on a review: in general, at a place of the deliverable, or in a thread.
+
+    It prints the id of the thread, which --reply-to and `review resolve` take.
+    """
+    made = reviews.comment(session, name, at, text=text, answers=answers, blocking=blocking or None)
+    wrote(session, made, as_json)
 
 
-def place(at: str | None) -> tuple[str | None, int | None]:
-    """Return file and line of `path` or `path:line`."""
-    file, colon, line = (at or "").rpartition(":")
-    if colon and line.isascii() and line.isdigit():
-        return file, int(line)
-    return at, None
-
-
-@command.command("resolve", epilog="\b\nExample:\n  opsgit review resolve SKILL-001 1.2 --as qa")
+@command.command("resolve", epilog="\b\nExample:\n  opsgit review resolve SKILL-001 1-2 --as qa")
 @click.argument("name", metavar="ID")
 @click.argument("thread")
 @writing

@@ -64,6 +64,7 @@ FROZEN_NOT = tuple(status for status in STATUSES if status != IN_REVIEW)
 TASK = {"title": TEXT.needed(), "description": TEXT, "priority": TEXT, "tags": TEXTS, "pipeline": TEXTS,
         "depends_on": TEXTS, "assigned": TEXT}  # fmt: skip
 SUBMISSION = {"deliverable": TEXT, "digest": TEXT, "repository": TEXT}
+STILL_TO_REVIEW = ("THREAD_OPEN", "CHECK_MISSING", "APPROVAL_VOID")
 LOOK = "opsgit review show {id}"  # a verdict is on what was seen
 SEEN = {"round": COUNT, "revision": COUNT, "digest": TEXT}
 KEY = {"key": TEXT, "proof": TEXT, "proved": FLAG}
@@ -234,7 +235,7 @@ CATALOGUE = (
         arguments=SEEN,
         actor="nobody",
         room="ends",
-        advice=Advice("review", advice.last_stage_reviews, LOOK),
+        advice=Advice("review", advice.last_stage_reviews, LOOK, "review.reject", STILL_TO_REVIEW),
         online=True,
     ),
     Operation(
@@ -485,8 +486,8 @@ CATALOGUE = (
         "opsgit review sign-off {id} --as REVIEWER",
         sources=(IN_REVIEW,),
         gates=(
-            "a sign-off is missing",
             "the open stage is the actor's",
+            "a sign-off is missing",
             "the version that was seen",
             "the deliverable has the submitted digest",
         ),

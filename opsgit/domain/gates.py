@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from opsgit.domain import authority, canonical, leases, names, policy, standing
 from opsgit.domain.context import Context
 from opsgit.domain.dependencies import open_dependencies
-from opsgit.domain.model import Agent, Remark, Review, Submission, Task
+from opsgit.domain.model import Agent, Remark, Review, Stage, Submission, Task
 from opsgit.domain.operation import Who
 from opsgit.domain.records import to_record
 from opsgit.domain.refusals import Refused, refuse
@@ -248,7 +248,7 @@ def sign_off_is_missing(_: Context, task: Task) -> None:
                f"opsgit review approve {task.id} --as {task.pipeline[-2].agent or 'REVIEWER'}")  # fmt: skip
 
 
-def sign_offs_given(_: Context, task: Task) -> None:
+def sign_offs_given(context: Context, task: Task) -> None:
     """Require every sign-off before the verdict: of the earlier stages, and of all reviewers of the last but one.
 
     :raises Refused: `STAGE_OPEN`, `DELIVERABLE_REQUIRED`.
@@ -260,7 +260,14 @@ def sign_offs_given(_: Context, task: Task) -> None:
     more = authority.missing(task, number) - (number == len(task.pipeline) - 2)
     why = f"{stage.name} has not signed off round {submission_of(task).version} of {task.id}"
     refuse("STAGE_OPEN", f"{why} ({more} of {stage.count} missing before the verdict)" if stage.count else why,
-           f"opsgit review sign-off {task.id} --as {stage.agent or 'REVIEWER'}")  # fmt: skip
+           f"opsgit review sign-off {task.id} --as {_who_signs(context, task, stage)}")  # fmt: skip
+
+
+def _who_signs(context: Context, task: Task, stage: Stage) -> str:
+    """Return the actor, if it may sign off the stage, else the agent that the stage names."""
+    signed = {mark.by for mark in review_of(task).sign_offs}
+    fits = policy.matches(stage, context.actor) and context.me not in signed
+    return context.me if fits else stage.agent or "REVIEWER"
 
 
 def no_blocking_thread_is_open(_: Context, task: Task) -> None:
@@ -329,11 +336,13 @@ def thread(task: Task, name: str) -> Remark:
     :param name: the comment's id.
     :raises Refused: `NOT_FOUND`, `DELIVERABLE_REQUIRED`.
     """
-    found = next((one for one in review_of(task).comments if one.id == name), None)
-    if found is None or found.answers:
-        begins = f"; the thread begins with {found.answers}" if found else ""
-        why = f"the review of {task.id} has no thread {name[:40]}{begins}"
-        refuse("NOT_FOUND", why, f"opsgit review show {task.id}")
+    review, hint = review_of(task), f"opsgit review show {task.id}"
+    found = next((one for one in review.comments if one.id == name), None)
+    if found and found.answers:
+        refuse("NOT_FOUND", f"{name} is an answer; its thread is {found.answers}", hint)
+    if found is None:
+        why = f"round {review.round} of {task.id} has no thread {name[:40]}"
+        refuse("NOT_FOUND", f"{why}; only blocking threads that are open go on from an earlier round", hint)
     return found
 
 

@@ -120,7 +120,7 @@ class Resolved(Value):
 class Remark(Value):
     """One comment in a review. A thread is a comment with the comments that answer it.
 
-    `id` is `<round>.<number>`. `place` is the place in the deliverable that it is about. `answers` is the id of the
+    `id` is `<round>-<number>`. `place` is the place in the deliverable that it is about. `answers` is the id of the
     comment that it answers. An open thread whose first comment is `blocking` prevents an approval. `at` is RFC 3339
     text.
     """

@@ -60,8 +60,13 @@ def steps(snapshot: Snapshot, rules: RuleBook, agent: Agent, task: Task, now: in
     for one in advised(rules):
         name = one.advice.who(task, can_act) if one.advice else None
         means = name in (agent.name, agent.role) or (name == ORCHESTRATORS and ORCHESTRATE in held)
-        if one.advice and name and means and may(snapshot, one.name, agent.name, task.id, now) is None:
+        if not (one.advice and name and means):
+            continue
+        refusal = may(snapshot, one.name, agent.name, task.id, now)
+        if refusal is None:
             yield Step(one.name, one.advice.act, _command(one, task, agent.name))
+        elif refusal.code in one.advice.despite and may(snapshot, one.advice.instead, agent.name, task.id, now) is None:
+            yield Step(one.advice.instead, f"{one.advice.act} ({refusal.message})", _command(one, task, agent.name))
 
 
 def _command(operation: Operation, task: Task, me: str) -> str:

@@ -88,11 +88,15 @@ class Advice(NamedTuple):
     - `act`: what to do. `command`: the command for it; empty for the operation's own command.
     - `who`: returns the agent or role that the task waits for, or None when the task does not wait for this step. It
       receives the task and a function that returns whether an agent of a name is active.
+    - `instead`: another operation, which is the step when this one is refused with one of the codes `despite`: the
+      task waits for the agent nevertheless.
     """
 
     act: str
     who: Callable[[Task, Callable[[str], bool]], str | None]
     command: str = ""
+    instead: str = ""
+    despite: tuple[str, ...] = ()
 
 
 class Operation(NamedTuple):

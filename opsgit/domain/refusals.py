@@ -125,7 +125,7 @@ CODES: dict[str, Code] = {
     "ALREADY_CLAIMED": Code(7, "somebody else has the task"),
     "ALREADY_THERE": Code(7, "the task already has that status"),
     "DEPLOY_RUNNING": Code(7, "somebody is deploying the task"),
-    "STALE": Code(7, "the task moved on since it was looked at", True),
+    "STALE": Code(7, "what was looked at was changed since: another version, command or deployment", True),
     "REVIEW_BRANCH_MISSING": Code(9, "main was pushed or fetched without the review branch that belongs to it", True),
     "REF_MOVED": Code(7, "somebody else wrote to the repository first", True),
     "UNCOMMITTED_EDIT": Code(7, "a file that the operation writes has an uncommitted edit"),

@@ -42,10 +42,10 @@ def comment(context: Context, task: Task) -> Task:
 
 
 def _next_id(review: Review) -> str:
-    """Return `<round>.<number>`: a thread that goes on in a later round keeps its id."""
-    ids = (one.id.split(".") for one in review.comments)
+    """Return `<round>-<number>`: a thread that goes on in a later round keeps its id."""
+    ids = (one.id.split("-") for one in review.comments)
     last = max((int(number) for begun, number in ids if int(begun) == review.round), default=0)
-    return f"{review.round}.{last + 1}"
+    return f"{review.round}-{last + 1}"
 
 
 def _place(context: Context, task: Task) -> Place:

@@ -141,9 +141,15 @@ def submit(context: Context, task: Task) -> Task:
     :raises Refused: `BAD_TEXT`, `DELIVERABLE_OUTSIDE`.
     """
     submission = submitted(context, (task.submission.round if task.submission else 0) + 1)
-    objections = tuple(one for one in task.review.comments if one.blocking and not one.resolved) if task.review else ()
-    review = Review(round=submission.round, comments=objections)
+    review = Review(round=submission.round, comments=_objections(task))
     return replace(task, submission=submission, review=review, deployment=None)
+
+
+def _objections(task: Task) -> tuple[Remark, ...]:
+    """Return the open blocking threads of the latest review, with their answers: they go on in the next round."""
+    said = task.review.comments if task.review else ()
+    open_ones = {one.id for one in said if one.blocking and not one.resolved}
+    return tuple(one for one in said if (one.answers or one.id) in open_ones)
 
 
 def submitted(context: Context, number: int, revision: int | None = None) -> Submission:

@@ -28,19 +28,20 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
         anything.
     :returns: the open clone and the result of the verification.
     :raises Refused: `ALREADY_A_REPOSITORY` if the folder is not empty; `TOOL_FAILED` if git cannot clone; the code of
-        the first finding if verification finds something. No folder is left then.
+        the first finding if verification finds something; `NOT_FOUND` if there is no such agent. No folder is left
+        then.
     """
     need_empty(folder, "choose a new folder")
     try:
         repository, found = _verified(url, folder, pin)
+        if agent:
+            clone_config.configure_clone(repository, agent)
+            git.configure(repository.folder, {"opsgit.agent": agent})
+        else:
+            clone_config.trust_signers(repository)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    if agent:
-        clone_config.configure_clone(repository, agent)
-        git.configure(repository.folder, {"opsgit.agent": agent})
-    else:
-        clone_config.trust_signers(repository)
     return repository, found
 
 

@@ -74,13 +74,18 @@ def digest_now(session: Session, snapshot: Snapshot, task: Task, local: str | No
     """Return the digest that a submitted deliverable has now: at its place, or else in its attachment.
 
     :param local: the path of a copy on this machine; None: the recorded path.
-    :raises Refused: `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE` or `DELIVERABLE_UNSTABLE`; as `attachments.find`.
+    :raises Refused: `DELIVERABLE_CHANGED` if the named copy is not the deliverable; `DELIVERABLE_MISSING`,
+        `DELIVERABLE_UNSAFE` or `DELIVERABLE_UNSTABLE`; as `attachments.find`.
     """
     submission = task.submission
     assert submission
     try:
         with _naming_a_copy(local):
-            return _digest_here(_place(snapshot, submission, local), submission)
+            found = _digest_here(_place(snapshot, submission, local), submission)
+        if local and found != submission.digest:
+            why = f"{local} is not what was submitted in round {submission.version} of {task.id}"
+            refuse("DELIVERABLE_CHANGED", why, "name another copy; without --deliverable an attachment is used")
+        return found
     except Refused as refused:
         if _attached(session, task, refused, local) is None:
             raise

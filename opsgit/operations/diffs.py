@@ -10,7 +10,6 @@ from opsgit.domain.refusals import refuse
 from opsgit.operations import attachments, rounds, sights
 from opsgit.operations.session import Session
 from opsgit.storage import attachment, deliverable
-from opsgit.storage.disk import need_empty
 from opsgit.storage.git import Git
 from opsgit.storage.submissions import Submitted
 
@@ -26,13 +25,13 @@ class Binary(NamedTuple):
 
 
 class Diff(NamedTuple):
-    """The difference between two versions: their names, the lines of git's diff, and the files that are not text.
+    """The difference between two versions: the lines of git's diff, and the files that are not text.
 
-    `old` is empty when the first version is compared with nothing.
+    `old` is the name of the older version, empty when the newer one is compared with nothing; `new` is the newer one.
     """
 
     old: str
-    new: str
+    new: Submission
     lines: list[str]
     binaries: list[Binary]
 
@@ -47,6 +46,7 @@ def diff(session: Session, task_id: str, wanted: str | None, repository: str | N
     :raises Refused: `NOT_FOUND` if there is no such version; `DELIVERABLE_MISSING` if a version was not attached or a
         commit is not there.
     """
+    session.look().task(task_id)  # raises NOT_FOUND
     known = rounds.versions(session, task_id)
     old, new = _asked(known, task_id, wanted)
     if known[new].submission.digest.startswith("git:"):
@@ -56,11 +56,19 @@ def diff(session: Session, task_id: str, wanted: str | None, repository: str | N
     else:
         git = session.repository.git
         after = _tree(session, task_id, known[new])
-        before = _tree(session, task_id, known[old]) if old else None
+        before = _before(session, task_id, known[old], wanted) if old else None
+    old = old if before else ""
     before = before or git.run("hash-object", "-t", "tree", "/dev/null").decode().strip()
-    shape = ("--stat",) if stat else ("--patch",)
+    shape = ("--stat=100",) if stat else ("--patch",)
     lines = git.run("diff-tree", "-r", *FIXED, *shape, before, after).decode("utf-8", "replace").splitlines()
-    return Diff(old, new, lines, _binaries(git, before, after))
+    return Diff(old, known[new].submission, lines, _binaries(git, before, after))
+
+
+def look(session: Session, task_id: str, wanted: str | None, repository: str | None, stat: bool) -> Diff:
+    """Return a difference as `diff` does, and remember that the acting agent has seen the newer version."""
+    found = diff(session, task_id, wanted, repository, stat)
+    sights.note(session, sights.who(session), task_id, found.new)
+    return found
 
 
 def checkout(session: Session, task_id: str, folder: Path, wanted: str | None) -> Submission:
@@ -68,16 +76,16 @@ def checkout(session: Session, task_id: str, folder: Path, wanted: str | None) -
 
     :param wanted: the version; None: the newest one.
     :returns: the submission.
-    :raises Refused: `ALREADY_A_REPOSITORY` if the folder is not empty; `NOT_FOUND`, `DELIVERABLE_MISSING`; `DISK`.
+    :raises Refused: `BAD_VALUE` if the folder is not empty; `NOT_FOUND`, `DELIVERABLE_MISSING`; `DISK`.
     """
     known = rounds.versions(session, task_id)
     one = known[_asked(known, task_id, wanted)[1]]
     tree = _tree(session, task_id, one)
-    need_empty(folder, "name a new folder")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        refuse("BAD_VALUE", f"{folder} is no empty folder", "name a new folder", "DIR")
     folder.mkdir(parents=True, exist_ok=True)
     attachment.write_out(session.repository.objects(), tree, folder)
-    if one.submission.version == list(known)[-1]:
-        sights.note(session, sights.who(session), task_id, one.submission)
+    sights.note(session, sights.who(session), task_id, one.submission)
     return one.submission
 
 
@@ -96,6 +104,13 @@ def _asked(known: dict[str, Submitted], task_id: str, wanted: str | None) -> tup
     return (order[at - 1] if at else ""), first
 
 
+def _before(session: Session, task_id: str, one: Submitted, wanted: str | None) -> str | None:
+    """Return the tree of the older version; None if it was not attached and nobody asked for it."""
+    if wanted and ".." in wanted:
+        return _tree(session, task_id, one)
+    return attachments.find(session, task_id, one.submission)
+
+
 def _commit(git: Git, one: Submitted) -> str:
     commit = one.submission.digest.removeprefix("git:")
     if git.attempt("cat-file", "-e", f"{commit}^{{commit}}").returncode:
@@ -110,8 +125,8 @@ def _commit(git: Git, one: Submitted) -> str:
 def _tree(session: Session, task_id: str, one: Submitted) -> str:
     tree = attachments.find(session, task_id, one.submission)
     if tree is None:
-        why = f"round {one.submission.version} of {task_id} has no attachment, only a digest"
-        refuse("DELIVERABLE_MISSING", why, f"a copy of it may be at {one.submission.deliverable}")
+        why = f"round {one.submission.version} of {task_id} has no attachment ({one.submission.deliverable})"
+        refuse("DELIVERABLE_MISSING", why, f"opsgit review show {task_id}; ask its author for a copy")
     return tree
 
 

@@ -62,7 +62,8 @@ def _title(task: Task) -> str:
 
 def _text(task: Task) -> str:
     said = task.review.request.text if task.review and task.review.request else ""
-    return f"{said}\n\nDecide it with opsgit, not with a button here: opsgit review show {task.id}"
+    words = " ".join(said.split())  # one line, so that the printed command can be pasted
+    return f"{words} (Decide it with opsgit, not with a button here: opsgit review show {task.id})"
 
 
 def _github(task: Task, _: str) -> list[list[str]]:

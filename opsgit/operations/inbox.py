@@ -28,7 +28,8 @@ MENTION = re.compile(r"(?<![A-Za-z0-9_@.-])@([a-z][a-z0-9]*(?:[-_][a-z0-9]+)*)")
 class Item(NamedTuple):
     """One thing that waits.
 
-    `id` is the same each time. `to` is the agent. `kind` is step, reply, mention, blocked, deploy, alert or sync.
+    `id` is the same each time. `to` is the agent. `kind` is step, reply, mention, check, blocked, deploy, alert or
+    sync.
     `about` is a task or an alert. `since` is in seconds after the epoch.
     """
 
@@ -92,6 +93,7 @@ def _of_task(asked: _Asked, state: Snapshot, task: Task, blockers: Sequence[str]
                            f"{step.act}: {task.title}{_reason(task)}", step.command)  # fmt: skip
         yield from _failed(asked, agent, task)
         yield from _words(agent, task)
+        yield from _checks(asked, agent, task)
 
 
 def _reason(task: Task) -> str:
@@ -116,39 +118,73 @@ def _failed(asked: _Asked, agent: Agent, task: Task) -> Iterator[Item]:
 
 
 def _words(agent: Agent, task: Task) -> Iterator[Item]:
-    """Yield replies to the agent's words, and mentions, that it has not answered."""
-    ledger: list[Comment | Remark] = list(task.comments)
+    """Yield mentions, replies to the agent's words, and comments on its work, that it has not answered."""
+    for number, one in enumerate(task.comments):
+        answered = any(other.by == agent.name for other in task.comments[number + 1 :])
+        if one.by != agent.name and not answered and _mentions(agent, one.text):
+            yield _said(agent, task, one, "mention")
     review = task.review if task.status == vocabulary.IN_REVIEW else None
-    said: list[Comment | Remark] = [*ledger, *([review.request] if review and review.request else []),
-                                    *(review.comments if review else ())]  # fmt: skip
-    for number, one in enumerate(said):
-        thread = _thread(one)
-        later = any(other.by == agent.name and _thread(other) == thread for other in said[number + 1 :])
-        settled = isinstance(one, Remark) and _settled(one, said)
-        if one.by == agent.name or later or settled:
-            continue
-        mentioned = agent.name in MENTION.findall(one.text)
-        spoke = bool(thread) and any(other.by == agent.name and _thread(other) == thread for other in said[:number])
-        mine = isinstance(one, Remark) and task.assigned == agent.name
-        if mentioned or spoke or mine:
-            yield _said(agent, task, one, "mention" if mentioned else "reply")
+    if review is None:
+        return
+    spoke = agent.name in {*(one.by for one in review.comments), *(one.by for one in review.sign_offs)}
+    if review.request and review.request.by != agent.name and not spoke and _mentions(agent, review.request.text):
+        yield _said(agent, task, review.request, "mention")
+    for number, remark in enumerate(review.comments):
+        yield from _in_thread(agent, task, remark, review.comments[:number], review.comments[number + 1 :])
+
+
+def _mentions(agent: Agent, text: str) -> bool:
+    return agent.name in MENTION.findall(text)
+
+
+def _in_thread(
+    agent: Agent, task: Task, one: Remark, before: Sequence[Remark], after: Sequence[Remark]
+) -> Iterator[Item]:
+    same = _thread(one)
+    if one.by == agent.name or any(other.by == agent.name and _thread(other) == same for other in after):
+        return
+    if any(first.id == same and first.resolved for first in (*before, one)):
+        return
+    spoke = any(other.by == agent.name and _thread(other) == same for other in before)
+    if _mentions(agent, one.text):
+        yield _said(agent, task, one, "mention")
+    elif spoke or task.assigned == agent.name:
+        yield _said(agent, task, one, "reply")
 
 
 def _said(agent: Agent, task: Task, one: Comment | Remark, kind: str) -> Item:
-    begun = _thread(one)
-    op = f"review comment {task.id} --reply-to {begun}" if begun else f"task comment {task.id}"
-    name = one.id if isinstance(one, Remark) else one.at
+    if isinstance(one, Remark):
+        op, name = f"review comment {task.id} --reply-to {_thread(one)}", one.id
+    else:
+        op, name = f"{'review' if task.status == vocabulary.IN_REVIEW else 'task'} comment {task.id}", one.at
     return Item(f"{kind} {task.id} {name} {one.by}", agent.name, kind, task.id, times.seconds(one.at),
-                f"{one.by}: {one.text}", f'opsgit {op} --text "..." --as {agent.name}')  # fmt: skip
+                f"{one.by}{_where(one)}: {one.text}", f'opsgit {op} --text "..." --as {agent.name}')  # fmt: skip
 
 
-def _thread(one: Comment | Remark) -> str:
-    """Return the id of the thread that a comment belongs to; empty for a comment outside of a review."""
-    return (one.answers or one.id) if isinstance(one, Remark) else ""
+def _where(one: Comment | Remark) -> str:
+    if not isinstance(one, Remark):
+        return ""
+    line = f":{one.place.line}" if one.place and one.place.line else ""
+    return (f" at {one.place.file}{line}" if one.place else "") + (" (blocking)" if one.blocking else "")
 
 
-def _settled(one: Remark, said: Iterable[Comment | Remark]) -> bool:
-    return any(isinstance(first, Remark) and first.id == _thread(one) and first.resolved for first in said)
+def _thread(one: Remark) -> str:
+    """Return the id of the thread that a comment belongs to."""
+    return one.answers or one.id
+
+
+def _checks(asked: _Asked, agent: Agent, task: Task) -> Iterator[Item]:
+    """Yield the checks that an approval needs and nobody has reported, for agents that observe."""
+    review, submission = task.review, task.submission
+    observes = OBSERVE in policy.rights(asked.snapshot.project, agent) and agent.name not in task.contributors
+    if task.status != vocabulary.IN_REVIEW or not submission or not observes:
+        return
+    known = {one.name for one in review.checks} if review else set()
+    for name in asked.snapshot.project.review.checks:
+        if name not in known:
+            yield Item(f"check {task.id} {submission.version} {name}", agent.name, "check", task.id,
+                       times.seconds(submission.at), f"the check {name} of round {submission.version}: {task.title}",
+                       f"opsgit review check {task.id} --name {name} --status pass|fail --as {agent.name}")  # fmt: skip
 
 
 def _alerts(asked: _Asked, found: Iterable[Any]) -> Iterator[Item]:
@@ -196,4 +232,5 @@ def _seen(session: Session) -> dict[str, list[str]]:
         found = json.loads((session.repository.own / "inbox.json").read_bytes())
     except (FileNotFoundError, ValueError):  # a damaged file only means that nothing was seen
         return {}
-    return found if isinstance(found, dict) else {}
+    fits = isinstance(found, dict) and all(isinstance(one, list) for one in found.values())
+    return found if fits else {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from opsgit.domain import names, rules, vocabulary
-from opsgit.domain.authority import gives_verdict, missing, open_stage
+from opsgit.domain import names, vocabulary
+from opsgit.domain.authority import gives_verdict, open_stage
+from opsgit.domain.decide import may
 from opsgit.domain.model import Task
-from opsgit.domain.next_steps import steps
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
 from opsgit.operations import attachments, deliverables, rounds, sights
@@ -23,10 +24,11 @@ def listed(session: Session) -> list[dict[str, Any]]:
         open blocking ones), and checks.
     """
     found = synced(session).select(f"kind = 'task' AND status = '{vocabulary.IN_REVIEW}'", (), ORDER)
-    return [_row(session.look(record["id"]).task(record["id"])) for record in found]
+    needed = session.look().project.review.checks
+    return [_row(session.look(record["id"]).task(record["id"]), needed) for record in found]
 
 
-def _row(task: Task) -> dict[str, Any]:
+def _row(task: Task, needed: Sequence[str]) -> dict[str, Any]:
     submission, review = task.submission, task.review
     assert submission
     return {
@@ -38,8 +40,12 @@ def _row(task: Task) -> dict[str, Any]:
         "since": submission.at,
         "waiting_for": task.pipeline[open_stage(task)].name,
         "threads": sum(bool(one.blocking and not one.resolved) for one in review.comments) if review else 0,
-        "checks": {one.name: one.status for one in review.checks} if review else {},
+        "checks": {**dict.fromkeys(needed, "missing"), **_reported(task)},
     }
+
+
+def _reported(task: Task) -> dict[str, str]:
+    return {one.name: one.status for one in task.review.checks} if task.review else {}
 
 
 def shown(session: Session, task_id: str) -> dict[str, Any]:
@@ -47,21 +53,24 @@ def shown(session: Session, task_id: str) -> dict[str, Any]:
 
     :returns: `task`, its record; `deliverable`: version, place, digest, here (`same`, `differs` or `missing`),
         attached, and files and bytes where they are known; `stages`; `checks` that are needed; `rounds`, each with
-        number, submission, review and ended; `commands` that the acting agent, or anybody, could use now.
+        number, submission, review and ended; `versions`; `commands` that the acting agent, or anybody, could use now.
     :raises Refused: `NOT_FOUND`; `DELIVERABLE_REQUIRED` if the task was never submitted here.
     """
     snapshot = session.look(task_id)
     task = snapshot.task(task_id)
     if task.submission is None:
         refuse("DELIVERABLE_REQUIRED", f"{task_id} was never submitted here", f"opsgit task show {task_id}")
-    page = {
+    if sights.who(session):
+        snapshot.agent(sights.who(session))  # raises NOT_FOUND
+    page: dict[str, Any] = {
         "task": snapshot.record(names.task_path(task_id)),
         "deliverable": _deliverable(session, snapshot, task),
         "stages": _stages(task),
         "checks": list(snapshot.project.review.checks),
         "rounds": [one._asdict() for one in rounds.rounds(session, task_id)],
-        "commands": _commands(session, snapshot, task),
+        "versions": list(rounds.versions(session, task_id)),
     }
+    page["commands"] = _commands(session, snapshot, task, page["deliverable"])
     sights.note(session, sights.who(session), task_id, task.submission)
     return page
 
@@ -103,29 +112,48 @@ def _stages(task: Task) -> list[dict[str, Any]]:
             "stage": stage.name,
             "reviewers": stage.count or 1,
             "signed": [mark.by for mark in marks if mark.stage == number],
-            "open": task.status == vocabulary.IN_REVIEW and bool(missing(task, number)),
+            "open": task.status == vocabulary.IN_REVIEW and number == open_stage(task),
         }
         for number, stage in enumerate(task.pipeline)
         if 0 < number < len(task.pipeline) - 1
     ]
 
 
-def _commands(session: Session, snapshot: Snapshot, task: Task) -> list[str]:
-    """Return the commands that decide; those of the acting agent, if one is named."""
+def _commands(session: Session, snapshot: Snapshot, task: Task, told: dict[str, Any]) -> list[str]:
+    """Return the commands that could be used now: by the acting agent, or by whoever fits if nobody is named."""
     if task.status != vocabulary.IN_REVIEW:
         return []
-    name = sights.who(session)
-    agent = snapshot.find_agent(name) if name else None
-    if agent:
-        book, now = rules.in_force(snapshot.project), session.transaction().now()
-        able = [one.command for one in steps(snapshot, book, agent, task, now) if one.op.startswith("review.")]
-        if not able:
-            return [f'opsgit review comment {task.id} --text "..." --as {name}']
-    stage = task.pipeline[open_stage(task)]
-    me, op = name or stage.agent or "REVIEWER", "approve" if gives_verdict(task) else "sign-off"
-    return [
-        f"opsgit review diff {task.id}",
-        f"opsgit review {op} {task.id} --as {me}",
-        f'opsgit review reject {task.id} --as {me} --reason "..."',
-        f'opsgit review comment {task.id} --as {me} --text "..." --at PATH:LINE --blocking',
-    ]
+    name, now = sights.who(session), session.transaction().now()
+    me = name or task.pipeline[open_stage(task)].agent or "REVIEWER"
+    decides = "approve" if gives_verdict(task) else "sign-off"
+    copy = "" if told["attached"] or told["here"] == "same" else " --deliverable PATH"
+    known = {
+        decides: f"opsgit review {decides} {task.id}{copy} --as {me}",
+        "reject": f'opsgit review reject {task.id} --reason "..." --as {me}',
+        "revise": f"opsgit review revise {task.id} --output PATH --as {me}",
+        "withdraw": f"opsgit review withdraw {task.id} --as {me}",
+        "check": f"opsgit review check {task.id} --name NAME --status pass|fail{copy} --as {me}",
+    }
+
+    def can(op: str) -> bool:
+        if name:
+            return may(snapshot, f"review.{op}", name, task.id, now) is None
+        return op in (decides, "reject")
+
+    return [*_looks(task, told), *(command for op, command in known.items() if can(op)), *_talks(task, me, name)]
+
+
+def _looks(task: Task, told: dict[str, Any]) -> list[str]:
+    if "repository" in told:
+        return [f"opsgit review diff {task.id} --repository PATH"]
+    return [f"opsgit review diff {task.id}", f"opsgit review checkout {task.id} DIR"] if told["attached"] else []
+
+
+def _talks(task: Task, me: str, name: str) -> list[str]:
+    """Return the commands for the threads: those that answer or resolve each open one, and one that begins another."""
+    found = [one for one in (task.review.comments if task.review else ()) if not one.answers and not one.resolved]
+    worked = name in task.contributors
+    answers = [f'opsgit review comment {task.id} --reply-to {one.id} --text "..." --as {me}' for one in found if worked]
+    ends = [f"opsgit review resolve {task.id} {one.id} --as {me}" for one in found if one.blocking and not worked]
+    new = f'opsgit review comment {task.id} --text "..." --at PATH:LINE{"" if worked else " --blocking"} --as {me}'
+    return [*answers, *ends, new]

@@ -8,10 +8,11 @@ from opsgit.domain import vocabulary
 from opsgit.domain.model import Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
-from opsgit.operations import deliverables, diffs, sights
+from opsgit.operations import attachments, deliverables, diffs, sights
 from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
+from opsgit.storage import attachment
 
 
 def verdict(session: Session, op: str, task_id: str, local: str | None = None) -> list[Written]:
@@ -82,3 +83,38 @@ def check(
     _refuse_unseen(session, session.actor_of("review.check", task_id, snapshot), snapshot.task(task_id))
     seen = _seen(session, snapshot, "review.check", task_id, local)
     return act(session, "review.check", task_id, name=name, status=status, url=url, **seen)
+
+
+def comment(session: Session, task_id: str, at: str | None, **fields: Any) -> list[Written]:
+    """Comment on a review.
+
+    :param at: a file of the deliverable, or `file:line`.
+    :param fields: text, answers and blocking.
+    :raises Refused: `BAD_VALUE` if the attachment has no such file or line; if the rule book refuses the operation.
+    """
+    file, line = _place(at)
+    if file:
+        _refuse_nowhere(session, session.look(task_id).task(task_id), file, line)
+    return act(session, "review.comment", task_id, file=file, line=line, **fields)
+
+
+def _place(at: str | None) -> tuple[str | None, int | None]:
+    file, colon, line = (at or "").rpartition(":")
+    if colon and line.isascii() and line.isdigit():
+        return file, int(line)
+    return at, None
+
+
+def _refuse_nowhere(session: Session, task: Task, file: str, line: int | None) -> None:
+    tree = attachments.find(session, task.id, task.submission) if task.submission else None
+    if tree is None:
+        return  # what is bound by its digest alone, or a commit, is not here to look
+    objects = session.repository.objects()
+    entry = attachment.listed(objects, tree).get(file)
+    if entry is None:
+        refuse(
+            "BAD_VALUE", f"the deliverable of {task.id} has no file {file[:200]}", f"opsgit review show {task.id}", "at"
+        )
+    lines = len(objects.need(entry.id, "blob").content.splitlines())
+    if line and line > lines:
+        refuse("BAD_VALUE", f"{file} has {lines} lines", f"opsgit review diff {task.id}", "at")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from opsgit.domain import message, names, vocabulary
+from opsgit.domain import message, names, rebuild, times, vocabulary
 from opsgit.domain.records import Record
 from opsgit.operations import queries
 from opsgit.operations.queries import synced
@@ -26,12 +26,16 @@ SAID = {
 
 
 class Round(NamedTuple):
-    """One round: its number, the last submission and the review in it, and the commit that ended it ("" if open)."""
+    """One round: its number, the last submission and the review in it, and the commit that ended it ("" if open).
+
+    `revisions` has version, by, at (RFC 3339 text) and note of each revision.
+    """
 
     number: int
     submission: Record
     review: Record
     ended: str
+    revisions: list[dict[str, str]]
 
 
 def rounds(session: Session, task_id: str) -> list[Round]:
@@ -39,15 +43,33 @@ def rounds(session: Session, task_id: str) -> list[Round]:
 
     :raises Refused: as `ends`; the code of the first finding if the review branch breaks a rule.
     """
-    found = [_round(_record(session, commit, task_id), commit) for commit in ends(session, task_id)]
+    found = [_round(session, task_id, _record(session, one, task_id), one) for one in ends(session, task_id)]
     now = session.look(task_id).record(names.task_path(task_id)) or {}
-    open_one = [_round(now, "")] if now.get("status") == vocabulary.IN_REVIEW else []
+    open_one = [_round(session, task_id, now, "")] if now.get("status") == vocabulary.IN_REVIEW else []
     return [*found, *open_one]
 
 
-def _round(task: Record, ended: str) -> Round:
-    review = task.get("review") or {"round": task["submission"]["round"]}
-    return Round(task["submission"]["round"], task["submission"], review, ended)
+def _round(session: Session, task_id: str, task: Record, ended: str) -> Round:
+    number, transaction = task["submission"]["round"], session.transaction()
+    tip = _merged(session, ended) if ended else transaction.reviewed(task_id)
+    commits = reversed(list(signed.commits(transaction.objects, tip))) if tip else ()
+    revised = (commit for _, op, commit in commits if op == "review.revise")
+    told = [
+        {
+            "version": f"{number}.{index}",
+            "by": one.name,
+            "at": times.text(one.time),
+            "note": message.parse(one.message).note,
+        }
+        for index, one in enumerate(revised, 1)
+    ]
+    return Round(number, task["submission"], task.get("review") or {"round": number}, ended, told)
+
+
+def _merged(session: Session, commit: str) -> str | None:
+    """Return the tip of the review branch that a ledger commit has merged (hex id), or None."""
+    parents = parse_commit(session.repository.objects().need(commit, "commit").content).parents
+    return parents[1] if len(parents) > 1 else None
 
 
 def ends(session: Session, task_id: str) -> list[str]:
@@ -84,12 +106,12 @@ def history(session: Session, task_id: str) -> list[dict[str, Any]]:
 
     :raises Refused: as `queries.history`.
     """
-    objects, found = session.repository.objects(), list[dict[str, Any]]()
+    found: list[dict[str, Any]] = []
     over = set(ends(session, task_id))
     for entry in queries.history(session, task_id):
         if entry.get("commit") in over:  # the ledger has nothing else about a task while it is in review
-            merged = parse_commit(objects.need(entry["commit"], "commit").content).parents[1:]
-            found += (one for tip in merged for one in _on_branch(session, task_id, tip))
+            tip = _merged(session, entry["commit"])
+            found += _on_branch(session, task_id, tip) if tip else ()
         found.append(entry)
     session.look(task_id)  # judges the branch before it is shown
     open_one = session.transaction().reviewed(task_id)
@@ -104,22 +126,22 @@ def _on_branch(session: Session, task_id: str, tip: str) -> Iterator[dict[str, A
         entry = {"commit": commit_id, "at": commit.time, "by": commit.name, "op": op, "what": task_id, "said": said}
         if words.note:
             entry["note"] = words.note
-        yield queries.shown({**entry, **_details(op, _record(session, commit_id, task_id))})
+        old, new = (_record(session, one, task_id) for one in (commit.parents[0], commit_id))
+        yield queries.shown({**entry, **_details(op, old, new)})
 
 
-def _details(op: str, task: Record) -> dict[str, Any]:
-    review = task["review"]
+def _details(op: str, old: Record, new: Record) -> dict[str, Any]:
+    review = new["review"]
     if op == "review.request":
         return {"text": review["request"]["text"]}
     if op == "review.comment":
         last = review["comments"][-1]
         return {"thread": last.get("answers") or last["id"], "text": last["text"]}
     if op == "review.revise":
-        return {"output": task["submission"]["deliverable"]}
+        return {"output": new["submission"]["deliverable"]}
     if op == "review.resolve":
-        last = max((one for one in review["comments"] if one.get("resolved")), key=lambda one: one["resolved"]["at"])
-        return {"thread": last["id"]}
+        return dict(rebuild.resolved(old, new))
     if op == "review.check":
-        last = review["checks"][-1]
-        return {"check": f"{last['name']}: {last['status']}", **({"ref": last["url"]} if "url" in last else {})}
+        one = rebuild.checked(old, new)
+        return {"check": f"{one['name']}: {one['status']}", **({"ref": one["url"]} if "url" in one else {})}
     return {}

@@ -29,11 +29,10 @@ def note(session: Session, name: str, task_id: str, submission: Submission) -> N
 
 
 def last(session: Session, name: str, task: Task) -> str | None:
-    """Return the version of a task that an agent has seen last, if it is of the current round; else None."""
+    """Return the version of a task that an agent has seen last in this clone; None if it never looked."""
     seen = _all(session)
     version = seen.get(name, {}).get(task.id) or seen.get("", {}).get(task.id)
-    same_round = version and task.submission and version.split(".")[0] == str(task.submission.round)
-    return str(version) if same_round else None
+    return str(version) if version else None
 
 
 def _all(session: Session) -> dict[str, Any]:
@@ -42,4 +41,5 @@ def _all(session: Session) -> dict[str, Any]:
         found = json.loads(file.read_bytes())
     except (FileNotFoundError, ValueError):  # a damaged file only means that nothing was seen
         return {}
-    return found if isinstance(found, dict) else {}
+    fits = isinstance(found, dict) and all(isinstance(one, dict) for one in found.values())
+    return found if fits else {}

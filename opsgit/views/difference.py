@@ -34,7 +34,7 @@ def lines(old: str, new: str, diff: Iterable[str], binaries: Iterable[Binary], c
     :param diff: the lines that git made.
     :param colour: whether to use colours.
     """
-    yield f"round {old} → round {new}" if old else f"round {new}, the first"
+    yield f"round {old} → round {new}" if old else f"round {new}, the first with files"
     none = True
     for line in diff:
         none = False

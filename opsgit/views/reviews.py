@@ -7,8 +7,11 @@ from typing import Any
 
 from opsgit.views import terminal
 
-HERE = {"same": "the copy at its place here is the one", "differs": "what is at its place here is NOT the one",
-        "missing": "it is not at its place here"}  # fmt: skip
+HERE = {
+    "same": "the copy at its place on this machine is the one",
+    "differs": "what is at its place on this machine is NOT the one",
+    "missing": "not on this machine",
+}
 FILES_MOST = 20
 
 
@@ -25,6 +28,8 @@ def page(found: Mapping[str, Any]) -> Iterator[str]:
     if task.get("description"):
         yield from ("", *terminal.quoted(task["description"]))
     yield from ("", *_deliverable(found["deliverable"]))
+    if len(found["versions"]) > 1:
+        yield f"  versions: {', '.join(found['versions'])}"
     yield from ("", *_state(found))
     for one in found["rounds"]:
         yield from ("", *round_(one))
@@ -39,7 +44,7 @@ def _deliverable(told: Mapping[str, Any]) -> Iterator[str]:
         yield "  not attached: bound by its digest alone" if told["digest"].startswith("h1:") else "  a commit"
         return
     files = told["files"]
-    yield f"  attached: {len(files)} files, {told['bytes']} bytes"
+    yield f"  attached: {len(files)} file{'s' * (len(files) != 1)}, {told['bytes']} bytes"
     yield from (f"    {size:>9}  {path}" for path, size in list(files.items())[:FILES_MOST])
     if len(files) > FILES_MOST:
         yield f"    and {len(files) - FILES_MOST} more"
@@ -49,7 +54,7 @@ def _state(found: Mapping[str, Any]) -> Iterator[str]:
     for stage in found["stages"]:
         signed = ", ".join(stage["signed"]) or "nobody yet"
         need = f" ({len(stage['signed'])} of {stage['reviewers']})" if stage["reviewers"] > 1 else ""
-        yield f"stage {stage['stage']}: signed off by {signed}{need}{'; open' if stage['open'] else ''}"
+        yield f"stage {stage['stage']}: signed off by {signed}{need}{'  <- next' if stage['open'] else ''}"
     review = found["task"].get("review", {})
     known = {one["name"]: one for one in review.get("checks", ())}
     for name in dict.fromkeys((*found["checks"], *known)):
@@ -71,8 +76,11 @@ def round_(one: Mapping[str, Any]) -> Iterator[str]:
     version = f"{one['number']}.{submission['revision']}" if "revision" in submission else str(one["number"])
     yield f"--- round {version}: {submission['deliverable']}, {submission['at']}"
     if "request" in review:
-        yield from _words("requested", review["request"], 0)
-    yield from talk(review.get("comments", ()))
+        yield from _words("requested", review["request"], "", 0)
+    for revision in one["revisions"]:
+        yield f"revised to {revision['version']} by {revision['by']}, {revision['at']}"
+        yield from terminal.quoted(revision["note"]) if revision["note"] else ()
+    yield from talk(review.get("comments", ()), submission["digest"])
     for mark in review.get("sign_offs", ()):
         yield f"signed off by {mark['by']}, {mark['at']}"
     if "verdict" in review:
@@ -83,25 +91,27 @@ def round_(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"cancelled ({one['ended'][:10]})"
 
 
-def talk(comments: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the lines of the comments of a review, each thread with its answers."""
+def talk(comments: Iterable[Mapping[str, Any]], digest: str) -> Iterator[str]:
+    """Yield the lines of the comments of a review, each thread with its answers.
+
+    :param digest: of the latest version: a place in another one is marked.
+    """
     said = list(comments)
     ids = {one["id"] for one in said}
     for first in said:
         if first.get("answers") in ids:
             continue
-        yield from _words(first["id"], first, 0)
+        yield from _words(f"thread {first['id']}", first, digest, 0)
         for answer in said:
             if answer.get("answers") == first["id"]:
-                yield from _words(answer["id"], answer, 1)
+                yield from _words("answer", answer, digest, 1)
 
 
-def _words(name: str, one: Mapping[str, Any], depth: int) -> Iterator[str]:
+def _words(name: str, one: Mapping[str, Any], digest: str, depth: int) -> Iterator[str]:
     place = one.get("place")
     where = f"  at {place['file']}" + (f":{place['line']}" if "line" in place else "") if place else ""
-    state = (
-        f"  resolved by {one['resolved']['by']}" if "resolved" in one else "  BLOCKING" if one.get("blocking") else ""
-    )
-    answers = f"  answers {one['answers']}" if "answers" in one and not depth else ""
-    yield f"{'    ' * depth}{name}  {one['by']}, {one['at']}{where}{answers}{state}:"
-    yield from ("    " * depth + line for line in terminal.quoted(one["text"]))
+    older = " of an earlier version" if place and place["digest"] != digest else ""
+    state = f"  resolved by {one['resolved']['by']}" if "resolved" in one else "  BLOCKING" * bool(one.get("blocking"))
+    lead = "    " * depth
+    yield f"{lead}{name}  {one['by']}, {one['at']}{where}{older}{state}:"
+    yield from (lead + line for line in terminal.quoted(one["text"]))

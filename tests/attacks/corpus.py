@@ -239,7 +239,7 @@ def says(by: str, at: str, text: str = "x", **more: Any) -> Callable[[Doc], None
     def change(task: Doc) -> None:
         comments = task["review"].setdefault("comments", [])
         comments.append(
-            {"id": f"{task['review']['round']}.{len(comments) + 1}", "by": by, "at": at, "text": text, **more}
+            {"id": f"{task['review']['round']}-{len(comments) + 1}", "by": by, "at": at, "text": text, **more}
         )
 
     return change
@@ -813,7 +813,7 @@ def a_branch_commit_with_a_file_more(forge: Forge) -> object:
 @attack("BAD_MERGE")
 def a_comment_on_another_task_in_the_branch(forge: Forge) -> object:
     """Well formed for the other review, but built upon this one."""
-    here, words = forge.tip("review/M-1"), {"id": "1.1", "by": "eye", "at": forge.at(), "text": "x"}
+    here, words = forge.tip("review/M-1"), {"id": "1-1", "by": "eye", "at": forge.at(), "text": "x"}
     record = forge.changed(T1, lambda t: t.update(review={"round": 1, "comments": [words]}), here)
     edit = Edit(T1, forge.emitted(T1, record), record)
     ref = names.review_ref("T-1")
@@ -1145,7 +1145,7 @@ many("NOT_YOUR_THREAD", "a thread resolved", {
 many("CONTENT_MISMATCH", "a thread", {
     "resolved in another's name": lambda f: f.branch("review.resolve", "qa", "M-1", resolved(f, "eye")),
     "resolved by a comment": lambda f: f.branch("review.comment", "eye", "M-1", lambda t: (says("eye", f.at())(t), resolved(f, "eye")(t))),
-    "whose id is another's": lambda f: f.branch("review.comment", "eye", "M-1", says("eye", f.at(), id="1.1")),
+    "whose id is another's": lambda f: f.branch("review.comment", "eye", "M-1", says("eye", f.at(), id="1-1")),
     "at a place in another version": lambda f: f.branch("review.comment", "eye", "M-1", says("eye", f.at(), place={"file": "a", "line": 1, "digest": OTHER})),
     "that answers in silence": lambda f: f.branch("review.comment", "eye", "M-1", lambda t: t["review"]["comments"][0].update(text="other")),
 })  # fmt: skip

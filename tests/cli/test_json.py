@@ -30,7 +30,7 @@ COMMANDS = [
     "task add --title t --assign dev", "task list", "task list --status done", "task show T-1", "task next", "task next --as dev",
     "task start T-1", "task progress T-1 --text half", "task comment T-1 --text hm", "task edit T-1 --priority high",
     "task submit T-1 --output OUT", "task next --as qa", "review comment T-1 --text hm --as qa", "review list", "inbox --as dev", "inbox --as qa --new", "inbox --humans",
-    "review comment T-1 --text no --blocking --at a.py:1 --as qa", "review resolve T-1 1.2 --as qa", "review check T-1 --name tests --status pass --as qa",
+    "review comment T-1 --text no --blocking --at result.txt:1 --as qa", "review resolve T-1 1-2 --as qa", "review check T-1 --name tests --status pass --as qa",
     "review show T-1", "review show T-1 --as qa", "review diff T-1", "review diff T-1 --stat", "review checkout T-1 OUT3", "review approve T-1 --as qa",
     "project set deploy.command [\"true\"]", "project show", "deploy trust", "task next --as ship", "task move T-1 --to deployed",
     "history T-1", "history T-1 --all", "history", "rollback T-1", "whoami", "whoami --as dev", "status", "maintenance", "fmt", "fmt --check",

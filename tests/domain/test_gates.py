@@ -632,7 +632,7 @@ def test_nothing_is_imported_over_a_task() -> None:
 def test_a_review_takes_only_so_many_comments() -> None:
     world = in_review()
     path = "tasks/t1/T-1.yaml"
-    said = [{"id": f"1.{number}", "by": "qa", "at": AT, "text": "x"} for number in range(1, 200)]
+    said = [{"id": f"1-{number}", "by": "qa", "at": AT, "text": "x"} for number in range(1, 200)]
     world.branch[path] = {**world.branch[path], "review": {**world.branch[path]["review"], "comments": said}}
     world.do("review.comment", "qa", text="the last")
     assert code(world.ask("review.comment", "qa", text="one more")) == "COMMENTS_FULL"

@@ -54,7 +54,7 @@ EXPECTED: dict[str, tuple[list[str], str | None, str, dict[str, Any]]] = {
     "review.comment": (["review"], None, "boss dev dev2 qa ship eye", {"text": "hm"}),
     "review.revise": (["review"], None, "dev", {"deliverable": "/d", "digest": OTHER_DIGEST}),
     "review.check": (["review"], None, "qa eye", {"round": 1, "digest": DIGEST, "name": "tests", "status": "pass"}),
-    "review.resolve": (["review"], None, "qa eye", {"thread": "1.1"}),
+    "review.resolve": (["review"], None, "qa eye", {"thread": "1-1"}),
     "review.sign-off": (["review"], None, "qa", {"round": 1, "digest": DIGEST}),
 }
 STATUS_CODES = {"ILLEGAL_TRANSITION", "IN_REVIEW", "ALREADY_THERE", "ALREADY_CLAIMED"}
@@ -72,7 +72,7 @@ def world_at(op: str, status: str) -> World:
     if status in ("review", "done", "deployed", "rolled-back"):
         fields |= {"submission": SUBMISSION, "review": {"round": 1}}
     if op == "review.resolve" and status == "review":
-        fields["review"] = {"round": 1, "comments": [{"id": "1.1", "by": "eye", "at": AT, "text": "why?"}]}
+        fields["review"] = {"round": 1, "comments": [{"id": "1-1", "by": "eye", "at": AT, "text": "why?"}]}
     if status in ("done", "deployed", "rolled-back"):
         fields["review"] = {"round": 1, "verdict": {"outcome": "approved", "by": "qa", "at": AT}}
     if status in ("deployed", "rolled-back"):

@@ -52,6 +52,7 @@ def evidence(world: World, op: str, task: Task) -> Iterator[dict[str, Any]]:
         "task.submit": [{"deliverable": "/d", "digest": one} for one in (DIGEST, OTHER_DIGEST, "h1:" + "C" * 43 + "=")],
         "review.approve": [seen],
         "review.sign-off": [seen],
+        "review.reject": [{"round": submission.round} if submission else {}],
         "task.deploy-start": [{"digest": digest}],
         "task.deploy-finish": [{"digest": digest, "evidence": "attested", "started": running}],
     }

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from opsgit.domain.model import Task
+from opsgit.domain.next_steps import steps
 from opsgit.domain.request import Change
+from opsgit.domain.rules import VERSIONS
 from tests.domain.test_gates import code, in_review
 from tests.domain.test_laws import outcome
 from tests.domain.test_standing import compromise, rotate
@@ -35,11 +37,11 @@ def test_comments_are_numbered_within_their_round() -> None:
     world = in_review()
     for text in ("one", "two"):
         world.do("review.comment", "eye", text=text)
-    assert [one.id for one in talk(world.task())] == ["1.1", "1.2"]
+    assert [one.id for one in talk(world.task())] == ["1-1", "1-2"]
     world.do("review.withdraw", "dev")
     world.do("task.submit", "dev", deliverable="/d", digest=OTHER_DIGEST)
     world.do("review.comment", "eye", text="three")
-    assert [one.id for one in talk(world.task())] == ["2.1"]
+    assert [one.id for one in talk(world.task())] == ["2-1"]
 
 
 def test_a_comment_has_its_place_in_the_version_that_it_is_about() -> None:
@@ -89,7 +91,7 @@ def test_who_resolves_a_thread() -> None:
     assert talk(world.task())[0].resolved.by == "qa2"
     assert code(world.ask("review.resolve", "qa2", thread=name)) == "NOTHING_CHANGES"
     world.do("review.comment", "dev", text="a question")
-    world.do("review.resolve", "dev", thread="1.2")
+    world.do("review.resolve", "dev", thread="1-2")
 
 
 def test_an_author_of_a_thread_that_worked_since_does_not_end_the_objection() -> None:
@@ -111,10 +113,10 @@ def test_an_answer_belongs_to_a_thread_and_blocks_nothing() -> None:
     world = in_review()
     name = objection(world)
     world.do("review.comment", "dev", text="because", answers=name)
-    assert code(world.ask("review.comment", "dev", text="x", answers="1.2")) == "NOT_FOUND"
-    assert code(world.ask("review.comment", "dev", text="x", answers="1.9")) == "NOT_FOUND"
+    assert code(world.ask("review.comment", "dev", text="x", answers="1-2")) == "NOT_FOUND"
+    assert code(world.ask("review.comment", "dev", text="x", answers="1-9")) == "NOT_FOUND"
     assert code(world.ask("review.comment", "qa", text="x", answers=name, blocking=True)) == "BAD_VALUE"
-    assert code(world.ask("review.resolve", "qa", thread="1.2")) == "NOT_FOUND"
+    assert code(world.ask("review.resolve", "qa", thread="1-2")) == "NOT_FOUND"
 
 
 def test_an_open_objection_goes_on_in_the_next_round() -> None:
@@ -129,7 +131,7 @@ def test_an_open_objection_goes_on_in_the_next_round() -> None:
     seen = {"round": 2, "digest": OTHER_DIGEST}
     assert code(world.ask("review.approve", "qa2", **seen)) == "THREAD_OPEN"
     world.do("review.comment", "dev", text="mended", answers=name)
-    assert [one.id for one in talk(world.task())] == [name, "2.1"]
+    assert [one.id for one in talk(world.task())] == [name, "2-1"]
     world.do("review.resolve", "qa2", thread=name)
     world.do("review.approve", "qa", **seen)
 
@@ -301,3 +303,40 @@ def test_a_review_has_so_many_checks() -> None:
         world.do("review.check", "eye", name=f"c{number}", status="pass", **SEEN)
     assert code(world.ask("review.check", "eye", name="one-more", status="pass", **SEEN)) == "BAD_VALUE"
     world.do("review.check", "eye", name="c7", status="fail", **SEEN)
+
+
+# --- what waits ----------------------------------------------------------------------------------------------------
+
+
+def told(world: World, name: str) -> list[tuple[str, str]]:
+    task = world.task()
+    found = steps(world.snapshot(task.id), VERSIONS[1], world.snapshot().agent(name), task, world.now)
+    return [(one.op, one.act) for one in found]
+
+
+def test_a_review_waits_for_its_reviewer_also_while_it_cannot_be_approved() -> None:
+    world = in_review()
+    assert told(world, "qa") == [("review.approve", "review")]
+    objection(world)
+    assert told(world, "qa")[0][0] == "review.reject" and "blocking threads" in told(world, "qa")[0][1]
+    world.do("review.resolve", "qa", thread="1-1")
+    policy(world, review={"checks": ["tests"]})
+    assert told(world, "qa")[0][0] == "review.reject" and "the check tests" in told(world, "qa")[0][1]
+
+
+def test_who_has_signed_off_has_nothing_more_to_review() -> None:
+    world = in_review(["developer", "reviewer*2", "deployer"])
+    world.do("review.sign-off", "qa", **SEEN)
+    objection(world, "qa2")
+    assert told(world, "qa") == [] and told(world, "qa2") != []
+
+
+def test_the_answers_of_an_open_objection_go_on_too() -> None:
+    world = in_review()
+    name = objection(world)
+    world.do("review.comment", "dev", text="because", answers=name)
+    world.do("review.comment", "eye", text="other", answers=None)
+    world.do("review.withdraw", "dev")
+    world.do("task.submit", "dev", deliverable="/d", digest=OTHER_DIGEST)
+    assert [one.text for one in talk(world.task())] == ["no", "because"]
+    assert code(world.ask("review.comment", "dev", text="x", answers="1-3")) == "NOT_FOUND"

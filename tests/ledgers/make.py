@@ -106,7 +106,7 @@ def reviews(m: Maker) -> None:
     m.submitted("R-1", *two)  # withdrawn, rejected in the first stage, in the last, then approved and reopened
     m.do("review", "comment", "R-1", "--text", "what about zero?", "--as", "eye")
     m.do("review", "comment", "R-1", "--text", "this fails", "--as", "qa", "--blocking", "--at", "result.txt:1")
-    m.do("review", "comment", "R-1", "--text", "mended", "--reply-to", "1.2", "--as", "dev")
+    m.do("review", "comment", "R-1", "--text", "mended", "--reply-to", "1-2", "--as", "dev")
     m.do(
         "review", "check", "R-1", "--name", "tests", "--status", "pass", "--url", "https://example.org/1", "--as", "eye"
     )
@@ -116,7 +116,7 @@ def reviews(m: Maker) -> None:
     m.do("task", "start", "R-1")
     m.version("2")
     m.do("task", "submit", "R-1", "--output", str(m.output))
-    m.do("review", "resolve", "R-1", "1.2", "--as", "qa")
+    m.do("review", "resolve", "R-1", "1-2", "--as", "qa")
     m.do("review", "sign-off", "R-1", "--as", "qa")
     m.do("review", "reject", "R-1", "--as", "qa2", "--reason", "not fast enough")
     m.do("task", "start", "R-1")

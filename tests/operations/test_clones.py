@@ -36,7 +36,7 @@ def team(in_review: Desk, tmp_path: Path) -> dict[str, Desk]:
 def test_a_review_needs_no_git_command(team: dict[str, Desk]) -> None:
     """No local branch is needed, and a stale one does not hide what the server has."""
     dev, qa, eye = team["dev"], team["qa"], team["eye"]
-    assert qa.ok("task", "next", "--json").json["steps"][0]["command"] == "opsgit review approve T-1 --as qa"
+    assert qa.ok("task", "next", "--json").json["steps"][0]["command"] == "opsgit review show T-1 --as qa"
     qa.ok("review", "comment", "T-1", "--text", "first")
     eye.ok("review", "comment", "T-1", "--text", "second")
     dev.ok("review", "comment", "T-1", "--text", "third")

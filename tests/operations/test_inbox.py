@@ -32,11 +32,11 @@ def test_a_review_waits_for_its_reviewer(in_review: Desk) -> None:
 def test_words_wait_until_they_are_answered(in_review: Desk) -> None:
     in_review.ok("review", "comment", "T-1", "--text", "why?", "--as", "eye")
     assert kinds(in_review, "dev") == [("reply", "T-1")], "it is the author's review"
-    assert inbox(in_review, "dev")[0]["command"] == 'opsgit review comment T-1 --reply-to 1.1 --text "..." --as dev'
-    in_review.ok("review", "comment", "T-1", "--text", "because", "--reply-to", "1.1", "--as", "dev")
+    assert inbox(in_review, "dev")[0]["command"] == 'opsgit review comment T-1 --reply-to 1-1 --text "..." --as dev'
+    in_review.ok("review", "comment", "T-1", "--text", "because", "--reply-to", "1-1", "--as", "dev")
     assert kinds(in_review, "dev") == []
     assert kinds(in_review, "eye") == [("reply", "T-1")], "an answer to its own words"
-    in_review.ok("review", "resolve", "T-1", "1.1", "--as", "eye")
+    in_review.ok("review", "resolve", "T-1", "1-1", "--as", "eye")
     assert kinds(in_review, "eye") == []
 
 

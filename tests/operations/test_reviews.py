@@ -58,7 +58,7 @@ def test_the_whole_conversation(desk: Desk, team: dict[str, Desk], tmp_path: Pat
     qa.ok("review", "reject", "T-1", "--reason", "not yet")
     dev.ok("task", "start", "T-1")
     dev.ok("task", "submit", "T-1", "--output", str(made(out, **{"a.py": "one\nzwei\n"})), "--note", "mended")
-    dev.ok("review", "comment", "T-1", "--text", "now zwei", "--reply-to", "1.1")
+    dev.ok("review", "comment", "T-1", "--text", "now zwei", "--reply-to", "1-1")
     dev.ok("review", "revise", "T-1", "--output", str(made(out, **{"a.py": "one\nzwo\n", "b.bin": "\0\1"})))
     shutil.rmtree(out)
     said = qa2.ok("review", "diff", "T-1", "--rounds", "1..2.1").out
@@ -66,9 +66,11 @@ def test_the_whole_conversation(desk: Desk, team: dict[str, Desk], tmp_path: Pat
     assert "-zwei\n+zwo" in qa2.ok("review", "diff", "T-1").out
     qa2.ok("review", "show", "T-1")
     qa2.ok("review", "sign-off", "T-1")
+    assert qa.run("review", "approve", "T-1", "--json").code == "STALE", "qa has seen the first round only"
+    qa.ok("review", "diff", "T-1")
     refused = qa.run("review", "approve", "T-1", "--json")
     assert (refused.exit, refused.code) == (5, "THREAD_OPEN")
-    qa.ok("review", "resolve", "T-1", "1.1")
+    qa.ok("review", "resolve", "T-1", "1-1")
     qa.ok("review", "approve", "T-1", "--note", "fine")
     assert attached(ship.path) == []
     ship.ok("sync")
@@ -266,10 +268,85 @@ def test_versions_that_are_not_there(in_review: Desk, tmp_path: Path) -> None:
     assert in_review.refused("review", "checkout", "T-1", str(tmp_path / "new"), "--round", "9") == "NOT_FOUND"
     (tmp_path / "full").mkdir()
     (tmp_path / "full/x").touch()
-    assert in_review.refused("review", "checkout", "T-1", str(tmp_path / "full")) == "ALREADY_A_REPOSITORY"
+    for place in ("full", "full/x"):
+        assert in_review.refused("review", "checkout", "T-1", str(tmp_path / place)) == "BAD_VALUE"
     in_review.ok("task", "add", "--title", "never submitted")
     assert in_review.refused("review", "show", "T-2") == "DELIVERABLE_REQUIRED"
     assert in_review.refused("review", "diff", "T-2") == "NOT_FOUND"
+    assert "there is no task T-9" in in_review.run("review", "diff", "T-9").err
+    assert in_review.refused("review", "show", "T-1", "--as", "nobody") == "NOT_FOUND"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at", ["nope.txt:1", "result.txt:2", "result.txt:x", "result.txt:-1", "."])
+def test_a_comment_is_at_a_place_that_is_there(in_review: Desk, at: str) -> None:
+    assert in_review.refused("review", "comment", "T-1", "--text", "x", "--at", at, "--as", "qa") == "BAD_VALUE"
+    said = in_review.ok("review", "comment", "T-1", "--text", "x", "--at", "result.txt:1", "--as", "qa").out
+    assert said.startswith("T-1: comment, thread 1-1  by qa")
+    said = in_review.ok("review", "comment", "T-1", "--text", "y", "--reply-to", "1-1", "--as", "dev").out
+    assert said.startswith("T-1: comment in thread 1-1  by dev")
+
+
+@pytest.mark.slow
+def test_what_each_can_do_is_said(in_review: Desk) -> None:
+    in_review.ok("review", "comment", "T-1", "--text", "no", "--blocking", "--as", "qa")
+
+    def can(name: str) -> list[str]:
+        found = in_review.ok("review", "show", "T-1", "--as", name, "--json").json["commands"]
+        return [" ".join(command.split()[1:3]) for command in found]
+
+    assert can("qa") == [
+        "review diff",
+        "review checkout",
+        "review reject",
+        "review check",
+        "review resolve",
+        "review comment",
+    ]
+    assert can("dev") == [
+        "review diff",
+        "review checkout",
+        "review revise",
+        "review withdraw",
+        "review comment",
+        "review comment",
+    ]
+    in_review.ok("review", "resolve", "T-1", "1-1", "--as", "qa")
+    assert "review approve" in can("qa")
+
+
+@pytest.mark.slow
+def test_a_wrong_copy_is_not_the_authors_fault(in_review: Desk, tmp_path: Path) -> None:
+    (tmp_path / "wrong").write_text("x")
+    refused = in_review.run(
+        "review", "approve", "T-1", "--as", "qa", "--deliverable", str(tmp_path / "wrong"), "--json"
+    )
+    assert (
+        refused.code == "DELIVERABLE_CHANGED" and str(tmp_path / "wrong") in refused.err and "reject" not in refused.err
+    )
+
+
+@pytest.mark.slow
+def test_each_thread_and_note_is_told_as_it_was(in_review: Desk, output: Path) -> None:
+    for text in ("one", "two"):
+        in_review.ok("review", "comment", "T-1", "--text", text, "--as", "eye")
+    in_review.ok("review", "resolve", "T-1", "1-2", "--as", "eye")
+    in_review.ok("review", "resolve", "T-1", "1-1", "--as", "qa")
+    (output / "more").write_text("x")
+    in_review.ok("review", "revise", "T-1", "--output", str(output), "--note", "more of it")
+    entries = in_review.ok("history", "T-1", "--json").json["history"]
+    assert [one["thread"] for one in entries if one.get("said") == "resolved"] == ["1-2", "1-1"]
+    assert "revised to 1.1 by dev" in in_review.ok("review", "show", "T-1").out
+    assert "more of it" in in_review.ok("task", "show", "T-1").out
+
+
+@pytest.mark.slow
+def test_a_version_without_files_does_not_hide_the_next(in_review: Desk, output: Path) -> None:
+    in_review.unattach()
+    (output / "more").write_text("x")
+    in_review.ok("review", "revise", "T-1", "--output", str(output))
+    assert "round 1.1, the first with files" in in_review.ok("review", "diff", "T-1").out
+    assert in_review.refused("review", "diff", "T-1", "--rounds", "1..1.1") == "DELIVERABLE_MISSING"
 
 
 @pytest.mark.slow
