@@ -177,3 +177,11 @@ def test_both_parsers_give_the_same_events(record: dict[str, Any]) -> None:
         return bool(event.implicit[0]) if type(event).__name__ == "ScalarEvent" else None
 
     assert shown(public=True) == shown(public=False)
+
+
+@pytest.mark.parametrize("key", ["name.x", "pipeline.0", "deploy.command.x"])
+def test_a_key_below_what_holds_no_keys(key: str) -> None:
+    content = b"name: p\npipeline: [a]\ndeploy:\n  command: [a]\n"
+    with pytest.raises(Refused) as refused:
+        yaml_codec.edit_policy(content, key, 1)
+    assert refused.value.refusal.code == "BAD_VALUE"

@@ -1,0 +1,39 @@
+"""git as a program: what is refused when it is not there, or cannot write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opsgit.domain.refusals import Refused
+from opsgit.storage.git import Git, make_repository
+from opsgit.storage.objects import Entry
+from opsgit.storage.reader import TreeReader
+from tests.conftest import Desk
+
+
+def test_git_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused) as refused:
+        Git(tmp_path).attempt("version")
+    assert refused.value.refusal.code == "TOOL_FAILED" and "git" in refused.value.refusal.message
+
+
+def test_a_repository_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused) as refused:
+        make_repository(tmp_path / "file" / "repository")
+    assert refused.value.refusal.code == "DISK"
+
+
+def test_a_record_that_is_a_link(desk: Desk) -> None:
+    repository = desk.session().repository
+    objects = repository.objects()
+    root = objects.replaced(
+        objects.root(repository.tip()), {"quotas/q.yaml": Entry("120000", objects.add("blob", b"x"))}
+    )
+    with pytest.raises(Refused) as refused:
+        TreeReader(objects, repository.index, "", root).record("quotas/q.yaml")
+    assert refused.value.refusal.code == "WRONG_FILE"
+    repository.close()
