@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +14,7 @@ import click
 
 from opsgit.cli import output
 from opsgit.domain.names import MAIN, REMOTE_MAIN
+from opsgit.domain.refusals import Refused
 from opsgit.domain.text import tidy
 from opsgit.domain.vocabulary import STATUSES
 from opsgit.operations.session import Session
@@ -78,6 +81,8 @@ def common(function: Command) -> Command:
             if not writes:
                 _say_apart(session)
             return result
+        except Refused as refused:
+            raise _as_of_here(session, refused) from refused
         finally:
             session.repository.close()
             if not as_json:
@@ -105,7 +110,6 @@ def fetching(function: Command) -> Command:
 
     @functools.wraps(function)
     def wrapped(session: Session, *args: Any, **words: Any) -> Any:
-        from opsgit.domain.refusals import Refused
         from opsgit.operations import update
 
         try:
@@ -167,6 +171,16 @@ def _say_apart(session: Session) -> None:
         from opsgit.operations import status
 
         session.notices.append(status.apart(session))
+
+
+def _as_of_here(session: Session, refused: Refused) -> Refused:
+    """Return a refusal whose hint works in this clone: in an agent's own clone nobody acts as somebody else."""
+    own, first = session.repository.agent(), refused.refusal
+    other = re.search(r" --as ([a-z][a-z0-9_-]*)", first.hint)
+    if not own or not other or other[1] == own:
+        return refused
+    hint = f"ask {other[1]}: {first.hint.replace(other[0], '', 1)}"
+    return Refused(replace(first, hint=hint), *refused.refusals[1:])
 
 
 def _checked(op_id: str | None) -> str:

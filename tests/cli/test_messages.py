@@ -175,3 +175,10 @@ def test_a_review_that_was_merged_by_git_is_not_built_on(in_review: Desk) -> Non
 
 def test_a_folder_that_is_not_there_is_no_full_disk(desk: Desk) -> None:
     assert "its folder must be there" in hint(desk, "monitor", "--alert-to", "/nonexistent/alerts.log")
+
+
+def test_in_an_agents_own_clone_nobody_is_told_to_act_as_another(desk: Desk) -> None:
+    desk.ok("task", "add", "--title", "t", "--assign", "dev")
+    assert hint(desk, "task", "start", "T-1", "--as", "qa") == "opsgit task start T-1 --as dev"
+    git(desk.path, "config", "opsgit.agent", "qa")
+    assert hint(desk, "task", "start", "T-1") == "ask dev: opsgit task start T-1"
