@@ -32,7 +32,8 @@ class Limits(NamedTuple):
     files: int
 
 
-ANY = Limits(1 << 62, 1 << 62)
+ANY = Limits(64 * 1024 * 1024, 100_000)  # the most that a policy can allow
+FOLDERS_EACH = 20  # folders for each file that may be there
 
 
 def read(path: Path, limits: Limits) -> Files:
@@ -86,25 +87,35 @@ def add(objects: Objects, files: Files) -> str:
     return objects.replaced(None, dict(entries))
 
 
-def listed(objects: Objects, tree: str) -> dict[str, Entry]:
+def listed(objects: Objects, tree: str, most: int = ANY.files) -> dict[str, Entry]:
     """Return the entries of all files of an attachment by path, sorted.
 
+    A few objects can describe a tree that is too large to walk, so that the number of entries is limited.
+
     :param tree: hex id of the tree.
-    :raises Refused: `ATTACHMENT_UNFIT` for anything that no deliverable holds; as `Objects.need`.
+    :param most: the largest number of files.
+    :raises Refused: `ATTACHMENT_UNFIT` for anything that no deliverable holds; `TOO_LARGE` above the limit; as
+        `Objects.need`.
     """
-    return dict(sorted(_walk(objects, tree, "", 0)))
-
-
-def _walk(objects: Objects, tree: str, lead: str, depth: int) -> Iterator[tuple[str, Entry]]:
-    if depth > deliverable.DEPTH_MAX:
-        refuse("ATTACHMENT_UNFIT", f"folders more than {deliverable.DEPTH_MAX} deep", "submit it again")
-    for name, entry in objects.tree(tree).items():
-        if entry.mode == FOLDER:
-            yield from _walk(objects, entry.id, f"{lead}{name}/", depth + 1)
-        elif entry.mode in (FILE, EXECUTABLE) and deliverable.is_plain(name):
-            yield lead + name, entry
-        else:
-            refuse("ATTACHMENT_UNFIT", f"{lead + name!r} is no plain file of a usual name", "submit it again")
+    found: dict[str, Entry] = {}
+    folders, ahead = 0, [("", tree)]
+    while ahead:
+        lead, here = ahead.pop()
+        folders += 1
+        if folders > FOLDERS_EACH * (most + 1) or len(found) > most:
+            refuse("TOO_LARGE", f"an attachment of more than {most} files; at most {most} are taken", "--no-attach")
+        if lead.count("/") > deliverable.DEPTH_MAX:
+            refuse("ATTACHMENT_UNFIT", f"folders more than {deliverable.DEPTH_MAX} deep", "submit it again")
+        for name, entry in objects.tree(here).items():
+            if entry.mode == FOLDER:
+                ahead.append((f"{lead}{name}/", entry.id))
+            elif entry.mode in (FILE, EXECUTABLE) and deliverable.is_plain(name):
+                found[lead + name] = entry
+            else:
+                refuse("ATTACHMENT_UNFIT", f"{lead + name!r} is no plain file of a usual name", "submit it again")
+    if len(found) > most:
+        refuse("TOO_LARGE", f"an attachment of {len(found)} files; at most {most} are taken", "--no-attach")
+    return dict(sorted(found.items()))
 
 
 def digest(objects: Objects, tree: str, limits: Limits) -> str:
@@ -112,16 +123,17 @@ def digest(objects: Objects, tree: str, limits: Limits) -> str:
 
     :raises Refused: as `listed`; `TOO_LARGE` above the limits.
     """
-    sums, size = {}, 0
-    entries = listed(objects, tree)
-    if len(entries) > limits.files:
-        refuse("TOO_LARGE", f"an attachment of {len(entries)} files; at most {limits.files} are taken", "--no-attach")
-    for name, entry in entries.items():
-        content = objects.need(entry.id, "blob").content
-        size += len(content)
+    sums: dict[str, str] = {}
+    known: dict[str, tuple[str, int]] = {}  # by the blob's id: the same content may be there many times
+    size = 0
+    for name, entry in listed(objects, tree, limits.files).items():
+        if entry.id not in known:
+            content = objects.need(entry.id, "blob").content
+            known[entry.id] = deliverable.sha256(content), len(content)
+        sums[name], length = known[entry.id]
+        size += length
         if size > limits.size:
             refuse("TOO_LARGE", f"an attachment of more than {limits.size} bytes", "--no-attach")
-        sums[name] = deliverable.sha256(content)
     return deliverable.of_sums(sums)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,3 +101,17 @@ def test_what_is_there_is_not_overwritten(objects: Objects, tmp_path: Path) -> N
     with pytest.raises(Refused) as found:
         attachment.write_out(objects, tree, tmp_path)
     assert found.value.refusal.code == "DISK" and (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("leaf", ["files", "nothing"])
+def test_a_tree_bomb(objects: Objects, leaf: str) -> None:
+    """Ten folders in each of ten folders, 60 deep: a few objects, and more entries than anybody can walk."""
+    tree = objects.add("tree", b"")
+    if leaf == "files":
+        tree = objects.replaced(None, {"f": Entry(FILE, objects.add("blob", b"x"))})
+    for _ in range(60):
+        entries = b"".join(b"40000 %d\0" % number + bytes.fromhex(tree) for number in range(10))
+        tree = objects.add("tree", entries)
+    started = time.monotonic()
+    refused("TOO_LARGE", objects, tree, Limits(1000, 100))
+    assert time.monotonic() - started < 5
