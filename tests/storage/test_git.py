@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opsgit.domain.refusals import Refused
-from opsgit.storage.git import Git, make_repository
+from opsgit.storage.git import Git, clone, make_repository
 from opsgit.storage.objects import Entry
 from opsgit.storage.reader import TreeReader
 from tests.conftest import Desk
@@ -37,3 +37,10 @@ def test_a_record_that_is_a_link(desk: Desk) -> None:
         TreeReader(objects, repository.index, "", root).record("quotas/q.yaml")
     assert refused.value.refusal.code == "WRONG_FILE"
     repository.close()
+
+
+@pytest.mark.parametrize(("url", "code"), [("ext::sh -c true", "BAD_VALUE"), ("/nothing/here", "TOOL_FAILED")])
+def test_what_cannot_be_cloned(tmp_path: Path, url: str, code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        clone(url, tmp_path / "clone")
+    assert refused.value.refusal.code == code
