@@ -21,6 +21,7 @@ from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, IN_PROGRESS, ORCHE
 
 Check = Callable[[Context, Any], None]
 COMMENTS_MAX = 200
+WORKERS_MAX = 150  # in a review, for who did the work: reviewers have room for objections
 OTHERS_MAX, OTHERS_SIZE = 40, 32 * 1024  # comments, and bytes in the file, of all who are not party to a task
 REACH = 99_999_999  # the highest automatic number that an orchestrator may choose
 KEYS_MAX = 30
@@ -173,10 +174,12 @@ def room_for_a_comment(context: Context, task: Task) -> None:
 
     :raises Refused: `COMMENTS_FULL`, `DELIVERABLE_REQUIRED`.
     """
-    comments = review_of(task).comments if context.request.op.startswith("review.") else task.comments
+    in_review = context.request.op.startswith("review.")
+    comments = review_of(task).comments if in_review else task.comments
+    most = WORKERS_MAX if in_review and context.me in task.contributors else COMMENTS_MAX
     hint = f"an orchestrator, when it is not in review: opsgit task trim {task.id} --keep 20"
-    if len(comments) >= COMMENTS_MAX:
-        refuse("COMMENTS_FULL", f"there are {COMMENTS_MAX} comments already", hint)
+    if len(comments) >= most:
+        refuse("COMMENTS_FULL", f"there are {most} comments already", hint)
     if authority.is_party(context.snapshot, task, context.me):
         return
     parties = {name for name in {one.by for one in comments} if authority.is_party(context.snapshot, task, name)}
@@ -427,6 +430,11 @@ def branch_stands(context: Context, task: Task) -> None:
         lost = standing.lost_by(snapshot, signed, context.rules.operations)
         if lost:
             refuse("APPROVAL_VOID", f"{signed.by} {lost} since its {signed.op} in the review of {task.id}", hint)
+    for one in review_of(task).comments:
+        if one.blocking and not standing.is_settled(snapshot, one):
+            who = one.resolved.by if one.resolved else "nobody"
+            refuse("APPROVAL_VOID", f"{who} may no longer resolve {one.id} of {task.id}",
+                   f"opsgit review resolve {task.id} {one.id} --as REVIEWER")  # fmt: skip
     why = standing.stolen_submission(snapshot, task, actions)
     if why:
         refuse("APPROVAL_VOID", f"the submission of {task.id} does not count: {why}", hint)

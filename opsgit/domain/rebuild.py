@@ -217,9 +217,10 @@ def progress(_: Record | None, new: Record) -> Fields:
     return {"text": new["progress"]["note"]}
 
 
-def kept(_: Record | None, new: Record) -> Fields:
-    """Return the number of comments that are left, of the task or of its review, whichever has more."""
-    return {"keep": max(len(new.get("comments", ())), len(new.get("review", {}).get("comments", ())))}
+def kept(old: Record | None, new: Record) -> Fields:
+    """Return the number of comments that are left: of the task if it has fewer than before, else of either."""
+    left, before = len(new.get("comments", ())), len((old or {}).get("comments", ()))
+    return {"keep": left if left < before else max(left, len(new.get("review", {}).get("comments", ())))}
 
 
 def deployment(_: Record | None, new: Record) -> Fields:

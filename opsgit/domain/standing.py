@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from opsgit.domain import names, policy
-from opsgit.domain.model import Task
+from opsgit.domain.model import Remark, Task
 from opsgit.domain.operation import Operation
 from opsgit.domain.request import Signed, Snapshot
+from opsgit.domain.vocabulary import REVIEW
 
 REVISE = "review.revise"
 SIGN_OFF = "review.sign-off"
@@ -65,6 +66,14 @@ def relied_on(task: Task, checks: Collection[str]) -> set[tuple[str, str]]:
     threads = [one.resolved.by for one in review.comments if one.blocking and one.resolved] if review else []
     reports = [one.by for one in review.checks if one.name in checks] if review else []
     return {*((RESOLVE, name) for name in threads), *((CHECK, name) for name in reports)}
+
+
+def is_settled(snapshot: Snapshot, thread: Remark) -> bool:
+    """Return whether a thread is resolved by its author, or by an agent that still holds the right to review."""
+    if not thread.resolved:
+        return False
+    agent = snapshot.agent(thread.resolved.by)
+    return agent.status == "active" and (agent.name == thread.by or REVIEW in policy.rights(snapshot.project, agent))
 
 
 def counted(actions: Iterable[Signed], relied: Collection[tuple[str, str]]) -> Iterator[Signed]:

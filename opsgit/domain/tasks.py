@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
-from opsgit.domain import leases, policy, text
+from opsgit.domain import leases, policy, standing, text
 from opsgit.domain.context import Context
 from opsgit.domain.model import Agent, Comment, Progress, Remark, Review, Stage, Submission, Task
 from opsgit.domain.refusals import refuse
 from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, DONE, PRIORITIES, WORK
-
-Said = TypeVar("Said", Comment, Remark)
 
 
 def add(context: Context, _: None) -> Task:
@@ -141,15 +139,23 @@ def submit(context: Context, task: Task) -> Task:
     :raises Refused: `BAD_TEXT`, `DELIVERABLE_OUTSIDE`.
     """
     submission = submitted(context, (task.submission.round if task.submission else 0) + 1)
-    review = Review(round=submission.round, comments=_objections(task))
+    review = Review(round=submission.round, comments=_objections(context, task))
     return replace(task, submission=submission, review=review, deployment=None)
 
 
-def _objections(task: Task) -> tuple[Remark, ...]:
-    """Return the open blocking threads of the latest review, with their answers: they go on in the next round."""
+def _objections(context: Context, task: Task) -> tuple[Remark, ...]:
+    """Return the open blocking threads of the latest review, with their answers: they go on in the next round.
+
+    A thread is open, too, if the agent that resolved it could not do so any more, or may have lost its key.
+    """
     said = task.review.comments if task.review else ()
-    open_ones = {one.id for one in said if one.blocking and not one.resolved}
-    return tuple(one for one in said if (one.answers or one.id) in open_ones)
+    open_ones = {one.id for one in said if one.blocking and not _is_over(context, one)}
+    return tuple(replace(one, resolved=None) for one in said if (one.answers or one.id) in open_ones)
+
+
+def _is_over(context: Context, thread: Remark) -> bool:
+    settled = standing.is_settled(context.snapshot, thread)
+    return settled and not standing.suspected(context.snapshot, [thread.resolved.by] if thread.resolved else [])
 
 
 def submitted(context: Context, number: int, revision: int | None = None) -> Submission:
@@ -222,11 +228,19 @@ def remark(context: Context) -> Comment:
 def trim(context: Context, task: Task) -> Task:
     """Keep only the newest comments of the task and of its latest review; the git history still has all of them."""
     keep = int(context.request.get("keep") or 0)
-    review = task.review and replace(task.review, comments=_newest(task.review.comments, keep))
+    review = task.review and replace(task.review, comments=_but_objections(task.review.comments, keep))
     return replace(task, comments=_newest(task.comments, keep), review=review)
 
 
-def _newest(comments: tuple[Said, ...], keep: int) -> tuple[Said, ...]:
+def _but_objections(comments: tuple[Remark, ...], keep: int) -> tuple[Remark, ...]:
+    """Return the newest comments of a review, and all that begin a blocking thread that is open."""
+    stay = {one.id for one in comments if one.blocking and not one.resolved}
+    rest = [one.id for one in comments if one.id not in stay]
+    stay.update(rest[max(0, len(rest) - max(0, keep - len(stay))) :])
+    return tuple(one for one in comments if one.id in stay)
+
+
+def _newest(comments: tuple[Comment, ...], keep: int) -> tuple[Comment, ...]:
     return comments[max(0, len(comments) - keep) :]
 
 

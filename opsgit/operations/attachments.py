@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from opsgit.domain import names
 from opsgit.domain.model import Submission
-from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.refusals import Refused
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
-from opsgit.storage import attachment, remote
+from opsgit.storage import remote
 from opsgit.storage.ledger import move_refs
 from opsgit.storage.remote import Move
-from opsgit.verification.attachments import is_kept
+from opsgit.verification.attachments import is_kept, judge
+
+AT_ONCE = 500  # refs in one push; a server takes 1000
 
 
 def find(session: Session, task_id: str, submission: Submission) -> str | None:
@@ -18,15 +20,14 @@ def find(session: Session, task_id: str, submission: Submission) -> str | None:
 
     It is fetched, if it is not here. If the remote cannot be reached, that is a notice.
 
-    :raises Refused: `ATTACHMENT_UNFIT` if the files are not those of the submission.
+    :raises Refused: `ATTACHMENT_UNFIT` or `TOO_LARGE` if the files are not those of the submission.
     """
     if submission.digest.startswith("git:"):
         return None
     ref = names.attachment_ref(task_id, submission.version)
-    tree = session.repository.git.ref(ref) or _fetched(session, ref)
-    if tree and attachment.digest(session.repository.objects(), tree, attachment.ANY) != submission.digest:
-        refuse("ATTACHMENT_UNFIT", f"{ref} does not hold what {task_id} was submitted with in round "
-               f"{submission.version}", f"opsgit verify; git update-ref -d {ref}, if it is only here")  # fmt: skip
+    tree, objects = session.repository.git.ref(ref) or _fetched(session, ref), session.repository.objects()
+    if tree:
+        judge(objects, ref, tree, submission)
     return tree
 
 
@@ -64,9 +65,10 @@ def drop_old(session: Session) -> None:
         return
     try:
         far = old(session.remote.refs(names.ATTACHMENTS))
-        answer = session.remote.push([Move(ref, tree, None) for ref, tree in far]) if far else None
-        if answer and answer.state != remote.TAKEN:
-            session.notices.append(f"{len(far)} old attachments were not removed at the remote: {answer.said}")
+        for batch in (far[start : start + AT_ONCE] for start in range(0, len(far), AT_ONCE)):
+            answer = session.remote.push([Move(ref, tree, None) for ref, tree in batch])
+            if answer.state != remote.TAKEN:
+                session.notices.append(f"{len(batch)} old attachments were not removed at the remote: {answer.said}")
     except Refused as refused:
         session.notices.append(refused.refusal.message)
 

@@ -20,6 +20,8 @@ from opsgit.storage.attachment import Files
 from opsgit.storage.git import copy_history
 from opsgit.verification.attachments import limits_of
 
+NAME_MAX = 255  # bytes in the name of a file
+
 
 class Given(NamedTuple):
     """What a submission is given.
@@ -92,12 +94,16 @@ def digest_now(session: Session, snapshot: Snapshot, task: Task, local: str | No
         return submission.digest
 
 
-def digest_here(snapshot: Snapshot, submission: Submission) -> str:
+def digest_here(snapshot: Snapshot, submission: Submission, most: int) -> str:
     """Return the digest of what is at a submission's recorded place on this machine.
 
-    :raises Refused: `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE` or `DELIVERABLE_UNSTABLE`.
+    :param most: bytes that are hashed at most.
+    :raises Refused: `DELIVERABLE_TOO_LARGE`; `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE` or `DELIVERABLE_UNSTABLE`.
     """
-    return _digest_here(_place(snapshot, submission, None), submission)
+    where = _place(snapshot, submission, None)
+    if submission.digest.startswith("h1:") and sum(mark[1] for *_, mark in deliverable.files(where)) > most:
+        refuse("DELIVERABLE_TOO_LARGE", f"{where} holds more than {most} bytes", "opsgit review checkout")
+    return _digest_here(where, submission)
 
 
 def _digest_here(where: Path, submission: Submission) -> str:
@@ -175,9 +181,15 @@ def private_copy(session: Session, snapshot: Snapshot, task: Task, local: str | 
         yield copy
 
 
+def _name(submission: Submission) -> str:
+    """Return the last part of a deliverable's path, if a folder can have it as a name."""
+    name = Path(submission.deliverable).name
+    return name if name not in ("", "..") and len(name.encode()) <= NAME_MAX else "deliverable"
+
+
 def _written_out(session: Session, submission: Submission, tree: str, folder: Path) -> Copy:
     """Write an attachment into a folder under the deliverable's own name; a single file of that name is the file."""
-    objects, name = session.repository.objects(), Path(submission.deliverable).name or "deliverable"
+    objects, name = session.repository.objects(), _name(submission)
     alone = list(attachment.listed(objects, tree)) == [name]
     place = folder / "attached" if alone else folder / name
     place.mkdir()

@@ -50,7 +50,7 @@ def diff(session: Session, task_id: str, wanted: str | None, repository: str | N
     known = rounds.versions(session, task_id)
     old, new = _asked(known, task_id, wanted)
     if known[new].submission.digest.startswith("git:"):
-        git = Git(deliverable.git_folder(Path(repository or known[new].submission.repository or ".")))
+        git = Git(deliverable.git_folder(Path(repository or known[new].submission.repository or ".").resolve()))
         after = _commit(git, known[new])
         before = _commit(git, known[old]) if old and known[old].submission.digest.startswith("git:") else None
     else:
@@ -60,7 +60,8 @@ def diff(session: Session, task_id: str, wanted: str | None, repository: str | N
     old = old if before else ""
     before = before or git.run("hash-object", "-t", "tree", "/dev/null").decode().strip()
     shape = ("--stat=100",) if stat else ("--patch",)
-    lines = git.run("diff-tree", "-r", *FIXED, *shape, before, after).decode("utf-8", "replace").splitlines()
+    text = _trees(git, *shape, before, after).decode("utf-8", "replace")
+    lines = text.removesuffix("\n").split("\n") if text else []  # other line ends are part of the content
     return Diff(old, known[new].submission, lines, _binaries(git, before, after))
 
 
@@ -130,13 +131,24 @@ def _tree(session: Session, task_id: str, one: Submitted) -> str:
     return tree
 
 
+def _trees(git: Git, *words: str) -> bytes:
+    """Compare two trees. git stands in its own folder: elsewhere it would read the .gitattributes that it finds."""
+    return git.run("-C", str(git.folder), "diff-tree", "-r", *FIXED, *words)
+
+
 def _binaries(git: Git, before: str, after: str) -> list[Binary]:
     """Return the changed files that git does not take for text."""
-    out = git.run("diff-tree", "-r", "-z", *FIXED, "--numstat", before, after).decode("utf-8", "surrogateescape")
-    paths = [line.split("\t", 2)[2] for line in out.split("\0") if line.startswith("-\t-\t")]
-    return [Binary(path, _described(git, before, path), _described(git, after, path)) for path in paths]
+    out = _trees(git, "-z", "--numstat", before, after)
+    paths = {line.split(b"\t", 2)[2] for line in out.split(b"\0") if line.startswith(b"-\t-\t")}
+    raw = _trees(git, "-z", "--raw", "--no-abbrev", before, after).split(b"\0") if paths else []
+    pairs = zip(raw[0::2], raw[1::2], strict=False)
+    found = [(path, head.decode().split(" ")[2:4]) for head, path in pairs if path in paths]
+    return [Binary(path.decode("utf-8", "replace"), *(_described(git, one) for one in ids)) for path, ids in found]
 
 
-def _described(git: Git, tree: str, path: str) -> str | None:
-    found = git.get(f"{tree}:{path}")
-    return f"{len(found.content)} bytes, sha256 {deliverable.sha256(found.content)}" if found else None
+def _described(git: Git, blob: str) -> str | None:
+    if not blob.strip("0"):
+        return None
+    size = int(git.run("cat-file", "-s", blob))
+    found = git.get(blob) if size <= attachment.ANY.size else None
+    return f"{size} bytes" + (f", sha256 {deliverable.sha256(found.content)}" if found else "")

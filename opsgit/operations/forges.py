@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from opsgit.domain import names, vocabulary
 from opsgit.domain.model import Run, Task
-from opsgit.domain.refusals import refuse
+from opsgit.domain.refusals import Refused, refuse
 from opsgit.operations.session import Session
 from opsgit.storage import runner
 from opsgit.storage.remote import NAME, tracked
@@ -43,7 +43,17 @@ def open_request(session: Session, task_id: str, run: bool) -> Opening:
         why = f"{session.url} is no forge that opsgit knows"
         refuse("BAD_VALUE", why, "git config opsgit.forge github|gitlab|gitea", "opsgit.forge")
     commands = COMMANDS[forge](task, tip)
-    return Opening(forge, commands, "\n".join(_run(session, one) for one in commands).strip() if run else None)
+    return Opening(forge, commands, _run_all(session, task_id, tip, commands) if run else None)
+
+
+def _run_all(session: Session, task_id: str, tip: str, commands: list[list[str]]) -> str:
+    """Run the commands; if one fails, the review branch is put back, which the one before may have taken away."""
+    try:
+        return "\n".join(_run(session, one) for one in commands).strip()
+    except Refused:
+        if len(commands) > 1:
+            _run(session, ["git", "push", NAME, f"{tip}:{names.review_ref(task_id)}"])
+        raise
 
 
 def kind(session: Session) -> str | None:

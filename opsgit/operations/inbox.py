@@ -230,7 +230,7 @@ def remember(session: Session, found: Sequence[Item]) -> None:
 def _seen(session: Session) -> dict[str, list[str]]:
     try:
         found = json.loads((session.repository.own / "inbox.json").read_bytes())
-    except (FileNotFoundError, ValueError):  # a damaged file only means that nothing was seen
+    except (OSError, ValueError, RecursionError):  # a damaged file only means that nothing was seen
         return {}
     fits = isinstance(found, dict) and all(isinstance(one, list) for one in found.values())
     return found if fits else {}

@@ -16,6 +16,8 @@ from opsgit.operations.queries import ORDER, synced
 from opsgit.operations.session import Session
 from opsgit.storage import attachment
 
+LOOKED_AT_MAX = 1 << 30  # bytes at a deliverable's place that are hashed to show whether they are the ones
+
 
 def listed(session: Session) -> list[dict[str, Any]]:
     """Return the open reviews, the most urgent first.
@@ -51,7 +53,7 @@ def _reported(task: Task) -> dict[str, str]:
 def shown(session: Session, task_id: str) -> dict[str, Any]:
     """Return one review as a whole, and remember that the acting agent has seen it.
 
-    :returns: `task`, its record; `deliverable`: version, place, digest, here (`same`, `differs` or `missing`),
+    :returns: `task`, its record; `deliverable`: version, place, digest, here (`same`, `differs`, `missing` or `large`),
         attached, and files and bytes where they are known; `stages`; `checks` that are needed; `rounds`, each with
         number, submission, review and ended; `versions`; `commands` that the acting agent, or anybody, could use now.
     :raises Refused: `NOT_FOUND`; `DELIVERABLE_REQUIRED` if the task was never submitted here.
@@ -82,12 +84,12 @@ def _deliverable(session: Session, snapshot: Snapshot, task: Task) -> dict[str, 
         "version": submission.version,
         "place": submission.deliverable,
         "digest": submission.digest,
-        "here": _here(snapshot, task),
+        "here": _here(session, snapshot, task),
         "attached": False,
     }
     if submission.repository:
         told["repository"] = submission.repository
-    tree = attachments.find(session, task.id, submission)
+    tree = _attached(session, task)
     if tree:
         objects = session.repository.objects()
         sizes = {
@@ -97,12 +99,23 @@ def _deliverable(session: Session, snapshot: Snapshot, task: Task) -> dict[str, 
     return told
 
 
-def _here(snapshot: Snapshot, task: Task) -> str:
+def _attached(session: Session, task: Task) -> str | None:
+    """Return the tree of the attachment; what is wrong with it is a notice here, because the rest can be shown."""
     assert task.submission
     try:
-        return "same" if deliverables.digest_here(snapshot, task.submission) == task.submission.digest else "differs"
-    except Refused:
-        return "missing"
+        return attachments.find(session, task.id, task.submission)
+    except Refused as refused:
+        session.notices.append(f"{refused.refusal.code}: {refused.refusal.message}")
+        return None
+
+
+def _here(session: Session, snapshot: Snapshot, task: Task) -> str:
+    assert task.submission
+    try:
+        found = deliverables.digest_here(snapshot, task.submission, LOOKED_AT_MAX)
+    except Refused as refused:
+        return "large" if refused.refusal.code == "DELIVERABLE_TOO_LARGE" else "missing"
+    return "same" if found == task.submission.digest else "differs"
 
 
 def _stages(task: Task) -> list[dict[str, Any]]:

@@ -39,7 +39,9 @@ def _all(session: Session) -> dict[str, Any]:
     file = session.repository.own / "seen.json"
     try:
         found = json.loads(file.read_bytes())
-    except (FileNotFoundError, ValueError):  # a damaged file only means that nothing was seen
+    except (OSError, ValueError, RecursionError):  # a damaged file only means that nothing was seen
         return {}
-    fits = isinstance(found, dict) and all(isinstance(one, dict) for one in found.values())
+    fits = isinstance(found, dict) and all(
+        isinstance(one, dict) and all(isinstance(version, str) for version in one.values()) for one in found.values()
+    )
     return found if fits else {}

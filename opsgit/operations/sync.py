@@ -120,7 +120,8 @@ def _replay(session: Session, far: str, mine: list[dict[str, Any]]) -> list[Fate
     repository = session.repository
     branches = _local_branches(repository.git)
     stamp = _keep(session, branches)
-    files = {_digest(session, ref, tree): tree for ref, tree in _attached(session, mine).items()}
+    here = _attached(session, mine)
+    files = {_digest(session, ref, tree): tree for ref, tree in here.items()}
     transaction = Transaction(repository, session.clock, far, attachments=files)
     for ref in branches:
         transaction.found[ref] = _as_far_as_it_holds(session, transaction, ref)
@@ -131,6 +132,10 @@ def _replay(session: Session, far: str, mine: list[dict[str, Any]]) -> list[Fate
             transaction.branches[ref] = (tip, transaction.found[ref])
     # the record is written before main here moves, so that a crash does not lose it
     publication.finish(session, transaction, lambda: _record(session, stamp, fates))
+    gone = [
+        (ref, tree) for ref, tree in here.items() if ref not in transaction.attached
+    ]  # their submission was dropped
+    move_refs(repository, (), gone, "opsgit", "opsgit sync")
     return fates
 
 

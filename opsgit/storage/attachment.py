@@ -33,6 +33,7 @@ class Limits(NamedTuple):
 
 
 ANY = Limits(64 * 1024 * 1024, 100_000)  # the most that a policy can allow
+GITS = (".git", "git~1")  # names that git keeps for itself
 FOLDERS_EACH = 20  # folders for each file that may be there
 
 
@@ -70,7 +71,7 @@ def _portable(names: Iterator[str]) -> None:
             other = folders.setdefault(place.casefold(), place)
             if other != place:
                 refuse("DELIVERABLE_UNSAFE", f"{place} and {other} differ in case alone", "rename one; or --no-attach")
-            if part.casefold() in (".git", "git~1"):
+            if part.casefold() in GITS:
                 refuse("DELIVERABLE_UNSAFE", f"{name} is in a git folder",
                        "submit a commit (--output 'commit: ID'), a folder without .git, or --no-attach")  # fmt: skip
 
@@ -107,15 +108,23 @@ def listed(objects: Objects, tree: str, most: int = ANY.files) -> dict[str, Entr
         if lead.count("/") > deliverable.DEPTH_MAX:
             refuse("ATTACHMENT_UNFIT", f"folders more than {deliverable.DEPTH_MAX} deep", "submit it again")
         for name, entry in objects.tree(here).items():
+            if entry.mode not in (FOLDER, FILE, EXECUTABLE) or not _is_usual(name):
+                refuse("ATTACHMENT_UNFIT", f"{lead + name!r} is no plain file of a usual name", "submit it again")
             if entry.mode == FOLDER:
                 ahead.append((f"{lead}{name}/", entry.id))
-            elif entry.mode in (FILE, EXECUTABLE) and deliverable.is_plain(name):
-                found[lead + name] = entry
             else:
-                refuse("ATTACHMENT_UNFIT", f"{lead + name!r} is no plain file of a usual name", "submit it again")
+                found[lead + name] = entry
     if len(found) > most:
         refuse("TOO_LARGE", f"an attachment of {len(found)} files; at most {most} are taken", "--no-attach")
     return dict(sorted(found.items()))
+
+
+def _is_usual(name: str) -> bool:
+    """Return whether a file or folder may have a name.
+
+    A newline in the name of a folder would give two trees the same digest; `..` would lead out of a folder.
+    """
+    return deliverable.is_plain(name) and name not in (".", "..") and name.casefold() not in GITS
 
 
 def digest(objects: Objects, tree: str, limits: Limits) -> str:

@@ -133,10 +133,15 @@ class Chain:
 
     def _by_a_button(self, commit_id: str, refused: Refused) -> Refused:
         """Return the refusal of a commit that a forge's button made, if it looks like one; else the given refusal."""
-        found = self.judge.objects.get(commit_id)
+        objects = self.judge.objects
+        found = objects.get(commit_id)
         made = buttons.made_by(found.content) if found and found.type == "commit" else ""
-        if not made or refused.refusal.exit in (1, 9):
+        if not found or not made or refused.refusal.exit in (1, 9):
             return refused
+        tree, parent = buttons.tree_and_parent(found.content)
+        pairs = objects.differences(objects.root(parent), tree, most=MOST) if parent else ()
+        if not all(names.place(path).kind == "task" for path, _ in pairs):
+            return refused  # no button changes anything else
         why = f"a forge's button made this {made}; the reviewer signs the merge: opsgit review approve ID --as REVIEWER"
         return Refused(Refusal("FORGE_MERGE", why, "opsgit help forges"))
 

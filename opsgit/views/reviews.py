@@ -11,6 +11,7 @@ HERE = {
     "same": "the copy at its place on this machine is the one",
     "differs": "what is at its place on this machine is NOT the one",
     "missing": "not on this machine",
+    "large": "what is at its place on this machine is too large to be looked at here",
 }
 FILES_MOST = 20
 

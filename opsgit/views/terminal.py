@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from collections.abc import Iterator, Sequence
 
@@ -36,9 +37,8 @@ def cut(text: str, columns: int) -> str:
     """Return a text shortened to at most so many columns; a shortened text ends in `…`."""
     if width(text) <= columns:
         return text
-    kept = text
-    while kept and width(kept) > columns - 1:
-        kept = kept[:-1]
+    used = itertools.accumulate(map(width, text))
+    kept = "".join(char for char, end in zip(text, used, strict=True) if end < columns)
     return f"{kept}…"
 
 

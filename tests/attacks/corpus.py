@@ -1226,11 +1226,16 @@ def an_approval_by_one_reviewer_of_two(forge: Forge) -> object:
 
 
 def pressed(
-    forge: Forge, message: str, *, parents: tuple[str, ...] | None = None, who: str = "GitHub <noreply@github.com>"
+    forge: Forge,
+    message: str,
+    *,
+    parents: tuple[str, ...] | None = None,
+    who: str = "GitHub <noreply@github.com>",
+    more: Doc | None = None,
 ) -> object:
     """What a forge's button makes of the review of T-1: the branch's files on main, unsigned."""
     tip = forge.tip("review/T-1")
-    tree = git(forge.path, "rev-parse", f"{tip}^{{tree}}").strip()
+    tree = forge.files({T1: forge.emitted(T1, forge.record(T1, tip)), **(more or {})}, forge.tip())
     before = parents or (forge.tip(),)
     lines = [f"tree {tree}", *(f"parent {one}" for one in before), f"author qa <qa@x> {forge.time(tip)} +0000",
              f"committer {who} {forge.time(tip)} +0000", "", message]  # fmt: skip
@@ -1248,3 +1253,28 @@ many("FORGE_MERGE", "a button", {
     "that squashes (Gitea)": lambda f: pressed(f, "T-1: task 1\n\nReviewed-on: https://forge.example/team/state/pulls/7\n", who="qa <qa@x>"),
     "that rebases": lambda f: pressed(f, f.parsed(f.tip("review/T-1")).message),
 })  # fmt: skip
+
+
+@attack("BAD_SIGNATURE")
+def a_takeover_that_is_titled_like_a_squash(forge: Forge) -> object:
+    """A button changes the file of a task and nothing else."""
+    evil = {
+        "agents/dev.yaml": forge.emitted("agents/dev.yaml", {**forge.record("agents/dev.yaml"), "role": "reviewer"})
+    }
+    return pressed(forge, "Tidy up (#12)\n", more=evil)
+
+
+@attack("SELF_REVIEW")
+def an_approval_by_the_author_that_is_titled_like_a_merge(forge: Forge) -> object:
+    """What an agent has signed is told as what it is."""
+    note = "ok\nSee merge request team/state!7"
+    return forge.merge("review.approve", "dev", "T-1", approved(forge, "dev"), "done", note=note)
+
+
+@attack("APPROVAL_VOID")
+def an_approval_over_a_thread_that_somebody_without_the_right_resolved(forge: Forge) -> object:
+    forge.branch("review.comment", "qa", "T-1", says("qa", forge.at(), blocking=True))
+    settled = lambda t: t["review"]["comments"][-1].update(resolved={"by": "qa2", "at": forge.at()})  # noqa: E731
+    forge.branch("review.resolve", "qa2", "T-1", settled)
+    forge.act("agent.edit", "orchestrator", "agents/qa2.yaml", lambda a: a.update(role="observer"), "agent qa2: edited")
+    return forge.merge("review.approve", "qa", "T-1", approved(forge, "qa"), "done")

@@ -340,3 +340,79 @@ def test_the_answers_of_an_open_objection_go_on_too() -> None:
     world.do("task.submit", "dev", deliverable="/d", digest=OTHER_DIGEST)
     assert [one.text for one in talk(world.task())] == ["no", "because"]
     assert code(world.ask("review.comment", "dev", text="x", answers="1-3")) == "NOT_FOUND"
+
+
+# --- ways around an objection --------------------------------------------------------------------------------------
+
+
+def test_who_lost_the_right_to_review_has_resolved_nothing() -> None:
+    world = in_review()
+    name = objection(world, "qa2")
+    world.do("review.resolve", "qa2", thread=name)
+    world.files["agents/qa2.yaml"] = {**world.files["agents/qa2.yaml"], "role": "observer"}
+    assert isinstance(world.ask("review.approve", "qa", **SEEN), Change), "its own objection it may take back"
+    other = objection(world, "qa")
+    world.files["agents/qa2.yaml"] = {**world.files["agents/qa2.yaml"], "role": "reviewer"}
+    world.do("review.resolve", "qa2", thread=other)
+    world.files["agents/qa2.yaml"] = {**world.files["agents/qa2.yaml"], "role": "observer"}
+    assert code(world.ask("review.approve", "qa", **SEEN)) == "APPROVAL_VOID"
+    world.do("review.resolve", "qa", thread=other)
+    world.do("review.approve", "qa", **SEEN)
+
+
+@pytest.mark.parametrize("loss", ["removed", "compromised", "role"])
+def test_a_new_round_does_not_settle_what_a_thief_resolved(loss: str) -> None:
+    world = in_review()
+    name = objection(world)
+    world.do("review.resolve", "qa2", thread=name)
+    if loss == "removed":
+        world.do("agent.remove", "boss", "qa2")
+    elif loss == "compromised":
+        compromise(world, "qa2", f"{0:040x}")
+    else:
+        world.files["agents/qa2.yaml"] = {**world.files["agents/qa2.yaml"], "role": "observer"}
+    world.do("review.withdraw", "dev")
+    change = world.ask("task.submit", "dev", deliverable="/d", digest=DIGEST)
+    assert isinstance(change, Change) and outcome(replayed(world, change)) == outcome(change)
+    world.apply(change)
+    assert [(one.id, one.resolved) for one in talk(world.task())] == [(name, None)]
+    assert code(world.ask("review.approve", "qa", round=2, digest=DIGEST)) == "THREAD_OPEN"
+
+
+@pytest.mark.parametrize("keep", [0, 1, 2, 3, 9])
+def test_trimming_keeps_open_objections(keep: int) -> None:
+    world = in_review()
+    world.do("review.comment", "eye", text="one")
+    name = objection(world)
+    for text in ("two", "three"):
+        world.do("review.comment", "eye", text=text)
+    world.do("review.withdraw", "dev")
+    for text in ("a", "b"):
+        world.do("task.comment", "eye", text=text)
+    change = world.ask("task.trim", "boss", keep=keep)
+    if not isinstance(change, Change):
+        assert keep == 9 and code(change) == "NOTHING_CHANGES"
+        return
+    assert outcome(replayed(world, change)) == outcome(change)
+    world.apply(change)
+    left = [one.id for one in talk(world.task())]
+    assert name in left and len(left) == max(1, keep) and len(world.task().comments) == min(2, keep)
+
+
+def test_the_author_does_not_fill_the_review() -> None:
+    world = in_review()
+    said = [{"id": f"1-{number}", "by": "dev", "at": world.task().created, "text": "x"} for number in range(1, 151)]
+    path = "tasks/t1/T-1.yaml"
+    world.branch[path] = {**world.branch[path], "review": {**world.branch[path]["review"], "comments": said}}
+    assert code(world.ask("review.comment", "dev", text="more")) == "COMMENTS_FULL"
+    assert isinstance(world.ask("review.comment", "qa", text="no", blocking=True), Change)
+
+
+def test_checks_that_nobody_needs_do_not_keep_out_the_one_that_is() -> None:
+    world = in_review()
+    policy(world, review={"checks": ["tests"]})
+    for number in range(50):
+        world.do("review.check", "eye", name=f"junk-{number}", status="pass", **SEEN)
+    assert code(world.ask("review.check", "eye", name="junk-more", status="pass", **SEEN)) == "BAD_VALUE"
+    world.do("review.check", "qa2", name="tests", status="pass", **SEEN)
+    world.do("review.approve", "qa", **SEEN)

@@ -28,7 +28,6 @@ def test_a_review_waits_for_its_reviewer(in_review: Desk) -> None:
     assert inbox(in_review, "dev") == [] and inbox(in_review, "ship") == []
 
 
-@pytest.mark.slow
 def test_words_wait_until_they_are_answered(in_review: Desk) -> None:
     in_review.ok("review", "comment", "T-1", "--text", "why?", "--as", "eye")
     assert kinds(in_review, "dev") == [("reply", "T-1")], "it is the author's review"
@@ -40,7 +39,6 @@ def test_words_wait_until_they_are_answered(in_review: Desk) -> None:
     assert kinds(in_review, "eye") == []
 
 
-@pytest.mark.slow
 def test_mentions(in_review: Desk) -> None:
     in_review.ok("task", "add", "--title", "other")
     in_review.ok("task", "comment", "T-2", "--text", "@ship, and not me@ship.example or @shipper", "--as", "dev")
@@ -50,7 +48,6 @@ def test_mentions(in_review: Desk) -> None:
     assert kinds(in_review, "ship") == [("mention", "T-1")]
 
 
-@pytest.mark.slow
 def test_rejected_and_blocked_work_and_failed_deployments(in_review: Desk) -> None:
     in_review.ok("review", "reject", "T-1", "--as", "qa", "--reason", "fails on empty input")
     in_review.ok("task", "add", "--title", "later", "--assign", "dev", "--depends-on", "T-1")
@@ -67,7 +64,6 @@ def test_rejected_and_blocked_work_and_failed_deployments(in_review: Desk) -> No
     assert ("deploy", "T-3") in kinds(in_review, "ship") and ("deploy", "T-3") in kinds(in_review, "orchestrator")
 
 
-@pytest.mark.slow
 def test_orphans_and_alerts_and_what_is_new(in_review: Desk) -> None:
     in_review.ok("agent", "add", "dev2", "--role", "developer")
     in_review.ok("alert", "raise", "--message", "trouble", "--as", "eye")
