@@ -66,7 +66,7 @@ AT_THE_SERVER = dict.fromkeys(LEAVING, "NOT_FAST_FORWARD")
 ALWAYS = ("a_branch_whose_ledgers_go_back", "a_branch_that_begins_after_its_submission",
           "a_verdict_older_than_the_words_that_it_merges")  # fmt: skip
 SPREAD = [
-    name if number % 4 == 0 or name in ALWAYS else pytest.param(name, marks=pytest.mark.slow)
+    name if number % 5 == 0 or name in ALWAYS else pytest.param(name, marks=pytest.mark.slow)
     for number, name in enumerate(CORPUS)
 ]
 

@@ -197,6 +197,7 @@ def test_refs_that_move_meanwhile_are_no_error(forge: Forge, monkeypatch: pytest
     assert pins.fingerprint(forge.path / ".git") == ""
 
 
+@pytest.mark.slow
 def test_each_url_of_a_remote_is_asked(forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hub = shared(forge, tmp_path)
     for name in ("one", "two"):
@@ -631,6 +632,7 @@ def shared(forge: Forge, tmp_path: Path) -> Path:
     return tmp_path / "shared.git"
 
 
+@pytest.mark.slow
 def test_what_was_verified_of_a_url_is_known_in_every_clone(
     forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -671,6 +673,7 @@ def test_a_compromise_is_swept_on_every_ledger_and_in_ranges(
     assert codes(forge.path, capsys, "--range", f"{cut}..main") == ["COMPROMISED_KEY"]
 
 
+@pytest.mark.slow
 def test_a_compromise_up_to_now_is_taken_by_a_server(forge: Forge, tmp_path: Path) -> None:
     assert main(["server", "init", str(tmp_path / "hub.git")]) == 0
     assert main(["-C", str(forge.path), "agent", "compromise", "dev2", "--since", "main", "--as", "orchestrator"]) == 0

@@ -191,6 +191,7 @@ def test_two_rollbacks_at_once_run_the_command_once(done: Desk, tmp_path: Path) 
     assert (tmp_path / "runs").read_text() == "x\n"
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(desk: Desk) -> None:
     for number in range(30):
         desk.ok("task", "add", "--title", f"t{number}")

@@ -323,6 +323,7 @@ def test_a_merge_and_a_rewritten_history_do_not_become_main(task: Desk) -> None:
     assert git(task.path, "rev-parse", "main") == before
 
 
+@pytest.mark.slow
 def test_what_was_pulled_is_judged_before_main_moves(task: Desk, tmp_path: Path) -> None:
     assert main(["clone", str(task.path), str(tmp_path / "clone"), "--as", "dev"]) == 0
     task.ok("task", "add", "--title", "new")

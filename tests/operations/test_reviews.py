@@ -452,6 +452,7 @@ def test_what_was_seen_is_only_a_convenience(in_review: Desk, content: str) -> N
     in_review.ok("review", "approve", "T-1", "--as", "qa")
 
 
+@pytest.mark.slow
 def test_a_dropped_submission_takes_its_files_along(desk: Desk, team: dict[str, Desk], tmp_path: Path) -> None:
     dev = team["dev"]
     desk.ok("task", "add", "--title", "t", "--assign", "dev")

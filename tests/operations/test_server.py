@@ -108,6 +108,7 @@ def test_review_branches_are_taken_for_tasks_in_review_alone(in_review: Desk, hu
     assert git(hub, "for-each-ref", "--format=%(refname)").split() == ["refs/heads/main", "refs/heads/review/T-1"]
 
 
+@pytest.mark.slow
 def test_objects_that_no_ref_reaches_are_not_kept(desk: Desk, hub: Path, tmp_path: Path) -> None:
     assert push(desk.path, str(hub)).returncode == 0
     old = git(desk.path, "rev-parse", "main").strip()

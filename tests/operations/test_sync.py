@@ -137,7 +137,6 @@ def test_what_needs_the_remote_is_refused_offline(in_review: Desk, tmp_path: Pat
     assert desk.run("status", "--json").json["ahead"][0]["subject"] == "T-2: comment"
 
 
-@pytest.mark.slow
 def test_offline_work_lands_in_order_and_one_is_reported(desk: Desk, dev: Desk, hub: Path) -> None:
     """Seven operations made offline while others pushed; the task of one was taken away meanwhile."""
     dev.ok("task", "start", "T-1")
@@ -406,6 +405,7 @@ def test_a_remote_that_was_rewound_is_not_followed(desk: Desk, dev: Desk, hub: P
         assert (refused.exit, refused.code) == (6, "REWOUND")
 
 
+@pytest.mark.slow
 def test_an_agent_joins_in_two_steps(desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The agent's keys are on its own machine; the lead pastes one line; the agent's next command works."""
     lead, own = str(desk.path.parent / "data"), str(hub.parent / "elsewhere")
