@@ -456,7 +456,7 @@ HONEST: dict[str, list[Words]] = {
 
 
 @pytest.mark.parametrize(
-    "name", [n if not i % 4 else pytest.param(n, marks=pytest.mark.slow) for i, n in enumerate(HONEST)]
+    "name", [n if not i % 8 else pytest.param(n, marks=pytest.mark.slow) for i, n in enumerate(HONEST)]
 )
 def test_an_honest_history_passes_and_a_server_takes_it(
     name: str, forge: Forge, honest: tuple[Path, Path], tmp_path: Path
@@ -567,7 +567,9 @@ def test_the_genesis_made_again_as_it_was_passes(forge: Forge) -> None:
     assert verify(forge.path) == 0
 
 
-@pytest.mark.parametrize("what", FOUNDINGS)
+@pytest.mark.parametrize(
+    "what", [n if not i % 3 else pytest.param(n, marks=pytest.mark.slow) for i, n in enumerate(FOUNDINGS)]
+)
 def test_a_project_is_founded_by_one_orchestrator_with_the_files_of_init(
     what: str, forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -703,7 +705,7 @@ SHOWING = ["task add --title x --as boss2", "task list", "dashboard", "agent lis
 
 
 SPREAD = [
-    words.split() if number % 3 == 0 else pytest.param(words.split(), marks=pytest.mark.slow)
+    words.split() if number % 6 == 0 else pytest.param(words.split(), marks=pytest.mark.slow)
     for number, words in enumerate(SHOWING)
 ]
 

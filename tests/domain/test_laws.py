@@ -125,7 +125,7 @@ def sound(task: Task) -> None:
         assert task.assigned is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(requests, max_size=40), st.integers(0, 6))
 def test_random_requests_reach_no_forbidden_state_and_every_change_replays(asked: list[Any], head_start: int) -> None:
     world = World.peopled()

@@ -96,7 +96,7 @@ START: list[Any] = [
 removals = st.lists(st.sampled_from(["dev", "dev2", "qa", "ship"]), max_size=3)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(requests, max_size=40), removals)
 def test_every_step_that_is_named_is_accepted_with_its_evidence(asked: list[Any], removed: list[str]) -> None:
     world = lived(asked, removed)
@@ -108,7 +108,7 @@ def test_every_step_that_is_named_is_accepted_with_its_evidence(asked: list[Any]
                 assert accepted(world, step.op, agent.name, task), (step, task, agent)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(requests, max_size=40), removals)
 def test_who_has_a_legal_step_forward_is_told_so(asked: list[Any], removed: list[str]) -> None:
     world = lived(asked, removed)
