@@ -60,7 +60,6 @@ HAND = (
     ("domain/tasks.py", "if one.blocking and not _is_over(context, one)", "if one.blocking and not one.resolved"),
     ("domain/tasks.py", "stay = {one.id for one in comments if one.blocking and not one.resolved}", "stay = set()"),
     ("domain/authority.py", "open_stage(task) == last and missing(task, last) <= 1", "open_stage(task) == last"),
-    ("domain/reviews.py", "sign_offs=(), checks=()", "sign_offs=()"),
     ("domain/standing.py", "and not snapshot.reader.reaches(commit, after)", ""),
     ("domain/standing.py", "snapshot.reader.reaches(commit, until) and", ""),
     ("domain/agents.py", "if any(reaches(one, since) for one in key.since):", "if False:"),

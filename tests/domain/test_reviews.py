@@ -416,3 +416,17 @@ def test_checks_that_nobody_needs_do_not_keep_out_the_one_that_is() -> None:
     assert code(world.ask("review.check", "eye", name="junk-more", status="pass", **SEEN)) == "BAD_VALUE"
     world.do("review.check", "qa2", name="tests", status="pass", **SEEN)
     world.do("review.approve", "qa", **SEEN)
+
+
+@pytest.mark.parametrize("what", ["a resolution", "a check"])
+def test_an_approval_that_rests_on_a_thief_deploys_nothing(what: str) -> None:
+    world = in_review()
+    policy(world, review={"checks": ["tests"]})
+    thief = "qa2" if what == "a resolution" else "eye"
+    name = objection(world, "qa2")
+    world.do("review.resolve", "qa2", thread=name)
+    world.do("review.check", "eye", name="tests", status="pass", **SEEN)
+    world.do("review.approve", "qa", **SEEN)
+    assert isinstance(world.ask("task.deploy-start", "ship", digest=DIGEST), Change)
+    compromise(world, thief, f"{0:040x}")
+    assert code(world.ask("task.deploy-start", "ship", digest=DIGEST)) == "APPROVAL_VOID"
