@@ -480,3 +480,9 @@ def test_a_deliverable_of_four_terabytes_is_not_hashed_to_be_shown(desk: Desk, t
     with open(folder / "a", "r+b") as file:
         file.truncate(1 << 42)
     assert desk.ok("review", "show", "T-1", "--json").json["deliverable"]["here"] == "large"
+
+
+def test_a_ref_among_the_attachments_that_names_no_version(in_review: Desk) -> None:
+    git(in_review.path, "update-ref", f"{REFS}T-1/x", f"{REFS}T-1/1")
+    found = in_review.run("verify", "--json")
+    assert found.exit == 10 and [one["code"] for one in found.json["findings"]] == ["WRONG_REF"]
