@@ -10,7 +10,7 @@ import click
 from opsgit.cli import output
 from opsgit.cli.options import MANY, as_status, common, subject
 from opsgit.domain.vocabulary import PRIORITIES
-from opsgit.operations import queries, rounds
+from opsgit.operations import queries
 from opsgit.operations.session import Session, orchestrator
 from opsgit.views import terminal
 
@@ -71,6 +71,8 @@ def _cell(value: Any) -> str:
 @common
 def show(session: Session, as_json: bool, name: str) -> None:
     """Show one task with what was said in all rounds of its review."""
+    from opsgit.operations import rounds  # the other commands here, which are called often, do not need it
+
     task = queries.task(session, name)
     blocked = queries.blocked(queries.synced(session), task)
     found = [one._asdict() for one in rounds.rounds(session, name)]
