@@ -34,13 +34,18 @@ def command(
     """
     wanted = task_id or named
     found = rounds.history(session, wanted) if wanted else queries.history(session, None)
-    shown = [entry for entry in found if everything or not wanted or "status" in entry or "said" in entry]
+    shown = [entry for entry in found if everything or not wanted or _is_told(entry)]
     shown = shown[-(limit or (len(shown) if wanted else 100)) :]
     if as_json:
         output.data("history", id=wanted, history=shown)
         return
     for line in terminal.table(HEAD, [_row(entry) for entry in shown]):
         output.line(line)
+
+
+def _is_told(entry: dict[str, Any]) -> bool:
+    """Return whether an entry is a transition or was said in a review; the request comes with its submission."""
+    return "status" in entry or ("said" in entry and entry["op"] != "review.request")
 
 
 DETAILS = ("output", "check", "thread", "text", "ref", "evidence", "notes")

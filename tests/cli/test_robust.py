@@ -64,7 +64,7 @@ def test_the_clones_configuration_changes_nothing(done: Desk) -> None:
     deployed = git(done.path, "rev-parse", "main").strip()
     done.ok("rollback", "T-1")
     assert f"This reverts commit {deployed}." in git(done.path, "log", "-1", "--format=%B", "--no-show-signature")
-    assert len(done.ok("history", "T-1", "--json").json["history"]) == 7
+    assert len(done.ok("history", "T-1", "--json").json["history"]) == 6
 
 
 def test_tags_and_dependencies_are_cleared_and_notes_are_tidied(desk: Desk) -> None:
