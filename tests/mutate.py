@@ -58,7 +58,7 @@ HAND = (
     ("domain/standing.py", "agent.name == thread.by or ", ""),
     ("domain/standing.py", ", *(name for _, name in relied)", ""),
     ("domain/tasks.py", "if one.blocking and not _is_over(context, one)", "if one.blocking and not one.resolved"),
-    ("domain/tasks.py", "stay = {one.id for one in comments if one.blocking and not one.resolved}", "stay = set()"),
+    ("domain/tasks.py", "stay = {one.id for one in comments if one.blocks}", "stay = set()"),
     ("domain/authority.py", "open_stage(task) == last and missing(task, last) <= 1", "open_stage(task) == last"),
     ("domain/standing.py", "and not snapshot.reader.reaches(commit, after)", ""),
     ("domain/standing.py", "snapshot.reader.reaches(commit, until) and", ""),

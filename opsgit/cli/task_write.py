@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,9 +10,11 @@ from opsgit.cli.options import as_status, common, delivers, listed, subject, wri
 from opsgit.domain.policy import split_pipeline
 from opsgit.domain.vocabulary import PRIORITIES, STATUSES
 from opsgit.operations import tasks
-from opsgit.operations.deliverables import Given
 from opsgit.operations.publication import act
 from opsgit.operations.session import Session
+
+if TYPE_CHECKING:
+    from opsgit.operations.deliverables import Given
 
 
 def described(function: Any) -> Any:

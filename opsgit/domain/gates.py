@@ -278,14 +278,12 @@ def no_blocking_thread_is_open(_: Context, task: Task) -> None:
 
     :raises Refused: `THREAD_OPEN`, `DELIVERABLE_REQUIRED`.
     """
-    open_ones = [one for one in review_of(task).comments if one.blocking and not one.resolved]
+    open_ones = [one for one in review_of(task).comments if one.blocks]
     if open_ones:
         named = ", ".join(f"{one.id} by {one.by}" for one in open_ones)
-        refuse(
-            "THREAD_OPEN",
-            f"{task.id} has blocking threads that are open: {named}",
-            f"opsgit review show {task.id}; when answered: opsgit review resolve {task.id} {open_ones[0].id}",
-        )
+        first = open_ones[0]
+        why = f"{task.id} has blocking threads that are open: {named}; each is resolved before an approval"
+        refuse("THREAD_OPEN", why, f"opsgit review resolve {task.id} {first.id} --as {first.by}")
 
 
 def checks_passed(context: Context, task: Task) -> None:

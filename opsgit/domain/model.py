@@ -134,6 +134,16 @@ class Remark(Value):
     blocking: bool | None = None
     resolved: Resolved | None = None
 
+    @property
+    def thread(self) -> str:
+        """The id of the thread that the comment belongs to."""
+        return self.answers or self.id
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it begins a blocking thread that is open."""
+        return bool(self.blocking and not self.resolved)
+
 
 @value
 class Check(Value):

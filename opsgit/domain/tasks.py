@@ -150,7 +150,7 @@ def _objections(context: Context, task: Task) -> tuple[Remark, ...]:
     """
     said = task.review.comments if task.review else ()
     open_ones = {one.id for one in said if one.blocking and not _is_over(context, one)}
-    return tuple(replace(one, resolved=None) for one in said if (one.answers or one.id) in open_ones)
+    return tuple(replace(one, resolved=None) for one in said if one.thread in open_ones)
 
 
 def _is_over(context: Context, thread: Remark) -> bool:
@@ -234,7 +234,7 @@ def trim(context: Context, task: Task) -> Task:
 
 def _but_objections(comments: tuple[Remark, ...], keep: int) -> tuple[Remark, ...]:
     """Return the newest comments of a review, and all that begin a blocking thread that is open."""
-    stay = {one.id for one in comments if one.blocking and not one.resolved}
+    stay = {one.id for one in comments if one.blocks}
     rest = [one.id for one in comments if one.id not in stay]
     stay.update(rest[max(0, len(rest) - max(0, keep - len(stay))) :])
     return tuple(one for one in comments if one.id in stay)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,16 @@ from typing import Any, NamedTuple
 from opsgit.domain import policy, rules, times, vocabulary
 from opsgit.domain.model import Agent, Comment, Remark, Task
 from opsgit.domain.next_steps import steps
-from opsgit.domain.records import from_record
 from opsgit.domain.request import Snapshot
 from opsgit.domain.rules import RuleBook
 from opsgit.domain.vocabulary import OBSERVE, ORCHESTRATE
-from opsgit.operations import sync
-from opsgit.operations.queries import ORDER, blocked, synced
+from opsgit.operations import sights, sync
+from opsgit.operations.next_steps import open_tasks
+from opsgit.operations.queries import synced
 from opsgit.operations.replay import BAD
 from opsgit.operations.session import Session
-from opsgit.storage.disk import put
 
-OPEN = f"kind = 'task' AND status NOT IN {vocabulary.ENDED}"
+FILE = "inbox.json"
 MENTION = re.compile(r"(?<![A-Za-z0-9_@.-])@([a-z][a-z0-9]*(?:[-_][a-z0-9]+)*)")
 
 
@@ -29,8 +27,7 @@ class Item(NamedTuple):
     """One thing that waits.
 
     `id` is the same each time. `to` is the agent. `kind` is step, reply, mention, check, blocked, deploy, alert or
-    sync.
-    `about` is a task or an alert. `since` is in seconds after the epoch.
+    sync. `about` is a task or an alert. `since` is in seconds after the epoch.
     """
 
     id: str
@@ -64,11 +61,8 @@ def items(session: Session, names: Sequence[str]) -> list[Item]:
     asked = _Asked(session, snapshot, rules.in_force(snapshot.project), [snapshot.agent(name) for name in names],
                    session.transaction().now(), index.last_times("path"))  # fmt: skip
     found: list[Item] = []
-    for record in index.select(OPEN, (), ORDER):
-        in_review = record["status"] == vocabulary.IN_REVIEW
-        state = session.look(record["id"]) if in_review else snapshot
-        task = state.task(record["id"]) if in_review else from_record(Task, record)
-        found += _of_task(asked, state, task, blocked(index, record))
+    for state, task, blockers in open_tasks(session):
+        found += _of_task(asked, state, task, blockers)
     found += _alerts(asked, index.select("kind = 'alert' AND status = 'open'", (), "name"))
     found += _syncs(asked)
     return sorted(found, key=lambda item: (item.since, item.about, item.id))
@@ -140,12 +134,12 @@ def _mentions(agent: Agent, text: str) -> bool:
 def _in_thread(
     agent: Agent, task: Task, one: Remark, before: Sequence[Remark], after: Sequence[Remark]
 ) -> Iterator[Item]:
-    same = _thread(one)
-    if one.by == agent.name or any(other.by == agent.name and _thread(other) == same for other in after):
+    same = one.thread
+    if one.by == agent.name or any(other.by == agent.name and other.thread == same for other in after):
         return
     if any(first.id == same and first.resolved for first in (*before, one)):
         return
-    spoke = any(other.by == agent.name and _thread(other) == same for other in before)
+    spoke = any(other.by == agent.name and other.thread == same for other in before)
     if _mentions(agent, one.text):
         yield _said(agent, task, one, "mention")
     elif spoke or task.assigned == agent.name:
@@ -154,7 +148,7 @@ def _in_thread(
 
 def _said(agent: Agent, task: Task, one: Comment | Remark, kind: str) -> Item:
     if isinstance(one, Remark):
-        op, name = f"review comment {task.id} --reply-to {_thread(one)}", one.id
+        op, name = f"review comment {task.id} --reply-to {one.thread}", one.id
     else:
         op, name = f"{'review' if task.status == vocabulary.IN_REVIEW else 'task'} comment {task.id}", one.at
     return Item(f"{kind} {task.id} {name} {one.by}", agent.name, kind, task.id, times.seconds(one.at),
@@ -166,11 +160,6 @@ def _where(one: Comment | Remark) -> str:
         return ""
     line = f":{one.place.line}" if one.place and one.place.line else ""
     return (f" at {one.place.file}{line}" if one.place else "") + (" (blocking)" if one.blocking else "")
-
-
-def _thread(one: Remark) -> str:
-    """Return the id of the thread that a comment belongs to."""
-    return one.answers or one.id
 
 
 def _checks(asked: _Asked, agent: Agent, task: Task) -> Iterator[Item]:
@@ -221,16 +210,9 @@ def remember(session: Session, found: Sequence[Item]) -> None:
     seen = _seen(session)
     for name in {item.to for item in found}:
         seen[name] = [item.id for item in found if item.to == name]
-    try:
-        put(session.repository.own / "inbox.json", json.dumps(seen).encode())
-    except OSError as error:
-        session.notices.append(f"not remembered as seen: {error}")
+    sights.save(session, FILE, seen)
 
 
 def _seen(session: Session) -> dict[str, list[str]]:
-    try:
-        found = json.loads((session.repository.own / "inbox.json").read_bytes())
-    except (OSError, ValueError, RecursionError):  # a damaged file only means that nothing was seen
-        return {}
-    fits = isinstance(found, dict) and all(isinstance(one, list) for one in found.values())
-    return found if fits else {}
+    found = sights.load(session, FILE)
+    return found if all(isinstance(one, list) for one in found.values()) else {}

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import NamedTuple
 
-from opsgit.operations import attachments, refresh
+from opsgit.operations import refresh
 from opsgit.operations.session import Session
 from opsgit.storage.disk import put
 from opsgit.storage.journal import journal
@@ -37,6 +37,8 @@ def maintain(session: Session) -> tuple[Size, Size]:
     :returns: the size before and after.
     :raises Refused: `BUSY` if another maintenance runs or the lock is held; `TOOL_FAILED` if git fails.
     """
+    from opsgit.operations import attachments  # every write imports this module, and few maintain
+
     repository = session.repository
     before = size(repository)
     with repository.lock("maintenance"):

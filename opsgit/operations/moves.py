@@ -7,7 +7,6 @@ from typing import Any
 from opsgit.domain import rules, vocabulary
 from opsgit.domain.refusals import refuse
 from opsgit.operations import tasks
-from opsgit.operations.deliverables import Given
 from opsgit.operations.publication import act
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
@@ -27,6 +26,8 @@ def move(session: Session, task_id: str, to: str, **given: Any) -> list[Written]
     repeats = before and before.request.target == task_id and before.after == to
     op = before.request.op if before and repeats else _operation(rules.in_force(snapshot.project), task.status, to)
     if op == "task.submit":
+        from opsgit.operations.deliverables import Given
+
         return tasks.submit(session, task_id, Given(given.get("output"), given.get("repository"), given.get("attach")))
     if op in ("review.approve", "review.reject"):
         from opsgit.operations import reviews

@@ -9,6 +9,7 @@ from opsgit.domain import rules, vocabulary
 from opsgit.domain.model import Task
 from opsgit.domain.next_steps import steps
 from opsgit.domain.records import from_record
+from opsgit.domain.request import Snapshot
 from opsgit.operations.queries import ORDER, blocked, synced
 from opsgit.operations.session import Session
 
@@ -25,14 +26,24 @@ def next_steps(session: Session, name: str, limit: int = 20) -> list[dict[str, s
 
 
 def _every_step(session: Session, name: str) -> Iterator[dict[str, str]]:
-    snapshot, index, now = session.look(), synced(session), session.transaction().now()
+    snapshot, now = session.look(), session.transaction().now()
     agent, book = snapshot.agent(name), rules.in_force(snapshot.project)
-    for record in index.select("kind = 'task' AND status NOT IN ('cancelled', 'deployed')", (), ORDER):
-        if blocked(index, record):
-            continue
-        in_review = record["status"] == vocabulary.IN_REVIEW
-        state = session.look(record["id"]) if in_review else snapshot
-        task = state.task(record["id"]) if in_review else from_record(Task, record)
-        for step in steps(state, book, agent, task, now):
+    for state, task, blockers in open_tasks(session):
+        for step in steps(state, book, agent, task, now) if not blockers else ():
             yield {"task": task.id, "title": task.title, "status": task.status, "priority": task.priority,
                    "do": step.act, "command": step.command}  # fmt: skip
+
+
+def open_tasks(session: Session) -> Iterator[tuple[Snapshot, Task, list[str]]]:
+    """Yield each task that has not ended, with the state to judge it by and the ids of the tasks that block it.
+
+    A task in review is as its review branch has it.
+    """
+    snapshot, index = session.look(), synced(session)
+    for record in index.select(f"kind = 'task' AND status NOT IN {vocabulary.ENDED}", (), ORDER):
+        blockers = blocked(index, record)
+        if record["status"] == vocabulary.IN_REVIEW:
+            state = session.look(record["id"])
+            yield state, state.task(record["id"]), blockers
+        else:
+            yield snapshot, from_record(Task, record), blockers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.operations import forges, unconfirmed, update
+from opsgit.operations import unconfirmed, update
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction
 from opsgit.storage import remote
@@ -25,9 +25,7 @@ def push(session: Session, transaction: Transaction) -> None:
     """
     assert session.remote
     git = session.repository.git
-    # a forge marks a request as merged when main comes to hold its branch, and closes it when the branch goes away
-    ends = any(new is None for _, new in transaction.branches.values())
-    moves = _moves(git, transaction, ends and forges.kind(session) is not None)
+    moves = _moves(git, transaction, _leaves_branches(session, transaction))
     if not moves:
         return
     answer = session.remote.push(moves)
@@ -39,6 +37,18 @@ def push(session: Session, transaction: Transaction) -> None:
         _unanswered(session, transaction, moves, answer)
     else:
         _refused(session, moves, answer)
+
+
+def _leaves_branches(session: Session, transaction: Transaction) -> bool:
+    """Return whether the branch of a review that ends is left at the remote.
+
+    A forge marks a request as merged when main comes to hold its branch, and closes it when the branch goes away.
+    """
+    if all(new for _, new in transaction.branches.values()):
+        return False
+    from opsgit.operations import forges
+
+    return forges.kind(session) is not None
 
 
 def _moves(git: Git, transaction: Transaction, forge: bool) -> list[Move]:

@@ -41,7 +41,7 @@ def _row(task: Task, needed: Sequence[str]) -> dict[str, Any]:
         "by": task.assigned,
         "since": submission.at,
         "waiting_for": task.pipeline[open_stage(task)].name,
-        "threads": sum(bool(one.blocking and not one.resolved) for one in review.comments) if review else 0,
+        "threads": sum(one.blocks for one in review.comments) if review else 0,
         "checks": {**dict.fromkeys(needed, "missing"), **_reported(task)},
     }
 
@@ -84,7 +84,7 @@ def _deliverable(session: Session, snapshot: Snapshot, task: Task) -> dict[str, 
         "version": submission.version,
         "place": submission.deliverable,
         "digest": submission.digest,
-        "here": _here(session, snapshot, task),
+        "here": _here(snapshot, task),
         "attached": False,
     }
     if submission.repository:
@@ -109,7 +109,7 @@ def _attached(session: Session, task: Task) -> str | None:
         return None
 
 
-def _here(session: Session, snapshot: Snapshot, task: Task) -> str:
+def _here(snapshot: Snapshot, task: Task) -> str:
     assert task.submission
     try:
         found = deliverables.digest_here(snapshot, task.submission, LOOKED_AT_MAX)

@@ -9,6 +9,8 @@ from opsgit.domain.model import Submission, Task
 from opsgit.operations.session import Session
 from opsgit.storage.disk import put
 
+FILE = "seen.json"
+
 
 def who(session: Session) -> str:
     """Return the agent that looks: the one that is named; empty if none is."""
@@ -22,10 +24,7 @@ def note(session: Session, name: str, task_id: str, submission: Submission) -> N
     """
     seen = _all(session)
     seen.setdefault(name, {})[task_id] = submission.version
-    try:
-        put(session.repository.own / "seen.json", json.dumps(seen).encode())
-    except OSError as error:
-        session.notices.append(f"not remembered as seen: {error}")
+    save(session, FILE, seen)
 
 
 def last(session: Session, name: str, task: Task) -> str | None:
@@ -36,12 +35,25 @@ def last(session: Session, name: str, task: Task) -> str | None:
 
 
 def _all(session: Session) -> dict[str, Any]:
-    file = session.repository.own / "seen.json"
-    try:
-        found = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):  # a damaged file only means that nothing was seen
-        return {}
-    fits = isinstance(found, dict) and all(
+    found = load(session, FILE)
+    fits = (
         isinstance(one, dict) and all(isinstance(version, str) for version in one.values()) for one in found.values()
     )
-    return found if fits else {}
+    return found if all(fits) else {}
+
+
+def load(session: Session, file: str) -> dict[str, Any]:
+    """Return what was remembered in a file of this clone; empty if it is missing or damaged: nothing was seen then."""
+    try:
+        found = json.loads((session.repository.own / file).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def save(session: Session, file: str, seen: dict[str, Any]) -> None:
+    """Remember what was seen in a file of this clone. A failure is a notice and stops nothing."""
+    try:
+        put(session.repository.own / file, json.dumps(seen).encode())
+    except OSError as error:
+        session.notices.append(f"not remembered as seen: {error}")

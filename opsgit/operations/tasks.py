@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import vocabulary
 from opsgit.domain.model import Task
 from opsgit.domain.policy import split_pipeline
 from opsgit.domain.request import Request
-from opsgit.operations import deliverables, numbers
+from opsgit.operations import numbers
 from opsgit.operations.publication import act, write
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
+
+if TYPE_CHECKING:
+    from opsgit.operations.deliverables import Given
 
 
 def add(session: Session, task_id: str | None, title: str, **fields: Any) -> list[Written]:
@@ -41,7 +44,7 @@ def comment(session: Session, task_id: str, text: str) -> list[Written]:
     return act(session, op, task_id, text=text)
 
 
-def submit(session: Session, task_id: str, given: deliverables.Given) -> list[Written]:
+def submit(session: Session, task_id: str, given: Given) -> list[Written]:
     """Submit a deliverable: a submission on the ledger, and a review request on the task's review branch.
 
     :raises Refused: as `deliverables.measured`; if the rule book refuses the operation.
@@ -52,6 +55,8 @@ def submit(session: Session, task_id: str, given: deliverables.Given) -> list[Wr
         task.status != vocabulary.IN_PROGRESS and not session.op_id
     ):  # the rule book refuses it before anything is measured
         return act(session, "task.submit", task_id)
+    from opsgit.operations import deliverables  # the other operations here are called often and do not need it
+
     fields = deliverables.measured(session, snapshot, given)
     handed = session.request("task.submit", task_id, **fields)
     plea = session.note or f"Please review round {_round(task) + 1}: {fields['deliverable']}"

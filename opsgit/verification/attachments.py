@@ -38,14 +38,14 @@ def judge(
     :raises Refused: `ATTACHMENT_UNFIT`, `TOO_LARGE`; as `attachment.digest`.
     """
     task_id, version = about(ref)
+    hint = f"git update-ref -d {ref}, where it is wrong; it is fetched again when it is needed"
     if submission is None or submission.version != version:
-        refuse("ATTACHMENT_UNFIT", f"{ref}: {task_id} was not submitted with round {version}", "opsgit task submit")
+        refuse("ATTACHMENT_UNFIT", f"{ref}: {task_id} was not submitted with round {version}", hint)
     found = objects.get(tree)
     if found is None or found.type != "tree":
-        refuse("ATTACHMENT_UNFIT", f"{ref} is no tree of files", "opsgit task submit attaches the files")
+        refuse("ATTACHMENT_UNFIT", f"{ref} is no tree of files", hint)
     if attachment.digest(objects, tree, limits) != submission.digest:
-        refuse("ATTACHMENT_UNFIT", f"{ref} does not have the digest that {task_id} was submitted with",
-               "opsgit task submit attaches the files")  # fmt: skip
+        refuse("ATTACHMENT_UNFIT", f"{ref} does not have the digest that {task_id} was submitted with", hint)
 
 
 def limits_of(project: Project) -> Limits:
