@@ -46,16 +46,16 @@ def rate(places: list[Path], turn: Turn, seconds: float) -> float:
     return sum(made) / (time.monotonic() - start)
 
 
-def comment(place: Path, text: str) -> int:
-    """One write by opsgit."""
+def edit(place: Path, text: str) -> int:
+    """One write by opsgit, which leaves the file as large as it was; returns 1, or 0 if it was refused."""
     words = [
         OPSGIT,
         "-C",
         str(place),
         "task",
-        "comment",
+        "edit",
         f"B-{text.split(maxsplit=1)[0]}",
-        "--text",
+        "--title",
         text,
         "--as",
         "orchestrator",
@@ -68,7 +68,8 @@ def by_hand(place: Path, text: str) -> int:
     at = ["git", "-C", str(place)]
     while True:
         subprocess.run([*at, "pull", "-q", "--ff-only"], capture_output=True, check=False)
-        comment(place, text)
+        if not edit(place, text):
+            return 0
         if subprocess.run([*at, "push", "-q", "origin", "main"], capture_output=True, check=False).returncode == 0:
             return 1
         subprocess.run([*at, "fetch", "-q"], capture_output=True, check=False)
@@ -115,12 +116,12 @@ def main() -> None:
         state = filled(box, 20)
         for count in (1, 4, 16):
             print(
-                f"{count:2} processes in one folder: {rate([state] * count, comment, given.seconds):5.1f} operations a second"
+                f"{count:2} processes in one folder: {rate([state] * count, edit, given.seconds):5.1f} operations a second"
             )
         for judged in (False, True):
             for count in (1, 4, 8):
                 ours, hand = clones(box, state, count, judged)
-                mine, theirs = rate(ours, comment, given.seconds), rate(hand, by_hand, given.seconds)
+                mine, theirs = rate(ours, edit, given.seconds), rate(hand, by_hand, given.seconds)
                 host = "a server with the hook" if judged else "a plain bare repository"
                 print(f"{count:2} clones of {host}: {mine:5.1f} operations a second, "
                       f"pull, write and push by hand {theirs:5.1f}   ratio {mine / theirs if theirs else 0:5.2f}")  # fmt: skip
