@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import MANY, common, subject, writing, wrote
+from opsgit.cli.options import MANY, common, fetching, subject, writing, wrote
 from opsgit.domain.records import to_record
 from opsgit.operations import agents, clone
 from opsgit.operations.session import Session
 from opsgit.storage.sshsig import fingerprint
+from opsgit.views import spawn as spawn_page
 from opsgit.views import terminal
 
 
@@ -197,3 +198,31 @@ def checkout(session: Session, as_json: bool, name: str, folder: Path) -> None:
         output.data("clone", path=str(made), agent=name)
         return
     output.line(str(made))
+
+
+@command.command("spawn", epilog="\b\nExample:\n  opsgit agent spawn dev SKILL-001 --format openclaw")
+@click.argument("name")
+@click.argument("task")
+@click.option(
+    "--format", "form", type=click.Choice([*spawn_page.FORMATS, "json"]), default="json", show_default=True,
+    help="The call of that harness, or all parts of it as JSON.",
+)  # fmt: skip
+@click.option("--dir", "folder", type=click.Path(path_type=Path), help="The clone (default: <state>.agents/NAME).")
+@click.option("--timeout", type=click.IntRange(1, 86_400), default=3600, show_default=True, help="Seconds for the run.")
+@common
+@fetching
+def spawn_(session: Session, as_json: bool, name: str, task: str, form: str, folder: Path | None, timeout: int) -> None:
+    """Print the call that starts an agent on a task: NAME on TASK.
+
+    The agent's clone is made, or brought up to date. The text of the call quotes the task as data, and ends with the
+    commands that the agent runs. The agent signs with its own key, which must be in the key folder of its user.
+    """
+    from opsgit.operations import spawn
+
+    told = spawn.spawn(session, name, task, folder)
+    if not told.holds_key:
+        session.notices.append(f"the key of {name} is not in this key folder: start the agent as the user that has it")
+    if as_json or form == "json":
+        output.data("spawn", timeout=timeout, prompt=spawn_page.prompt(told._asdict()), **told._asdict())
+        return
+    output.document(spawn_page.FORMATS[form](told._asdict(), timeout))

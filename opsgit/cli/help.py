@@ -12,6 +12,7 @@ from opsgit.domain.refusals import CODES, EXITS, refuse
 TOPICS = {
     "lifecycle": "statuses, operations, who may do what",
     "review": "see what is judged, discuss it, decide: threads, attachments, checks",
+    "roles": "what each role does, and with which commands",
     "exit-codes": "every exit code and every refusal code",
     "format": "files, canonical YAML, commit messages, digests",
     "identity": "keys, signatures, who acts, what signatures prove",
@@ -19,6 +20,7 @@ TOPICS = {
     "teams": "each agent in a clone of its own: who pushes and fetches what",
     "forges": "reviews on GitHub, GitLab, Gitea and Forgejo",
     "policy": "every key of ops.yaml",
+    "api": "the Python API",
     "design": "how opsgit is built, its words, and why it is so",
     "ops.sh": "a script that forwards the original framework's calls: opsgit help ops.sh > scripts/ops.sh",
 }
@@ -51,7 +53,8 @@ def text(topic: str) -> str:
     exits = "\n".join(f"| {number} | {meaning} |" for number, meaning in EXITS.items())
     codes = "\n".join(f"| `{name}` | {code.exit} | {code.meaning} |" for name, code in sorted(CODES.items()))
     filled = words.replace("{exits}", exits).replace("{codes}", codes)
-    return (_with_operations(filled) if "{transitions}" in filled else filled).rstrip("\n")
+    filled = _with_operations(filled) if "{transitions}" in filled else filled
+    return (_with_roles(filled) if "{roles}" in filled else filled).rstrip("\n")
 
 
 def _with_operations(words: str) -> str:
@@ -60,6 +63,12 @@ def _with_operations(words: str) -> str:
 
     newest = VERSIONS[max(VERSIONS)]
     return words.replace("{transitions}", lifecycle.transitions(newest)).replace("{others}", lifecycle.others(newest))
+
+
+def _with_roles(words: str) -> str:
+    from opsgit.views import guides
+
+    return words.replace("{roles}", guides.table())
 
 
 def _explain_command(ctx: click.Context, name: str) -> None:

@@ -32,6 +32,7 @@ def _as_pin(ctx: click.Context, param: click.Parameter, given: str | None) -> st
 
 
 PIN_LEAST = 7
+WRITES_WITH = ("raise_", "claim")  # the flags without which monitor and task next only read
 PIN = click.option(
     "--pin",
     metavar="ID",
@@ -70,7 +71,7 @@ def common(function: Command) -> Command:
         where = directory or click.get_current_context().find_root().obj
         session = open_session(where, as_agent, words.pop("approved_by", None))
         session.note = tidy(words.pop("note", None) or "")
-        writes = "dry_run" in words and words.get("raise_", True)  # monitor writes with --raise alone
+        writes = "dry_run" in words and all(words.get(flag, True) for flag in WRITES_WITH)
         session.dry_run, session.online = words.pop("dry_run", False), words.pop("online", None)
         session.op_id = _checked(words.pop("op_id", None))
         if not as_json:
@@ -119,6 +120,21 @@ def fetching(function: Command) -> Command:
                 raise
             session.notices.append(f"as last fetched: {refused.refusal.message}")
         return function(session, *args, **words)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def silent_outside(function: Command) -> Command:
+    """Let a command end in silence, with exit 0, where there is no state repository; it stands above `common`."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **words: Any) -> Any:
+        try:
+            return function(*args, **words)
+        except Refused as refused:
+            if refused.refusal.code not in ("NO_REPOSITORY", "NOT_A_STATE_REPOSITORY"):
+                raise
+            return None
 
     return wrapped  # type: ignore[return-value]
 
@@ -244,12 +260,17 @@ def subject(noun: str, option: str = "--id") -> Callable[[Command], Command]:
 def wrote(session: Session, written: list[Written], as_json: bool) -> None:
     """Print what an operation did, or would do in a dry run."""
     if as_json:
-        commits = [_as_json(one, session.dry_run) for one in written]
-        output.data("operation", dry_run=session.dry_run, operations=commits, notices=session.notices)
+        told = operations(written, session.dry_run)
+        output.data("operation", dry_run=session.dry_run, operations=told, notices=session.notices)
         return
     for one in written:
         mark = "(dry run)" if session.dry_run else one.id[:10]
         output.line(f"{one.change.subject}{_thread(one)}  by {one.change.request.actor}  {mark}")
+
+
+def operations(written: list[Written], dry_run: bool) -> list[dict[str, Any]]:
+    """Return what operations did, or would do in a dry run, as JSON shows it."""
+    return [_as_json(one, dry_run) for one in written]
 
 
 def _thread(one: Written) -> str:

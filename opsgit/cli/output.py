@@ -61,6 +61,11 @@ def line(text: str) -> None:
     _print(terminal.marked(text))
 
 
+def document(text: str) -> None:
+    """Print a text of several lines on stdout. The caller has made it safe."""
+    _print(text)
+
+
 def colour() -> bool:
     """Return whether stdout is a terminal that shows colours."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ

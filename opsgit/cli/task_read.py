@@ -1,4 +1,4 @@
-"""The commands `opsgit task list`, `show` and `next`, which only read."""
+"""The commands `opsgit task list`, `show` and `next`. They only read, but for `task next --claim`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import MANY, as_status, common, subject
+from opsgit.cli.options import MANY, as_status, common, operations, subject, writing
 from opsgit.domain.vocabulary import PRIORITIES
 from opsgit.operations import queries
 from opsgit.operations.session import Session, orchestrator
@@ -85,17 +85,29 @@ def show(session: Session, as_json: bool, name: str) -> None:
         output.line(line)
 
 
-@click.command("next", epilog="\b\nExample:\n  opsgit task next --as dev")
+@click.command("next", epilog="\b\nExample:\n  opsgit task next --as dev\n  opsgit task next --claim --json --as dev")
 @click.option("--limit", type=MANY, default=20, show_default=True, help="At most so many.")
+@click.option("--claim", is_flag=True, help="Put the next task in progress, and show all that is needed for it.")
+@click.option("--lease", metavar="DURATION", help="With --claim: a lease for the claim, such as 2h.")
+@writing
 @common
-def next_(session: Session, as_json: bool, limit: int) -> None:
+def next_(session: Session, as_json: bool, limit: int, claim: bool, lease: str | None) -> None:
     """List what the acting agent should do now.
 
     The most urgent step comes first; each has its command.
+
+    With --claim the agent gets one task to work on, in progress: the one that it has begun, else one that is assigned
+    to it or was rejected, else the most urgent one that it may claim. This is one step: of several agents one gets a
+    task, and the others get the next one.
     """
+    name = session.actor(session.look(), orchestrator)
+    if claim:
+        _claim(session, as_json, name, lease)
+        return
+    if lease:
+        raise click.UsageError("--lease goes with --claim", click.get_current_context())
     from opsgit.operations import next_steps
 
-    name = session.actor(session.look(), orchestrator)
     steps = next_steps.next_steps(session, name, limit)
     if as_json:
         output.data("next", agent=name, steps=steps)
@@ -104,6 +116,24 @@ def next_(session: Session, as_json: bool, limit: int) -> None:
         output.line(line)
     if not steps:
         output.say(f"nothing waits for {name}")
+
+
+def _claim(session: Session, as_json: bool, name: str, lease: str | None) -> None:
+    from opsgit.operations import work
+
+    found = work.take(session, name, lease)
+    if as_json:
+        told = found._asdict() if found else dict.fromkeys(work.Work._fields)
+        made = operations(found.written, session.dry_run) if found else []
+        output.data("work", agent=name, dry_run=session.dry_run, **{**told, "written": made})
+        return
+    if found is None:
+        output.say(f"there is no task that {name} could work on now")
+        return
+    from opsgit.views import tasks
+
+    for line in tasks.work(found.task, found.rounds, found.dependencies, found.deliverable):
+        output.line(line)
 
 
 def _step(step: dict[str, str]) -> tuple[str, ...]:

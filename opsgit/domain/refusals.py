@@ -54,6 +54,7 @@ CODES: dict[str, Code] = {
     "ILLEGAL_TRANSITION": Code(5, "a step that the lifecycle does not have from this status"),
     "IN_REVIEW": Code(5, "the task's file is frozen on the ledger while it is in review"),
     "RIGHT_MISSING": Code(5, "the agent's role does not hold the right that the operation needs"),
+    "NOTHING_TO_DO": Code(5, "the task does not wait for the agent that was to be spawned for it"),
     "NOT_ASSIGNEE": Code(5, "only the assignee may do this"),
     "NOT_CREATOR": Code(5, "only an orchestrator, or the creator while in backlog, may edit"),
     "NOT_IN_PIPELINE": Code(5, "the task's pipeline names somebody else for this stage"),
@@ -136,6 +137,7 @@ CODES: dict[str, Code] = {
     "UNSYNCED": Code(9, "operations that were made here are not published, and the remote has others"),
     "UNFINISHED": Code(9, "a merge, rebase, revert or cherry-pick by git is unfinished here"),
     "REMOTE_REFUSED": Code(9, "the remote does not take the push, and says no code of opsgit"),
+    "BATCH_OPEN": Code(2, "what a batch of the Python API cannot hold, or a batch within a batch"),
     "OP_ID_TAKEN": Code(7, "the operation id was used by the same agent for another request"),
     "REVIEW_AHEAD": Code(9, "a review names a ledger commit that is not here yet", True),
     "TOO_SLOW": Code(9, "a push takes longer to judge than the server allows"),
@@ -148,6 +150,7 @@ CODES: dict[str, Code] = {
     "UNVERIFIED": Code(9, "the commit that a range begins with was never verified here"),
     "NO_PIN": Code(9, "no pin is known and one is required"),
     "UNKNOWN_RULES": Code(9, "ops.yaml asks for a version of the rule book that this opsgit does not have"),
+    "EXTRA_MISSING": Code(9, "an optional part of opsgit is not installed"),
     "TOOL_FAILED": Code(9, "git or ssh-keygen failed"),
 }
 
@@ -183,6 +186,16 @@ class Refused(Exception):  # noqa: N818 - it is a verdict on its way to the call
     def refusal(self) -> Refusal:
         """The first refusal, which decides the exit code."""
         return self.refusals[0]
+
+    @property
+    def code(self) -> str:
+        """The code of the first refusal."""
+        return self.refusal.code
+
+    @property
+    def hint(self) -> str:
+        """The command that would be correct, or empty."""
+        return self.refusal.hint
 
 
 def refuse(code: str, message: str, hint: str = "", where: str = "") -> NoReturn:

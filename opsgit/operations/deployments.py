@@ -17,6 +17,7 @@ from opsgit.domain.model import Run, Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import deliverables, outcomes
+from opsgit.operations.batch import refuse_in_batch
 from opsgit.operations.deliverables import Copy
 from opsgit.operations.publication import act, write
 from opsgit.operations.session import Session
@@ -39,6 +40,7 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
     :raises Refused: `DEPLOY_FAILED` after the command failed; `NOT_TRUSTED` if nobody has consented to the command
         here; as `deliverables.digest_now`; if the rule book refuses the operation.
     """
+    refuse_in_batch(session, "a deployment")
     ran = outcomes.of(session.repository, "task.deploy-finish", task_id)
     if ran:
         return _told(_record(session, ran), ran.request)
@@ -116,6 +118,7 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
     :raises Refused: `ROLLBACK_FAILED` if the command fails; `NOT_TRUSTED` if nobody has consented to it here; if the
         rule book refuses the operation.
     """
+    refuse_in_batch(session, "a rollback")
     ran = outcomes.of(session.repository, "task.rollback", task_id)
     if ran:
         return _record(session, ran)

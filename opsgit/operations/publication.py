@@ -5,7 +5,6 @@ In a clone with a remote, what was decided is pushed before main here moves: not
 
 from __future__ import annotations
 
-import itertools
 import random
 import time
 from collections.abc import Callable
@@ -45,12 +44,11 @@ def write(session: Session, *requests: Request) -> list[Written]:
     first = chosen or replace(requests[0], id=new_id())
     rest = requests if chosen else requests[1:]
     unique = [*([] if chosen else [first]), *(one if one is first else replace(one, id=new_id()) for one in rest)]
-    tries = itertools.count()
 
     def work(transaction: Transaction) -> list[Written]:
         # a push whose answer was lost may have landed: what is tried again is looked for first
-        done = _done_before(transaction, first) if next(tries) or chosen else None
-        return [done] if done else [_perform(session, transaction, one) for one in unique]
+        done = _done_before(transaction, first) if session.raced or chosen else None
+        return [done] if done else [perform(session, transaction, one) for one in unique]
 
     return publish(session, work)
 
@@ -61,7 +59,11 @@ def _done_before(transaction: Transaction, request: Request) -> Written | None:
     return repeat.performed(transaction, request)
 
 
-def _perform(session: Session, transaction: Transaction, request: Request) -> Written:
+def perform(session: Session, transaction: Transaction, request: Request) -> Written:
+    """Perform one request in a transaction, after the review that it is about was judged.
+
+    :raises Refused: `OFFLINE`; as `trust.judge_review` and `Transaction.perform`.
+    """
     if session.offline:
         refuse_offline(transaction, request)
     if request.op.startswith(("task.", "review.")):
@@ -89,13 +91,15 @@ def publish(session: Session, work: Callable[[Transaction], Result]) -> Result:
         a rule; `UNFINISHED`; `UNSYNCED`; `REF_MOVED` if others were faster for 30 seconds; as `update.update`,
         `push.push` and `Transaction.publish`.
     """
+    if session.batch:
+        return session.batch.take(work)
     end, number = time.monotonic() + RACING, 0
     while True:
         number, begun = number + 1, time.monotonic()
         try:
             return _attempt(session, work)
         except push.Lost as lost:
-            session.updated = False
+            session.updated, session.raced = False, True
             if time.monotonic() > end:
                 refuse("REF_MOVED", f"others were faster for {RACING:.0f} seconds: {lost}", "try again")
         if number > 1:

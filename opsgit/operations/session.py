@@ -15,6 +15,7 @@ from opsgit.storage.repository import Repository
 if TYPE_CHECKING:  # modules that only writes need are imported late, so that lists start faster
     from opsgit.domain.model import Agent
     from opsgit.domain.request import Change, Request, Snapshot
+    from opsgit.operations.batch import Batch
     from opsgit.operations.transactions import Transaction
     from opsgit.storage.attachment import Files
     from opsgit.storage.remote import Progress, Remote
@@ -30,7 +31,8 @@ class Session:
     after the epoch. `notices` collects messages for the caller beside the data; `say` tells what cannot wait until the
     end. `online` says whether the remote is asked; None: as `opsgit.sync` in the clone's configuration says. `updated`
     is whether this session has already fetched. `op_id` is the id that the caller chose for its first request.
-    `attachments` holds the files of deliverables by digest.
+    `attachments` holds the files of deliverables by digest. `raced` is whether a push of this session has failed: what
+    it held may have landed. `batch` collects operations that are to be published together.
     """
 
     repository: Repository
@@ -45,6 +47,8 @@ class Session:
     op_id: str = ""
     updated: bool = False
     attachments: dict[str, Files | str] = field(default_factory=dict)
+    raced: bool = False
+    batch: Batch | None = None
 
     @cached_property
     def url(self) -> str | None:
@@ -91,7 +95,9 @@ class Session:
         return transaction.snapshot(task_id)
 
     def transaction(self) -> Transaction:
-        """Return a transaction at the ledger's tip."""
+        """Return a transaction at the ledger's tip; in a batch, the one that its operations were decided in."""
+        if self.batch:
+            return self.batch.trial
         from opsgit.operations.transactions import Transaction
 
         return Transaction(self.repository, self.clock, attachments=self.attachments)

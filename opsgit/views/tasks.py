@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from opsgit.domain.model import Task
 from opsgit.domain.records import Record, from_record
@@ -35,6 +35,27 @@ def page(record: Record, blocked: Sequence[str] = (), rounds: Sequence[Record] =
         yield from ("", f"{comment.by}, {comment.at}:", *terminal.quoted(comment.text))
     for one in rounds:
         yield from ("", *reviews.round_(one))
+
+
+def work(
+    record: Record, rounds: Sequence[Record], dependencies: Sequence[Record], deliverable: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the lines that describe a task to the agent that works on it.
+
+    :param dependencies: id, title, status, and where they are known deliverable and command, of each dependency.
+    :param deliverable: the command that submits it, and the workspace if there is one.
+    """
+    yield from page(record, (), rounds)
+    for one in dependencies:
+        yield ""
+        place = one.get("deliverable", "nothing submitted")
+        yield f"depends on {one['id']}  {one['title']}  ({one['status']}): {place}"
+        if "command" in one:
+            yield f"  its files: {one['command']}"
+    yield ""
+    if "workspace" in deliverable:
+        yield f"the deliverable must lie in {deliverable['workspace']}"
+    yield f"when it is done: {deliverable['command']}"
 
 
 def _work(task: Task) -> Iterator[str]:

@@ -50,7 +50,8 @@ def test_each_command_takes_the_common_options(path: tuple[str, ...]) -> None:
     options = {option for parameter in ALL[path].params for option in parameter.opts}
     assert "--json" in options
     assert (
-        path in {("init",), ("demo",), ("clone",), ("join",), ("server", "init"), ("server", "install")}
+        path[0] == "setup"
+        or path in {("init",), ("demo",), ("clone",), ("join",), ("server", "init"), ("server", "install")}
         or {"-C", "--as"} <= options
     )
 

@@ -27,9 +27,9 @@ def fits(document: Any) -> None:
 
 COMMANDS = [
     "agent list", "agent show dev", "agent add extra --role observer", "agent remove extra", "agent edit dev --desc x",
-    "task add --title t --assign dev", "task list", "task list --status done", "task show T-1", "task next", "task next --as dev",
+    "task add --title t --assign dev", "agent spawn dev T-1 --dir OUT4", "task next --claim --as dev --dry-run", "task list", "task list --status done", "task show T-1", "task next", "task next --as dev",
     "task start T-1", "task progress T-1 --text half", "task comment T-1 --text hm", "task edit T-1 --priority high",
-    "task submit T-1 --output OUT", "task next --as qa", "review comment T-1 --text hm --as qa", "review list", "inbox --as dev", "inbox --as qa --new", "inbox --humans",
+    "task submit T-1 --output OUT", "task next --as qa", "prime --as qa", "review comment T-1 --text hm --as qa", "review list", "inbox --as dev", "inbox --as qa --new", "inbox --humans",
     "review comment T-1 --text no --blocking --at result.txt:1 --as qa", "review resolve T-1 1-2 --as qa", "review check T-1 --name tests --status pass --as qa",
     "review show T-1", "review show T-1 --as qa", "review diff T-1", "review diff T-1 --stat", "review checkout T-1 OUT3", "review approve T-1 --as qa",
     "project set deploy.command [\"true\"]", "project show", "deploy trust", "task next --as ship", "task move T-1 --to deployed",
@@ -49,6 +49,7 @@ def test_each_output_fits_its_schema(desk: Desk, output: Path) -> None:
             "EMPTY": str(output.parent / "empty.json"),
             "OUT2": str(output.parent / "clone"),
             "OUT3": str(output.parent / "files"),
+            "OUT4": str(output.parent / "spawned"),
         }
         words = [paths.get(word, word) for word in command.split()]
         result = desk.run(*words, "--json")
@@ -61,7 +62,15 @@ def test_each_output_fits_its_schema(desk: Desk, output: Path) -> None:
         fits(result.json)
         kinds.add(result.json["kind"])
         assert result.err == "", "under --json stderr is silent when all is well"
-    others = {"init", "demo", "server", "sync", "syncs", "request"}  # made below: they take no -C, or need a remote
+    others = {
+        "setup",
+        "init",
+        "demo",
+        "server",
+        "sync",
+        "syncs",
+        "request",
+    }  # made below: they take no -C, or need a remote
     assert kinds | others == {path.name.split(".")[0] for path in (schema.folder() / "output").iterdir()}
 
 
@@ -72,6 +81,8 @@ def test_init_and_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
     assert main(["init", "--project", "p", "--state-dir", str(tmp_path / "s"), "--json"]) == 0
     fits(json.loads(capsys.readouterr().out))
     assert main(["server", "init", str(tmp_path / "hub.git"), "--json"]) == 0
+    fits(json.loads(capsys.readouterr().out))
+    assert main(["setup", "codex", "--dir", str(tmp_path), "--json"]) == 0
     fits(json.loads(capsys.readouterr().out))
     assert main(["demo", str(tmp_path / "demo"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

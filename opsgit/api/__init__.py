@@ -1,0 +1,1 @@
+"""The Python API: the operations of the command line with types; `opsgit help api` explains it."""

@@ -1,0 +1,83 @@
+"""How a method of the API calls an operation: with a session of its own, or with the one of the open batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar, Unpack
+
+from opsgit.api.results import How, Result, result
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.operations import batch, repeat, update
+from opsgit.operations.batch import Batch
+from opsgit.operations.session import Session
+from opsgit.operations.transactions import Written
+from opsgit.storage.repository import Repository
+
+Value = TypeVar("Value")
+
+
+@dataclass(eq=False, repr=False)
+class Calls:
+    """The calls on one repository. `actor` is the agent that acts, None for the natural actor of each operation.
+
+    `online` and `clock` are as in `Session`.
+    """
+
+    repository: Repository
+    actor: str | None = None
+    online: bool | None = None
+    clock: Callable[[], float] = time.time
+    open_batch: Session | None = field(default=None, init=False)
+
+    def _session(self) -> Session:
+        named = (("actor", self.actor),) if self.actor else ()
+        return Session(self.repository, named, online=self.online, clock=self.clock)
+
+    def write(self, operation: Callable[[Session], list[Written]], **how: Unpack[How]) -> Result:
+        """Perform an operation; in a batch it is decided now and published at the end.
+
+        :raises Refused: as the operation.
+        """
+        session = self.open_batch or self._session()
+        if self.open_batch and set(how) & {"op_id", "dry_run"}:
+            refuse("BATCH_OPEN", "op_id and dry_run belong to a call outside a batch", "leave them out here")
+        session.note = how.get("note", "")
+        session.op_id = repeat.check(how["op_id"]) if how.get("op_id") else ""
+        session.dry_run = how.get("dry_run", False)
+        if not self.open_batch:
+            update.update(session)
+        begun = len(session.notices)
+        written = operation(session)
+        return result(written, session.notices[begun:], not (session.dry_run or self.open_batch))
+
+    def read(self, query: Callable[[Session], Value], fetch: bool = False) -> Value:
+        """Answer a query.
+
+        :param fetch: bring the clone up to its remote first; a remote that cannot be reached is no error.
+        :raises Refused: as the query.
+        """
+        session = self.open_batch or self._session()
+        if fetch:
+            try:
+                update.update(session)
+            except Refused as refused:
+                if refused.refusal.exit != 9:
+                    raise
+        return query(session)
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """Collect the writes of a block and publish them together.
+
+        :raises Refused: as `operations.batch.batch`.
+        """
+        session = self.open_batch or self._session()
+        try:
+            with batch.batch(session) as made:
+                self.open_batch = session
+                yield made
+        finally:
+            self.open_batch = None

@@ -1,0 +1,210 @@
+"""The Python API: the operations of the command line with types, refusals as one exception, and batches."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+import opsgit
+from opsgit.api import others, tasks
+from opsgit.cli.main import COMMANDS
+from opsgit.cli.main import opsgit as commands
+from tests.conftest import Desk, git
+
+
+def test_a_task_from_beginning_to_end(desk: Desk, output: Path) -> None:
+    with opsgit.open(desk.path, actor="orchestrator") as lead:
+        made = lead.tasks.add("Build it", assign="dev", priority="high", tags=["a"])
+        assert (made.target, made.operations[0].after) == ("T-1", "assigned")
+        assert made.commit == git(desk.path, "rev-parse", "main").strip()
+        lead.set("deploy.command", '["true"]')
+    with opsgit.open(desk.path, actor="dev") as dev:
+        assert [step["command"] for step in dev.tasks.next()] == ["opsgit task start T-1 --as dev"]
+        found = dev.tasks.take()
+        assert found and found.task["status"] == "in-progress"
+        dev.tasks.progress("T-1", "half")
+        dev.tasks.submit("T-1", output)
+    with opsgit.open(desk.path, actor="qa") as qa:
+        assert [item.about for item in qa.inbox()] == ["T-1"]
+        assert qa.reviews.list()[0]["task"] == "T-1"
+        qa.reviews.comment("T-1", "why?", at="result.txt:1", blocking=True)
+        with pytest.raises(opsgit.Refused) as refused:
+            qa.reviews.approve("T-1")
+        assert refused.value.code == "THREAD_OPEN"
+        assert "review resolve" in refused.value.hint
+        qa.reviews.resolve("T-1", "1-1")
+        qa.reviews.approve("T-1", note="fine")
+    with opsgit.open(desk.path, actor="ship") as ship:
+        assert ship.tasks.deploy("T-1", ref="v1").operations[-1].after == "deployed"
+        ship.tasks.rollback("T-1", note="errors")
+        assert ship.tasks.show("T-1").status == "rolled-back"
+        assert [entry["status"] for entry in ship.tasks.history("T-1") if "status" in entry][-1] == "rolled-back"
+        assert ship.verify().findings == []
+
+
+def test_results_are_frozen(desk: Desk) -> None:
+    with opsgit.open(desk.path, actor="orchestrator") as lead:
+        made = lead.tasks.add("one")
+        with pytest.raises(FrozenInstanceError):
+            made.operations = ()  # type: ignore[misc]
+        with pytest.raises(FrozenInstanceError):
+            lead.tasks.show("T-1").title = "x"  # type: ignore[misc]
+        with pytest.raises(TypeError):
+            lead.policy()["name"] = "x"
+        with pytest.raises(TypeError):
+            lead.tasks.history("T-1")[0]["by"] = "x"
+
+
+def test_a_batch_lands_whole(desk: Desk) -> None:
+    before = git(desk.path, "rev-list", "--count", "main")
+    with opsgit.open(desk.path, actor="orchestrator") as lead:
+        with lead.batch() as batch:
+            first = lead.tasks.add("one", assign="dev")
+            second = lead.tasks.add("two", depends_on=[first.target])
+            assert (first.target, second.target, first.commit) == ("T-1", "T-2", None)
+            assert git(desk.path, "rev-list", "--count", "main") == before
+        assert [one.id for one in batch.written] == git(desk.path, "rev-list", "--reverse", "-2", "main").split()
+        assert lead.tasks.show("T-2").depends_on == ("T-1",)
+
+
+def test_a_refusal_in_a_batch_leaves_nothing(desk: Desk) -> None:
+    before = desk.refs()
+    with opsgit.open(desk.path, actor="orchestrator") as lead:
+        with pytest.raises(opsgit.Refused) as refused, lead.batch():
+            lead.tasks.add("one")
+            lead.tasks.start("T-1")
+        assert refused.value.code == "ILLEGAL_TRANSITION"
+        with pytest.raises(opsgit.Refused, match="ILLEGAL_TRANSITION"), lead.batch():
+            lead.tasks.add("one")
+            with pytest.raises(opsgit.Refused):
+                lead.tasks.start("T-1")  # whoever catches it does not publish half of a batch
+        with pytest.raises(ZeroDivisionError), lead.batch():
+            lead.tasks.add("one")
+            raise ZeroDivisionError
+        with pytest.raises(opsgit.Refused, match="BATCH_OPEN"), lead.batch(), lead.batch():
+            pass
+        for words in ({"op_id": "x"}, {"dry_run": True}):
+            with pytest.raises(opsgit.Refused, match="BATCH_OPEN"), lead.batch():
+                lead.tasks.add("one", **words)
+        with pytest.raises(opsgit.Refused, match="BATCH_OPEN"), lead.batch():
+            lead.tasks.deploy("T-1")
+        assert desk.refs() == before
+        lead.tasks.add("after all")
+    assert desk.status("T-1") == "backlog"
+
+
+def test_a_batch_is_decided_again_after_a_lost_race(desk: Desk) -> None:
+    with opsgit.open(desk.path, actor="orchestrator") as lead, opsgit.open(desk.path, actor="dev") as dev:
+        lead.tasks.add("one")
+        with pytest.raises(opsgit.Refused, match="T-1"), dev.batch():
+            dev.tasks.claim("T-1")
+            lead.tasks.cancel("T-1")
+        with dev.batch():
+            dev.tasks.comment("T-1", "so be it")
+            lead.tasks.add("meanwhile")
+    assert desk.ok("task", "show", "T-1", "--json").json["task"]["comments"][0]["text"] == "so be it"
+    assert desk.ok("verify").exit == 0
+
+
+def test_an_op_id_and_a_dry_run(desk: Desk) -> None:
+    with opsgit.open(desk.path, actor="orchestrator") as lead:
+        assert lead.tasks.add("one", dry_run=True).commit is None
+        first, second = (lead.tasks.add("one", op_id="run-7") for _ in range(2))
+        assert first == second
+        with pytest.raises(opsgit.Refused, match="OP_ID_TAKEN"):
+            lead.tasks.add("another", op_id="run-7")
+
+
+def test_who_acts(desk: Desk, tmp_path: Path) -> None:
+    desk.ok("agent", "checkout", "dev", str(tmp_path / "clone"))
+    with pytest.raises(opsgit.Refused, match="IDENTITY_CONFLICT"):
+        opsgit.open(tmp_path / "clone", actor="qa")
+    with opsgit.open(tmp_path / "clone") as dev:
+        assert dev.actor == "dev"
+    with opsgit.open(desk.path) as nobody, pytest.raises(opsgit.Refused, match="IDENTITY_REQUIRED"):
+        nobody.tasks.take()
+    with pytest.raises(opsgit.Refused, match="NO_REPOSITORY"):
+        opsgit.open(tmp_path)
+
+
+def test_quotas_metrics_alerts_agents(desk: Desk) -> None:
+    with opsgit.open(desk.path, actor="orchestrator") as lead:
+        lead.agents.add("bot", "developer", description="builds")
+        assert lead.agents.show("bot").description == "builds"
+        lead.agents.edit("bot", description="tests")
+        lead.agents.rotate("bot")
+        lead.agents.remove("bot")
+        assert {one.name: one.status for one in lead.agents.list()}["bot"] == "removed"
+        lead.quotas.set("q_daily", limit=2)
+        lead.quotas.use("q_daily", 2)
+        assert lead.quotas.check("q_daily")["exhausted"] is True
+        with pytest.raises(opsgit.Refused, match="QUOTA_EXCEEDED"):
+            lead.quotas.use("q_daily")
+        assert [problem.check for problem in lead.monitor("quota")] == ["quota"]
+    with opsgit.open(desk.path, actor="eye") as eye:
+        eye.metrics.set("errors", 3)
+        assert [(one.name, one.value) for one in eye.metrics.list()] == [("errors", 3)]
+        assert eye.alerts.raise_("bad", severity="critical").target == "A-1"
+        eye.alerts.resolve("A-1")
+        assert eye.alerts.list() == ()
+        assert [one.id for one in eye.alerts.list(None)] == ["A-1"]
+
+
+WITHOUT = {"review open", "alert raise", "quota show", "agent prove", "agent checkout", "agent spawn"}
+
+
+def test_every_command_of_a_group_has_its_method() -> None:
+    import click
+
+    groups = {"task": tasks.Tasks, "review": tasks.Reviews, "agent": others.Agents, "quota": others.Quotas,
+              "metric": others.Metrics, "alert": others.Alerts}  # fmt: skip
+    for name, group in groups.items():
+        assert name in COMMANDS
+        command = commands.get_command(click.Context(commands), name)
+        assert isinstance(command, click.Group)
+        for verb in command.list_commands(click.Context(command)):
+            if f"{name} {verb}" not in WITHOUT:
+                assert callable(getattr(group, verb.replace("-", "_"))), (name, verb)
+        public = [method for title, method in inspect.getmembers(group, inspect.isfunction) if title[0] != "_"]
+        assert all(method.__doc__ for method in public)
+
+
+def test_the_command_line_does_not_import_it() -> None:
+    script = "import sys, opsgit.cli.main; print([m for m in sys.modules if m.startswith('opsgit.api')])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+    with pytest.raises(AttributeError):
+        opsgit.nothing  # noqa: B018
+
+
+def test_the_examples_of_help_api_run(desk: Desk, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each example of the topic, in order: with the names that the text before it has introduced."""
+    import textwrap
+
+    from opsgit.cli import help as topics
+
+    blocks, block = [], list[str]()
+    for line in [*topics.text("api").splitlines(), "."]:
+        if line.startswith("    ") or (block and not line):
+            block.append(line)
+        elif block:
+            blocks.append(textwrap.dedent("\n".join(block)))
+            block = []
+    assert len(blocks) == 3
+    monkeypatch.chdir(desk.path.parent)
+    (desk.path.parent / "skills").mkdir()
+    output.rename(desk.path.parent / "skills/chart-generator")
+    desk.ok("task", "add", "--title", "one", "--assign", "dev")
+    exec(blocks[0], {})
+    assert desk.status("T-1") == "review"
+    with opsgit.open(desk.path, actor="dev") as project:
+        exec(blocks[1], {"opsgit": opsgit, "project": project})
+    with opsgit.open(desk.path, actor="orchestrator") as project:
+        exec(blocks[2], {"project": project})
+    assert desk.ok("task", "show", "T-3", "--json").json["task"]["depends_on"] == ["T-2"]
