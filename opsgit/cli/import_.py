@@ -14,7 +14,11 @@ from opsgit.operations.session import Session
 from opsgit.views import terminal
 
 
-@click.command("import", epilog="\b\nExample:\n  opsgit import old/state.json --dry-run")
+@click.command(
+    "import",
+    epilog="\b\nExample:\n  opsgit import old/state.json --dry-run\n  opsgit import backlog\n"
+    "  opsgit import .beads/issues.jsonl",
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--quota-period",
@@ -26,9 +30,10 @@ from opsgit.views import terminal
 @writing
 @common
 def command(session: Session, as_json: bool, file: Path, periods: tuple[str, ...]) -> int:
-    """Import the original framework's state.json.
+    """Import the original framework's state.json, a folder of Backlog.md, or the JSONL of beads.
 
-    Agents, tasks in any status, quotas, metrics and alerts are imported.
+    From a state.json: agents, tasks in any status, quotas, metrics and alerts. From the others: tasks, with title,
+    description, status, priority, labels, assignee, dependencies and time; what else they hold, WHY names.
 
     \b
     The table says what happened to each record, and WHY it was changed or could not be kept:

@@ -16,6 +16,8 @@ from opsgit.operations.session import Session
 if TYPE_CHECKING:
     from opsgit.operations.deliverables import Given
 
+FOUND = 10
+
 
 def described(function: Any) -> Any:
     """Add the options that describe a task to a command."""
@@ -30,18 +32,54 @@ def described(function: Any) -> Any:
 
 @click.command(
     "add",
-    epilog="\b\nExample:\n  opsgit task add --id SKILL-001 --title 'Build it' --assign dev --pipeline 'dev→qa→deploy'",
+    epilog="\b\nExample:\n"
+    "  opsgit task add --id SKILL-001 --title 'Build it' --assign dev --pipeline 'dev→qa→deploy'\n"
+    "  opsgit task add --from tasks.jsonl",
 )
 @click.option("--id", "task_id", metavar="ID", help="The task's id (default: the next T-number).")
-@click.option("--title", required=True)
+@click.option("--title")
 @click.option("--assign", "assigned", metavar="AGENT", help="Assign it at once.")
 @described
+@click.option(
+    "--from", "source", type=click.File("rb"), metavar="FILE", help="Many tasks: a JSONL or CSV file, - for stdin."
+)
+@click.option("--skip-faulty", is_flag=True, help="With --from: add the lines without faults, instead of nothing.")
 @writing
 @common
-def add(session: Session, as_json: bool, task_id: str | None, title: str, **fields: Any) -> None:
-    """Add a task to the backlog, or assign it at once."""
+def add(
+    session: Session,
+    as_json: bool,
+    task_id: str | None,
+    title: str | None,
+    source: Any,
+    skip_faulty: bool,
+    **fields: Any,
+) -> int:
+    """Add a task to the backlog, or assign it at once; or add many from a file.
+
+    --from takes one JSON object for each line, or CSV with a line of names. The fields are those of a task: id, title,
+    description, priority, tags, pipeline, assigned, depends_on; in CSV, lists have commas. All are added together, or
+    none: each fault is named with its line. With --skip-faulty the others are added, and the exit is 10.
+    """
+    if source is not None:
+        odd = [name for name, value in {"id": task_id, "title": title, **fields}.items() if value]
+        return _add_many(session, as_json, source.read(), skip_faulty, odd)
+    if title is None or skip_faulty:
+        raise click.UsageError("give --title, or --from FILE", click.get_current_context())
     fields["tags"], fields["depends_on"] = listed(fields["tags"]), listed(fields["depends_on"])
     wrote(session, tasks.add(session, task_id, title, **fields), as_json)
+    return 0
+
+
+def _add_many(session: Session, as_json: bool, content: bytes, skip_faulty: bool, odd: list[str]) -> int:
+    from opsgit.operations import bulk
+
+    if odd:
+        raise click.UsageError(f"--from takes {odd[0]} from the file", click.get_current_context())
+    found = bulk.add(session, content, skip_faulty)
+    session.notices += [f"left out: {fault.code}: {fault.message}" for fault in found.faults]
+    wrote(session, found.written, as_json)
+    return FOUND if found.faults else 0
 
 
 @click.command("assign", epilog="\b\nExample:\n  opsgit task assign SKILL-001 --to dev")

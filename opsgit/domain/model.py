@@ -59,6 +59,11 @@ class Stage(Value):
         """The name of the agent or of the role."""
         return self.agent or self.role or ""
 
+    @property
+    def words(self) -> str:
+        """The stage as `--pipeline` takes it, such as `reviewer*2`."""
+        return f"{self.name}*{self.count}" if self.count else self.name
+
 
 @value
 class Progress(Value):

@@ -1,5 +1,7 @@
 """`import`: make agents, tasks, quotas, metrics and alerts of the ledger from the original framework's state.json.
 
+Tasks of other trackers come in the same form (`trackers`).
+
 The outcome of each record says what was changed and what could not be kept.
 """
 
@@ -19,7 +21,7 @@ from opsgit.domain.model import Alert, ImportedHistory, Metric, Quota, Task
 from opsgit.domain.records import from_record, to_record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request, Snapshot
-from opsgit.operations import init
+from opsgit.operations import init, trackers
 from opsgit.operations.import_record import Fields, cut, plain
 from opsgit.operations.publication import publish
 from opsgit.operations.session import Session, orchestrator
@@ -75,8 +77,9 @@ class Import:
 
 
 def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None) -> list[Outcome]:
-    """Import a state.json record by record; a dry run only returns the outcomes.
+    """Import a state.json, or the tasks of another tracker, record by record; a dry run only returns the outcomes.
 
+    :param file: a state.json; a folder of Backlog.md; a JSONL file of beads.
     :param periods: periods by the name of the quota, where the caller knows them.
     :returns: the outcome of each record, in order.
     :raises Refused: `NOT_FOUND` if there is no such file, or no quota of a name in `periods`; `BAD_VALUE` if the file
@@ -100,6 +103,9 @@ def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None
 
 
 def _read(file: Path) -> Found:
+    tasks = trackers.known(file)
+    if tasks is not None:
+        return {"tasks": tasks}
     try:
         if file.stat().st_size > SIZE_MAX:
             refuse("BAD_VALUE", f"{file} is larger than 64 MiB", "split it")
@@ -143,11 +149,34 @@ def _items(held: Any) -> Iterator[tuple[str, Any]]:
 def _part(trip: Import, part: str, held: Any, act: Callable[[Import, str, Any], None]) -> None:
     if held is not None and not isinstance(held, Mapping | list):
         trip.tell(part, LEFT_OUT, "BAD_VALUE: neither a mapping nor a list")
-    for name, record in _items(held):
+    for name, record in _in_order(dict(_items(held))) if part == "tasks" else _items(held):
         if part != "metrics" and not isinstance(record, Mapping):
-            trip.tell(f"{part.removesuffix('s')} {plain(name)}", LEFT_OUT, "BAD_VALUE: not a mapping")
+            why = f"BAD_VALUE: {plain(record)}" if isinstance(record, str) else "BAD_VALUE: not a mapping"
+            trip.tell(f"{part.removesuffix('s')} {plain(name)}", LEFT_OUT, why)
         else:
             act(trip, name, record)
+
+
+def _in_order(tasks: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the tasks of a file, each after those that it depends on; a circle ends where it began."""
+    done: set[str] = set()
+    for first in tasks:
+        stack = [first]
+        while stack:
+            name = stack[-1]
+            ahead = [one for one in _depends_on(tasks[name]) if one in tasks and one not in done and one not in stack]
+            if ahead and name not in done:
+                stack.append(ahead[0])
+                continue
+            stack.pop()
+            if name not in done:
+                done.add(name)
+                yield name, tasks[name]
+
+
+def _depends_on(record: Any) -> list[str]:
+    held = record.get("depends_on") if isinstance(record, Mapping) else None
+    return [str(one) for one in held] if isinstance(held, list) else []
 
 
 def _agent(trip: Import, name: str, record: Found) -> None:
@@ -206,6 +235,7 @@ def _task(trip: Import, task_id: str, record: Found) -> None:
         "priority": _priority(fields),
         "tags": _tags(fields),
         "pipeline": _pipeline(trip, fields),
+        "depends_on": _dependencies(trip, fields),
         "assigned": assigned,
         "imported": imported,
     }
@@ -215,6 +245,16 @@ def _task(trip: Import, task_id: str, record: Found) -> None:
     else:
         request = Request("task.import", trip.actor, task_id, {key: value for key, value in given.items() if value})
         trip.write(label, request, fields.rest())
+
+
+def _dependencies(trip: Import, fields: Fields) -> list[str]:
+    """Return the dependencies that are here: those of the same file were imported before."""
+    wanted = [str(one) for one in fields.items("depends_on")]
+    here = [one for one in wanted if names.ID.match(one) and trip.snapshot.find(Task, names.task_path(one))]
+    lost = [one for one in wanted if one not in here]
+    if lost:
+        fields.changes.append(f"depends_on {plain(', '.join(lost), 60)} is not here, or depends on this one in turn")
+    return here
 
 
 def _differs(here: Found, given: Found) -> str:

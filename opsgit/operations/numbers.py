@@ -35,6 +35,12 @@ def next_task(snapshot: Snapshot) -> str:
     return f"T-{max((int(number[2]) for number in numbers), default=0) + 1}"
 
 
+def after(task_id: str) -> str | None:
+    """Return the number after an id `T-<number>`, None for an id of another form."""
+    number = names.AUTOMATIC["task"].match(task_id)
+    return f"T-{int(number[2]) + 1}" if number else None
+
+
 def next_alert(snapshot: Snapshot, prefix: str) -> str:
     """Return the next free id `<prefix>-<number>` of an alert."""
     taken = (names.AUTOMATIC["alert"].match(name.removesuffix(".yaml")) for name in snapshot.reader.names("alerts"))

@@ -51,3 +51,13 @@ def test_objects_are_not_read_without_git(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(Refused) as refused:
         Git(tmp_path).get("0" * 40)
     assert refused.value.refusal.code == "TOOL_FAILED"
+
+
+def test_a_key_with_a_passphrase_signs_nothing_without_ssh_keygen(
+    store: KeyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keygen(store.path("dev"), "ed25519", "secret")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused) as refused:
+        store.sign("dev", b"words")
+    assert refused.value.refusal.code == "TOOL_FAILED"
