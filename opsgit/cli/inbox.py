@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common, fetching
+from opsgit.cli.options import common, fetching, notifying, tell
 from opsgit.domain import times
 from opsgit.operations import inbox
 from opsgit.operations.session import Session, orchestrator
@@ -16,27 +19,32 @@ from opsgit.views import terminal
 @click.option("--humans", is_flag=True, help="What waits for people: all agents of kind human.")
 @click.option("--new", "only_new", is_flag=True, help="Only what was not shown in this clone before.")
 @common
+@notifying
 @fetching
-def command(session: Session, as_json: bool, humans: bool, only_new: bool) -> None:
+def command(session: Session, as_json: bool, humans: bool, only_new: bool, receivers: Sequence[Any]) -> int:
     """List everything that waits for the acting agent, or for people, the oldest first.
 
     These are steps to take, replies and mentions (@NAME in a comment) that are not answered, blocked tasks, failed
-    deployments, alerts, and what a sync did not publish. Each has the command that answers it.
+    deployments, alerts, and what a sync did not publish. Each has the command that answers it. --webhook and --exec
+    tell others what is new and what no longer waits, each once. What could not be delivered is told by the next run,
+    and the exit is 9.
     """
     names = inbox.people(session) if humans else [session.actor(session.look(), orchestrator)]
     every = inbox.items(session, names)
     found = inbox.new(session, every) if only_new else every
     inbox.remember(session, every)
+    failed = tell(session, receivers, "inbox", inbox.described(every), lambda _: True)
     now = int(session.clock())
     if as_json:
         told = [{**one._asdict(), "since": times.text(one.since), "age": max(0, now - one.since)} for one in found]
         output.data("inbox", agents=names, items=told)
-        return
+        return failed
     rows = [(_age(now, one), one.to, one.about, terminal.cut(_line(one.why), 60), one.command) for one in found]
     for line in terminal.table(("AGE", "FOR", "ABOUT", "WHY", "COMMAND"), rows) if rows else ():
         output.line(line)
     if not rows:
         output.say(f"nothing{' new' if only_new else ''} waits for {', '.join(names) or 'anybody'}")
+    return failed
 
 
 def _age(now: int, one: inbox.Item) -> str:

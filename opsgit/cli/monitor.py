@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common, writing
+from opsgit.cli.options import common, fetching, notifying, tell, writing
 from opsgit.operations import monitor
 from opsgit.operations.session import Session
 from opsgit.views import terminal
@@ -30,12 +32,16 @@ FOUND = 10
 )
 @writing
 @common
-def command(session: Session, as_json: bool, alert_to: Path | None, raise_: bool, **checks: bool) -> int:
+@notifying
+@fetching
+def command(
+    session: Session, as_json: bool, alert_to: Path | None, raise_: bool, receivers: Sequence[Any], **checks: bool
+) -> int:
     """Find what is stuck or has failed. Exit 10: something was found.
 
     Without a --check option all checks are made. With --alert-to each problem is written to FILE once when it begins
-    and once when it is over. Only --raise records the run in the ledger. The limits are in ops.yaml (opsgit help
-    policy).
+    and once when it is over. --webhook and --exec tell the same events; what could not be delivered is told by the next
+    run, and the exit is 9. Only --raise records the run in the ledger. The limits are in ops.yaml (opsgit help policy).
     """
     chosen = [name for name, wanted in checks.items() if wanted]
     found = monitor.monitor(session, chosen)
@@ -53,7 +59,8 @@ def command(session: Session, as_json: bool, alert_to: Path | None, raise_: bool
         output.say("nothing found")
     if not raise_ and not as_json:
         output.say("this run is not recorded (last_check): --raise does that, as an observer")
-    return FOUND if found else 0
+    told = tell(session, receivers, "monitor", monitor.described(found), monitor.covered(chosen))
+    return told or (FOUND if found else 0)
 
 
 def _told(trouble: monitor.Problem) -> dict[str, str | None]:

@@ -131,6 +131,7 @@ CODES: dict[str, Code] = {
     "REF_MOVED": Code(7, "somebody else wrote to the repository first", True),
     "UNCOMMITTED_EDIT": Code(7, "a file that the operation writes has an uncommitted edit"),
     "QUOTA_EXCEEDED": Code(8, "the quota's window has not enough left"),
+    "NOT_DELIVERED": Code(9, "a webhook or a program did not take an event", True),
     "UNREACHABLE": Code(9, "the remote could not be reached; nothing was changed", True),
     "UNCONFIRMED": Code(9, "the remote ended the connection before it said whether it took the operation"),
     "OFFLINE": Code(9, "an operation whose promise needs the remote, which was not to be asked"),

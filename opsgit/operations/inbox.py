@@ -68,6 +68,15 @@ def items(session: Session, names: Sequence[str]) -> list[Item]:
     return sorted(found, key=lambda item: (item.since, item.about, item.id))
 
 
+def described(found: Iterable[Item]) -> dict[str, dict[str, Any]]:
+    """Return items as events describe them, by key."""
+    return {
+        f"{one.to} {one.id}": {"to": one.to, "about": one.about, "message": f"{one.to}: {one.about}: {one.why}",
+                               "command": one.command}
+        for one in found
+    }  # fmt: skip
+
+
 def people(session: Session) -> list[str]:
     """Return the names of the active agents that are people."""
     return [one.name for one in session.look().agents() if one.kind == "human" and one.status == "active"]

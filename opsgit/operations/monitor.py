@@ -15,7 +15,7 @@ from opsgit.domain.model import Alert, Project, Quota, Task
 from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Request
-from opsgit.operations import numbers, observations
+from opsgit.operations import notify, numbers, observations
 from opsgit.operations.publication import publish
 from opsgit.operations.queries import ORDER, synced
 from opsgit.operations.session import Session, observer
@@ -177,6 +177,12 @@ def covers(chosen: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{name}:" for name in [*names_, *(["quota-low", "quota-clock"] if "quota" in names_ else [])])
 
 
+def covered(chosen: Iterable[str]) -> Callable[[str], bool]:
+    """Return a function that returns whether the given checks look for the problem of a key."""
+    mine = covers(chosen)
+    return lambda key: key.startswith(mine)
+
+
 def tell(file: Path, troubles: Iterable[Problem], chosen: Iterable[str], now: int) -> list[dict[str, Any]]:
     """Append to an alert file, one JSON object on each line: problems that are new, and problems that are over.
 
@@ -192,7 +198,7 @@ def tell(file: Path, troubles: Iterable[Problem], chosen: Iterable[str], now: in
         fcntl.flock(sink, fcntl.LOCK_EX)
         sink.seek(0)
         lasting = _lasting(sink)
-        lines = list(_events({trouble.key: trouble for trouble in troubles}, lasting, covers(chosen), times.text(now)))
+        lines = list(notify.changes(described(troubles), lasting, covered(chosen), times.text(now)))
         sink.writelines(json.dumps(line, ensure_ascii=True) + "\n" for line in lines)
     return lines
 
@@ -210,16 +216,12 @@ def _lasting(lines: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {key: event for key, event in lasting.items() if event.get("state") == "raised"}
 
 
-def _events(
-    found: dict[str, Problem], lasting: dict[str, dict[str, Any]], mine: tuple[str, ...], at: str
-) -> Iterator[dict[str, Any]]:
-    for key, trouble in found.items():
-        if key not in lasting:
-            yield {"time": at, "state": "raised", "key": key, "check": trouble.check, "subject": trouble.subject,
-                   "severity": trouble.severity, "message": trouble.message}  # fmt: skip
-    for key, event in lasting.items():
-        if key not in found and key.startswith(mine):
-            yield {**event, "time": at, "state": "over"}
+def described(troubles: Iterable[Problem]) -> dict[str, dict[str, Any]]:
+    """Return problems as events describe them, by key."""
+    return {
+        one.key: {"check": one.check, "subject": one.subject, "severity": one.severity, "message": one.message}
+        for one in troubles
+    }
 
 
 def raise_all(session: Session, troubles: Iterable[Problem], chosen: Iterable[str]) -> list[Written]:

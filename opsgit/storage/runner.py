@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -32,25 +33,29 @@ class Ended:
     output: str = ""
 
 
-def run(command: Run, folder: Path, variables: Mapping[str, str]) -> Ended:
+def run(command: Run, folder: Path, variables: Mapping[str, str], given: bytes = b"") -> Ended:
     """Run a command until it ends or reaches a limit, then kill its process group.
 
     :param command: the argument list, the time limit in seconds and the output limit in bytes.
     :param folder: the working folder.
     :param variables: added to the environment.
+    :param given: what the command reads on its standard input.
     """
-    try:
-        process = subprocess.Popen(
-            command.command,
-            cwd=folder,
-            env={**os.environ, **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        return Ended("missing", str(error))
+    with tempfile.TemporaryFile() as stdin:
+        stdin.write(given)
+        stdin.seek(0)
+        try:
+            process = subprocess.Popen(
+                command.command,
+                cwd=folder,
+                env={**os.environ, **variables},
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return Ended("missing", str(error))
     stop = _Stop()
     try:
         with stop:
