@@ -21,6 +21,8 @@ def command() -> None:
 def init(session: Session, as_json: bool, forge: str) -> None:
     """Commit a CI job that verifies the ledger and publishes the report.
 
-    The job trusts only this ledger's genesis. It publishes the dashboard and the report as HTML.
+    The job verifies the whole history and trusts only this ledger's genesis, which is written into it. Make it a
+    required check (`opsgit help forges`). It keeps the dashboard and the report as an artifact, publishes them on GitHub
+    or GitLab Pages, and writes a summary in Markdown.
     """
     wrote(session, ci.init(session, forge), as_json)

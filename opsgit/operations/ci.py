@@ -1,4 +1,8 @@
-"""`ci init`: the CI job that verifies the ledger and publishes its report, for three kinds of forges."""
+"""`ci init`: the CI job that verifies the ledger and publishes its report, for three kinds of forges.
+
+The job trusts the genesis that is written into it, and nothing that a request brings along. Each commit is judged by the
+policy and the keys of its parent. On GitHub and Forgejo a request's job is taken from its base.
+"""
 
 from __future__ import annotations
 
@@ -11,51 +15,108 @@ from opsgit.operations.transactions import Written
 # The job's commands, the same for every forge. Tests run exactly these lines.
 COMMANDS = (
     "pip install --quiet opsgit",
-    "opsgit verify --require-pin --pin {genesis}",
+    "opsgit verify --require-pin --pin {genesis} 2>&1 | tee verify.txt",
     "mkdir -p site",
     "opsgit dashboard --format html > site/index.html",
     "opsgit report --since 7d --format html > site/report.html",
 )
-STEPS = """\
+SUMMARY = (
+    "{{ echo '```'; cat verify.txt; echo '```'; }} >> {summary}",
+    "opsgit dashboard --format md >> {summary} || true",
+)
+ON = """\
 name: opsgit
 on:
   push:
+  pull_request_target:
   schedule:
     - cron: "17 5 * * *"
+  workflow_dispatch:
 permissions:
   contents: read
 jobs:
   verify:
     runs-on: {runner}
+    timeout-minutes: 30
     steps:
       - uses: actions/checkout@v4
         with:
           fetch-depth: 0
+          persist-credentials: false
       - uses: actions/setup-python@v5
         with:
           python-version: "3.12"
       - name: verify and report
+        shell: bash
         run: |
 {commands}
+      - name: summary
+        if: always()
+        shell: bash
+        run: |
+{summary}
       - uses: actions/upload-artifact@{upload}
         with:
           name: report
           path: site
 """
+PAGES = """\
+      - uses: actions/upload-pages-artifact@v3
+        if: github.ref == 'refs/heads/main'
+        with:
+          path: site
+  pages:
+    needs: verify
+    if: github.ref == 'refs/heads/main' && github.event_name == 'push'
+    runs-on: {runner}
+    timeout-minutes: 10
+    permissions:
+      pages: write
+      id-token: write
+    environment:
+      name: github-pages
+      url: ${{{{ steps.deployment.outputs.page_url }}}}
+    steps:
+      - id: deployment
+        uses: actions/deploy-pages@v4
+"""
 GITLAB = """\
-opsgit:
+stages:
+  - test
+  - deploy
+verify:
+  stage: test
   image: python:3.12
+  timeout: 30 minutes
   variables:
     GIT_DEPTH: "0"
   script:
+    - git fetch --quiet origin "+refs/heads/*:refs/remotes/origin/*"
+    - git checkout --quiet -B main origin/main
 {commands}
+  after_script:
+{summary}
   artifacts:
+    when: always
     paths:
       - site
+      - summary.md
+pages:
+  stage: deploy
+  image: python:3.12
+  needs:
+    - verify
+  rules:
+    - if: $CI_COMMIT_BRANCH == "main"
+  script:
+    - mv site public
+  artifacts:
+    paths:
+      - public
 """
 FORGES = {
-    "github": (".github/workflows/opsgit.yml", STEPS, {"runner": "ubuntu-latest", "upload": "v4"}),
-    "forgejo": (".forgejo/workflows/opsgit.yml", STEPS, {"runner": "docker", "upload": "v3"}),
+    "github": (".github/workflows/opsgit.yml", ON + PAGES, {"runner": "ubuntu-latest", "upload": "v4"}),
+    "forgejo": (".forgejo/workflows/opsgit.yml", ON, {"runner": "docker", "upload": "v3"}),
     "gitlab": (".gitlab-ci.yml", GITLAB, {}),
 }
 
@@ -79,11 +140,30 @@ def commands(session: Session) -> list[str]:
     return [command.format(genesis=genesis) for command in COMMANDS]
 
 
+def summary(forge: str) -> list[str]:
+    """Return the commands that write the job's summary in Markdown, also after a failure.
+
+    :param forge: a key of `FORGES`.
+    """
+    place = "summary.md" if forge == "gitlab" else '"${GITHUB_STEP_SUMMARY:-/dev/null}"'
+    return [command.format(summary=place) for command in SUMMARY]
+
+
 def job(session: Session, forge: str) -> str:
     """Return the text of the job's file.
 
     :param forge: a key of `FORGES`.
     """
     _, template, words = FORGES[forge]
-    lead = "    - " if forge == "gitlab" else "          "
-    return template.format(commands="\n".join(lead + line for line in commands(session)), **words)
+
+    def lines(found: list[str]) -> str:
+        if forge == "gitlab":
+            return "\n".join(f"    - {_quoted(line)}" for line in found)
+        return "\n".join(f"          {line}" for line in found)
+
+    return template.format(commands=lines(commands(session)), summary=lines(summary(forge)), **words)
+
+
+def _quoted(line: str) -> str:
+    """Return a command as a YAML string in quotes: some begin with a brace or hold `: `."""
+    return "'" + line.replace("'", "''") + "'"

@@ -17,7 +17,6 @@ from opsgit.cli.main import main
 from opsgit.domain import canonical, names
 from opsgit.domain.request import Edit
 from opsgit.operations import clone, init
-from opsgit.operations.session import Session
 from opsgit.storage import pins
 from opsgit.storage.repository import Repository
 from opsgit.verification import push, verifier
@@ -587,45 +586,6 @@ def test_a_project_is_founded_by_one_orchestrator_with_the_files_of_init(
 
 def test_there_are_enough_honest_ones() -> None:
     assert len(HONEST) >= 25
-
-
-@pytest.mark.slow
-def test_the_ci_job_has_the_forges_shape_and_its_commands_run(forge: Forge, session: Session, tmp_path: Path) -> None:
-    import sys
-
-    from jsonschema import Draft202012Validator
-    from ruamel.yaml import YAML
-
-    from opsgit.operations import ci
-
-    steps = {
-        "type": "array",
-        "minItems": 4,
-        "items": {"type": "object", "oneOf": [{"required": ["uses"]}, {"required": ["run"]}]},
-    }
-    job = {"type": "object", "required": ["runs-on", "steps"], "properties": {"steps": steps}}
-    workflow = {
-        "type": "object",
-        "required": ["name", "on", "jobs"],
-        "properties": {"jobs": {"type": "object", "additionalProperties": job}},
-    }
-    pipeline = {"type": "object", "properties": {"opsgit": {"type": "object", "required": ["script", "artifacts"],
-                "properties": {"script": {"type": "array", "items": {"type": "string"}}}}}, "required": ["opsgit"]}  # fmt: skip
-    for forge_name in ci.FORGES:
-        text = ci.job(session, forge_name)
-        Draft202012Validator(pipeline if forge_name == "gitlab" else workflow).validate(
-            YAML(typ="safe", pure=True).load(text)
-        )
-        assert all(command in text for command in ci.commands(session))
-    git(tmp_path, "clone", "-q", str(forge.path), "job")
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    script = "set -e\n" + "\n".join(ci.commands(session)[1:])
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path / "job", env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "<html" in (tmp_path / "job/site/index.html").read_text()
-    assert "<html" in (tmp_path / "job/site/report.html").read_text()
 
 
 def shared(forge: Forge, tmp_path: Path) -> Path:

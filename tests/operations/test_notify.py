@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -136,12 +137,14 @@ def test_no_redirect_is_followed(trouble: Desk, hook: Hook, status: int) -> None
     other.server.server_close()
 
 
-def test_nobody_listens(trouble: Desk, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
-    hook.server.server_close()
-    monkeypatch.setattr(webhook, "TIMEOUT", 0.5)
-    result = trouble.run("monitor", "--webhook", hook.url)
+def test_nobody_listens(trouble: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "PAUSES", (0.0, 0.0))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    result = trouble.run("monitor", "--webhook", f"http://127.0.0.1:{port}/")
     assert result.exit == 9
-    assert "NOT_DELIVERED" in result.err
+    assert "NOT_DELIVERED: http://127.0.0.1: " in result.err
 
 
 @pytest.mark.parametrize("url", ["ftp://x/y", "file:///etc/passwd", "x", "http://", "http://a b/", "http://x:port/"])
@@ -171,7 +174,7 @@ def test_every(trouble: Desk, tmp_path: Path) -> None:
     assert trouble.refused("monitor", "--every", "0s") == "USAGE"
     log = tmp_path / "log"
     words = ["-C", str(trouble.path), "monitor", "--every", "1s", "--exec", f"tee -a {log}"]
-    running = subprocess.Popen([sys.executable, "-m", "opsgit", *words], stdout=subprocess.PIPE, text=True)
+    running = subprocess.Popen([sys.executable, "-m", "opsgit", *words], stdout=subprocess.DEVNULL)
     try:
         for state in ("raised", "over"):
             end = time.monotonic() + 20
