@@ -1,7 +1,7 @@
 """`ci init`: the CI job that verifies the ledger and publishes its report, for three kinds of forges.
 
-The job trusts the genesis that is written into it, and nothing that a request brings along. Each commit is judged by the
-policy and the keys of its parent. On GitHub and Forgejo a request's job is taken from its base.
+The job trusts the genesis that is written into it, and nothing that a request brings along. Each commit is judged by
+the policy and the keys of its parent. On GitHub and Forgejo a request's job is taken from its base.
 """
 
 from __future__ import annotations
