@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from opsgit.cli import output
+from opsgit.cli import completion, output
 from opsgit.cli.options import MANY, common, fetching, subject, writing, wrote
 from opsgit.domain.records import to_record
 from opsgit.operations import agents, clone
@@ -184,7 +184,7 @@ def ratify(session: Session, as_json: bool, commits: tuple[str, ...], undone: bo
 
 
 @command.command("checkout", epilog="\b\nExample:\n  opsgit agent checkout dev ../dev-state")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.agents)
 @click.argument("folder", type=click.Path(path_type=Path))
 @common
 def checkout(session: Session, as_json: bool, name: str, folder: Path) -> None:
@@ -201,8 +201,8 @@ def checkout(session: Session, as_json: bool, name: str, folder: Path) -> None:
 
 
 @command.command("spawn", epilog="\b\nExample:\n  opsgit agent spawn dev SKILL-001 --format openclaw")
-@click.argument("name")
-@click.argument("task")
+@click.argument("name", shell_complete=completion.agents)
+@click.argument("task", shell_complete=completion.tasks)
 @click.option(
     "--format", "form", type=click.Choice([*spawn_page.FORMATS, "json"]), default="json", show_default=True,
     help="The call of that harness, or all parts of it as JSON.",

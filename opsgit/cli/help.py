@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import click
 
 from opsgit.cli import output
 from opsgit.domain.refusals import CODES, EXITS, refuse
+
+if TYPE_CHECKING:
+    from opsgit.views.manual import Entry
 
 TOPICS = {
     "lifecycle": "statuses, operations, who may do what",
@@ -27,10 +33,14 @@ TOPICS = {
 
 
 @click.command("help", epilog="\b\nExample:\n  opsgit help exit-codes")
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=lambda *given: [t for t in TOPICS if t.startswith(given[2])])
+@click.option("--man", is_flag=True, help="Print the man page of all commands: opsgit help --man | man -l -")
 @click.pass_context
-def command(ctx: click.Context, topic: str | None) -> None:
+def command(ctx: click.Context, topic: str | None, man: bool) -> None:
     """Explain a TOPIC, or a command."""
+    if man:
+        output.document(manual(ctx).rstrip("\n"))
+        return
     if topic is None:
         for name, line in TOPICS.items():
             output.line(f"{name:12} {line}")
@@ -72,8 +82,39 @@ def _with_roles(words: str) -> str:
 
 
 def _explain_command(ctx: click.Context, name: str) -> None:
+    from opsgit.cli.main import COMMANDS
+
     root = ctx.find_root()
     found = root.command.get_command(root, name) if isinstance(root.command, click.Group) else None
     if found is None:
-        refuse("NOT_FOUND", f"there is no topic and no command {name!r}", "opsgit help")
+        like = difflib.get_close_matches(name, [*TOPICS, *COMMANDS], 3)
+        meant = f". Did you mean {' or '.join(map(repr, like))}?" if like else ""
+        refuse("NOT_FOUND", f"there is no topic and no command {name!r}{meant}", "opsgit help")
     click.echo(found.get_help(click.Context(found, info_name=f"opsgit {name}", parent=None)))
+
+
+def manual(ctx: click.Context) -> str:
+    """Return the man page of all commands."""
+    from opsgit.version import VERSION
+    from opsgit.views import manual as page
+
+    root = ctx.find_root()
+    assert isinstance(root.command, click.Group)
+    return page.page(VERSION, _entries(root.command, "opsgit"), EXITS)
+
+
+def _entries(group: click.Group, path: str) -> Iterator[Entry]:
+    from opsgit.views.manual import Entry
+
+    for name in group.list_commands(click.Context(group)):
+        found = group.get_command(click.Context(group), name)
+        if found is None or found.hidden:
+            continue
+        inner = f"{path} {name}"
+        context = click.Context(found, info_name=inner)
+        paragraphs = [*(found.help or "").split("\n\n"), *(found.epilog or "").split("\n\n")]
+        records = [row for one in found.params if (row := one.get_help_record(context))]
+        usage = " ".join(found.collect_usage_pieces(context))
+        yield Entry(f"{inner} {usage}", [one for one in paragraphs if one.strip()], records)
+        if isinstance(found, click.Group):
+            yield from _entries(found, inner)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from opsgit.cli import output
+from opsgit.cli import completion, output
 from opsgit.cli.options import MANY, common
 from opsgit.operations import queries, rounds
 from opsgit.operations.session import Session
@@ -14,7 +14,7 @@ from opsgit.views import terminal
 
 
 @click.command("history", epilog="\b\nExample:\n  opsgit history SKILL-001 --json")
-@click.argument("task_id", required=False, metavar="ID")
+@click.argument("task_id", required=False, metavar="ID", shell_complete=completion.ids)
 @click.option("--id", "named", metavar="ID", help="The task (or give it bare); none: everything.")
 @click.option(
     "--all",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -32,3 +33,13 @@ class Lazy(click.Group):
         """Write the overview from the table, without importing a command."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant. Click names what an unknown one is like, but not from a table."""
+        if args and not args[0].startswith("-") and args[0] not in self.table:
+            like = difflib.get_close_matches(args[0], self.table, 3)
+            meant = f" Did you mean {' or '.join(map(repr, like))}?" if like else ""
+            ctx.fail(f"No such command {args[0]!r}.{meant}")
+        return super().resolve_command(ctx, args)

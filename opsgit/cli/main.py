@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "maintenance": ("maintenance", "Pack objects and refs; in the background when due."),
     "doctor": ("doctor", "Look at keys, hooks, configuration, pins, clock."),
     "ci": ("ci", "Write the CI job that verifies and publishes the report."),
+    "completion": ("shell", "Complete commands, ids and names in bash, zsh or fish."),
     "fmt": ("fmt", "Bring hand-edited files into the canonical form."),
     "help": ("help", "Topics: lifecycle, review, teams, policy, trust and others."),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from opsgit.cli import output
+from opsgit.cli import completion, output
 from opsgit.cli.options import MANY, common, writing, wrote
 from opsgit.domain.vocabulary import COUNT_MAX
 from opsgit.operations import observations
@@ -22,7 +22,7 @@ def command() -> None:
     context_settings={"ignore_unknown_options": True},
     epilog="\b\nExample:\n  opsgit metric set total_downloads 42",
 )
-@click.argument("name")
+@click.argument("name", shell_complete=completion.ids)
 @click.argument("value", type=float)
 @writing
 @common

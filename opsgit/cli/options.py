@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from opsgit.cli import output
+from opsgit.cli import completion, output
 from opsgit.domain.names import MAIN, REMOTE_MAIN
 from opsgit.domain.refusals import Refused
 from opsgit.domain.text import tidy
@@ -67,7 +67,7 @@ def common(function: Command) -> Command:
     """Add `-C`, `--as` and `--json` to a command; the command receives a `Session` and `as_json`."""
 
     @click.option("-C", "directory", metavar="DIR", help="The state repository.")
-    @click.option("--as", "as_agent", metavar="AGENT", help="Act as this agent.")
+    @click.option("--as", "as_agent", metavar="AGENT", help="Act as this agent.", shell_complete=completion.agents)
     @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
     @functools.wraps(function)
     def wrapped(directory: str | None, as_agent: str | None, as_json: bool, **words: Any) -> Any:
@@ -345,8 +345,10 @@ def subject(noun: str, option: str = "--id") -> Callable[[Command], Command]:
     """
 
     def decorate(function: Command) -> Command:
-        @click.argument("bare", required=False, metavar=noun.upper())
-        @click.option(option, "named", metavar=noun.upper(), help=f"The {noun} (or give it bare).")
+        @click.argument("bare", required=False, metavar=noun.upper(), shell_complete=completion.ids)
+        @click.option(
+            option, "named", metavar=noun.upper(), help=f"The {noun} (or give it bare).", shell_complete=completion.ids
+        )
         @functools.wraps(function)
         def wrapped(*args: Any, bare: str | None, named: str | None, **words: Any) -> Any:
             if (bare is None) == (named is None):

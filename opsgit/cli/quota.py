@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from opsgit.cli import output
+from opsgit.cli import completion, output
 from opsgit.cli.options import MANY, common, listed, subject, writing, wrote
 from opsgit.domain.vocabulary import PERIODS
 from opsgit.operations import quotas
@@ -42,7 +42,7 @@ def set_(session: Session, as_json: bool, name: str, agents: tuple[str, ...], **
 
 
 @command.command("use", epilog="\b\nExample:\n  opsgit quota use publish_daily 2")
-@click.argument("words", nargs=-1, metavar="[NAME] [AMOUNT]")
+@click.argument("words", nargs=-1, metavar="[NAME] [AMOUNT]", shell_complete=completion.ids)
 @click.option("--name", "named", metavar="NAME", help="The quota (or give it bare).")
 @click.option("--amount", type=int, metavar="N", help="How much (or give it bare; default 1).")
 @writing
@@ -59,7 +59,7 @@ def use(session: Session, as_json: bool, words: tuple[str, ...], named: str | No
 
 
 @command.command("check", epilog="\b\nExample:\n  opsgit quota check publish_daily && ./publish")
-@click.argument("bare", required=False, metavar="[NAME]")
+@click.argument("bare", required=False, metavar="[NAME]", shell_complete=completion.ids)
 @click.option("--name", "named", metavar="NAME", help="The quota (or give it bare); none: all of them.")
 @common
 def check(session: Session, as_json: bool, bare: str | None, named: str | None) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from opsgit.cli import output
+from opsgit.cli import completion, output
 from opsgit.cli.options import common, delivers, fetching, subject, writing, wrote
 from opsgit.operations import review_page, reviews
 from opsgit.operations.deliverables import Given
@@ -92,7 +92,7 @@ def diff(session: Session, as_json: bool, name: str, rounds: str | None, stat: b
 
 
 @command.command("checkout", epilog="\b\nExample:\n  opsgit review checkout SKILL-001 /tmp/skill-001")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=completion.ids)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--round", "version", metavar="VERSION", help="The version, such as 1 or 2.1 (default: the newest).")
 @common
@@ -185,7 +185,7 @@ def comment(
 
 
 @command.command("resolve", epilog="\b\nExample:\n  opsgit review resolve SKILL-001 1-2 --as qa")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=completion.ids)
 @click.argument("thread")
 @writing
 @common
@@ -198,7 +198,7 @@ def resolve(session: Session, as_json: bool, name: str, thread: str) -> None:
     "check",
     epilog="\b\nExample:\n  opsgit review check SKILL-001 --name tests --status pass --as ci",
 )
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=completion.ids)
 @click.option("--name", "check", metavar="NAME", required=True, help="The name of the check, such as tests.")
 @click.option("--status", type=click.Choice(["pass", "fail"]), required=True)
 @click.option("--url", metavar="URL", help="Where its result can be read.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from opsgit.cli import output
+from opsgit.cli import completion, output
 from opsgit.cli.options import MANY, as_status, common, operations, subject, writing
 from opsgit.domain.vocabulary import PRIORITIES
 from opsgit.operations import queries
@@ -22,12 +22,13 @@ from opsgit.views import terminal
     callback=as_status,
     multiple=True,
     metavar="STATUS",
+    shell_complete=completion.statuses,
     help="May be given again (default: open work).",
 )
 @click.option("--all", "ended_too", is_flag=True, help="Deployed and cancelled tasks too, after the open ones.")
 @click.option("--priority", "priorities", type=click.Choice(PRIORITIES, case_sensitive=False), multiple=True)
 @click.option("--tag", "--tags", "tags", multiple=True, help="Every tag that is given must be there.")
-@click.option("--assigned", metavar="AGENT", help="Assigned to this agent.")
+@click.option("--assigned", metavar="AGENT", help="Assigned to this agent.", shell_complete=completion.agents)
 @click.option("--waiting-for", metavar="WHO", help="What waits for this agent (its role counts) or role.")
 @click.option("--blocked", is_flag=True, help="What cannot be started: a dependency is not done.")
 @click.option("--text", metavar="WORDS", help="In the id, title or description.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from opsgit.cli import completion
 from opsgit.cli.options import as_status, common, delivers, listed, subject, writing, wrote
 from opsgit.domain.policy import split_pipeline
 from opsgit.domain.vocabulary import PRIORITIES, STATUSES
@@ -27,7 +28,8 @@ def described(function: Any) -> Any:
         function
     )
     function = click.option("--pipeline", help="Stages, as 'dev→qa→deploy', with -> or commas.")(function)
-    return click.option("--depends-on", multiple=True, metavar="ID", help="May be given again.")(function)
+    return click.option("--depends-on", multiple=True, metavar="ID", help="May be given again.",
+                        shell_complete=completion.ids)(function)  # fmt: skip
 
 
 @click.command(
@@ -38,7 +40,7 @@ def described(function: Any) -> Any:
 )
 @click.option("--id", "task_id", metavar="ID", help="The task's id (default: the next T-number).")
 @click.option("--title")
-@click.option("--assign", "assigned", metavar="AGENT", help="Assign it at once.")
+@click.option("--assign", "assigned", metavar="AGENT", help="Assign it at once.", shell_complete=completion.agents)
 @described
 @click.option(
     "--from", "source", type=click.File("rb"), metavar="FILE", help="Many tasks: a JSONL or CSV file, - for stdin."
@@ -84,7 +86,7 @@ def _add_many(session: Session, as_json: bool, content: bytes, skip_faulty: bool
 
 @click.command("assign", epilog="\b\nExample:\n  opsgit task assign SKILL-001 --to dev")
 @subject("id")
-@click.option("--to", required=True, metavar="AGENT")
+@click.option("--to", required=True, metavar="AGENT", shell_complete=completion.agents)
 @writing
 @common
 def assign(session: Session, as_json: bool, name: str, to: str) -> None:
@@ -145,12 +147,13 @@ def submit(session: Session, as_json: bool, name: str, given: Given) -> None:
 @click.command("move", epilog="\b\nExample:\n  opsgit task move --id SKILL-001 --to done --approved-by qa")
 @subject("id")
 @click.option(
-    "--to", callback=as_status, metavar="STATUS", required=True, help=f"One of {', '.join(STATUSES)}, in any case."
-)
+    "--to", callback=as_status, metavar="STATUS", required=True, shell_complete=completion.statuses,
+    help=f"One of {', '.join(STATUSES)}, in any case.",
+)  # fmt: skip
 @click.option("--output", metavar="PATH", help="To review: the deliverable.")
 @click.option("--repository", metavar="PATH", help="To review: the repository of a commit.")
 @click.option("--attach/--no-attach", "attach", default=None, help="To review: store its files, or only its digest.")
-@click.option("--approved-by", metavar="AGENT", help="To done: the reviewer who signs.")
+@click.option("--approved-by", metavar="AGENT", help="To done: the reviewer.", shell_complete=completion.agents)
 @click.option("--deploy-ref", metavar="REF", help="To deployed: what is deployed, such as a tag.")
 @click.option("--deliverable", metavar="PATH", help="To done or deployed: a copy of the deliverable on this machine.")
 @click.option("--alert", metavar="ID", help="To rolled-back: the alert, for observers.")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -44,7 +47,9 @@ def test_each_command_has_help_with_an_example_that_parses(path: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    "path", [p for p, c in ALL.items() if not isinstance(c, click.Group) and p != ("help",)], ids=" ".join
+    "path",
+    [p for p, c in ALL.items() if not isinstance(c, click.Group) and p not in (("help",), ("completion",))],
+    ids=" ".join,
 )
 def test_each_command_takes_the_common_options(path: tuple[str, ...]) -> None:
     options = {option for parameter in ALL[path].params for option in parameter.opts}
@@ -91,3 +96,38 @@ def test_typing_opsgit_helps(capsys: pytest.CaptureFixture[str]) -> None:
     assert "lifecycle" in capsys.readouterr().out
     assert main(["help", "task"]) == 0
     assert "submit" in capsys.readouterr().out
+
+
+def test_the_man_page_is_current(capsys: pytest.CaptureFixture[str]) -> None:
+    """Made anew by: opsgit help --man > opsgit/man/opsgit.1"""
+    assert main(["help", "--man"]) == 0
+    kept = (Path(__file__).parents[2] / "opsgit/man/opsgit.1").read_text()
+    assert capsys.readouterr().out == kept
+    for path in ALL:
+        assert f".SS opsgit {' '.join(path)} ".replace("-", "\\-") in kept
+
+
+def test_the_man_page_has_no_fault_for_its_formatter() -> None:
+    if shutil.which("groff") is None:
+        pytest.skip("groff is not installed")
+    page = Path(__file__).parents[2] / "opsgit/man/opsgit.1"
+    done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-Kutf8", str(page)], capture_output=True, check=True)
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("tsak list", "task"),
+        ("task shwo T-1", "show"),
+        ("review aprove T-1", "approve"),
+        ("help lifecylce", "lifecycle"),
+    ],
+)
+def test_did_you_mean(words: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) in (2, 3)
+    said = capsys.readouterr().err
+    assert "Did you mean" in said
+    assert f"'{meant}'" in said
+    assert main(["qqqqqq"]) == 2
+    assert "Did you mean" not in capsys.readouterr().err
