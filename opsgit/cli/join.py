@@ -9,6 +9,7 @@ import click
 from opsgit.cli import output
 from opsgit.cli.agent import tell_proof
 from opsgit.cli.options import PIN
+from opsgit.domain import names
 from opsgit.operations import agents, clone
 from opsgit.operations.session import Session
 
@@ -18,16 +19,17 @@ from opsgit.operations.session import Session
 @click.argument("name")
 @click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[DIR]")
 @click.option("--role", default="ROLE", metavar="ROLE", help="The role to ask for in the line that is printed.")
+@click.option("--in-repo", is_flag=True, help="The ledger lies beside code: on opsgit/main of the URL.")
 @PIN
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def command(url: str, name: str, folder: Path | None, role: str, pin: str | None, as_json: bool) -> None:
+def command(url: str, name: str, folder: Path | None, role: str, in_repo: bool, pin: str | None, as_json: bool) -> None:
     """Join a project as the agent NAME: clone it into DIR (default: NAME), make the key, and print one line.
 
     An orchestrator runs that line once in its own clone. Then the agent's commands work here. The private key stays on
     this machine.
     """
     place = folder or Path(name)
-    repository, found = clone.join(url, name, place, pin)
+    repository, found = clone.join(url, name, place, pin, names.LEAD if in_repo else "")
     try:
         tell_proof(name, agents.prove(Session(repository), name), role, as_json)
         for notice in found.notices:

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from opsgit.cli import output
-from opsgit.verification import server
+from opsgit.storage.git import Git
+from opsgit.verification import beside, server
 
 
 @click.group("server", epilog="\b\nExample:\n  opsgit server init /srv/git/ops.git")
@@ -31,14 +32,18 @@ def init(folder: Path, as_json: bool) -> None:
 
 @command.command("install", epilog="\b\nExample:\n  opsgit server install /srv/git/ops.git")
 @PLACE
+@click.option("--in-repo", is_flag=True, help="A code repository: judge only its ledger, on the branches opsgit/...")
 @JSON
-def install(folder: Path, as_json: bool) -> None:
+def install(folder: Path, in_repo: bool, as_json: bool) -> None:
     """Make an existing bare repository judge every push.
+
+    With --in-repo it is the repository of code with a ledger beside it (opsgit init --in-repo): pushes of code pass as
+    before, and those of opsgit/main, opsgit/review/... and refs/opsgit/ are judged.
 
     An existing pre-receive hook is kept and called first. To require that the pusher signed the new commits, name the
     variable in which your server gives the pusher: git config opsgit.pusherVariable REMOTE_USER.
     """
-    _tell(server.install(folder), as_json)
+    _tell(server.install(folder, beside.SETTINGS) if in_repo else server.install(folder), as_json)
 
 
 def _tell(folder: Path, as_json: bool) -> None:
@@ -56,7 +61,9 @@ def judge(receiver: int | None) -> int:
 
     RECEIVER is the id of the git process that moves the refs.
     """
-    findings = server.judge(Path(os.environ.get("GIT_DIR", ".")), sys.stdin, receiver)
+    folder = Path(os.environ.get("GIT_DIR", "."))
+    judged = beside.judge if Git(folder).setting("opsgit.branches") else server.judge
+    findings = judged(folder, sys.stdin, receiver)
     for one in findings:
         output.say(f"{one.code}: {one.commit[:10]}: {one.path + ': ' if one.path else ''}{one.message}")
     if findings:

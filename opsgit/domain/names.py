@@ -18,6 +18,7 @@ AUTOMATIC = {
 }
 MAIN = "refs/heads/main"
 REMOTE_MAIN = "refs/remotes/origin/main"  # what was last fetched of it
+LEAD = "opsgit/"  # how the branches of a ledger begin that lies in a code repository: opsgit/main, opsgit/review/ID
 PROJECT = "ops.yaml"
 COMMIT_ID = "[0-9a-f]{40}|[0-9a-f]{64}"
 COMMIT = re.compile(rf"({COMMIT_ID})\Z")

@@ -20,6 +20,11 @@ COMMANDS = (
     "opsgit dashboard --format html > site/index.html",
     "opsgit report --since 7d --format html > site/report.html",
 )
+# Before them, for a ledger beside code: the branches get the names that they have in a state repository.
+RENAMED = (
+    'git fetch --quiet . "+refs/remotes/origin/{lead}*:refs/remotes/origin/*"',
+    "git checkout --quiet -B main origin/main",
+)
 SUMMARY = (
     "{{ echo '```'; cat verify.txt; echo '```'; }} >> {summary}",
     "opsgit dashboard --format md >> {summary} || true",
@@ -62,12 +67,12 @@ jobs:
 """
 PAGES = """\
       - uses: actions/upload-pages-artifact@v3
-        if: github.ref == 'refs/heads/main'
+        if: github.ref == 'refs/heads/{lead}main'
         with:
           path: site
   pages:
     needs: verify
-    if: github.ref == 'refs/heads/main' && github.event_name == 'push'
+    if: github.ref == 'refs/heads/{lead}main' && github.event_name == 'push'
     runs-on: {runner}
     timeout-minutes: 10
     permissions:
@@ -92,7 +97,7 @@ verify:
     GIT_DEPTH: "0"
   script:
     - git fetch --quiet origin "+refs/heads/*:refs/remotes/origin/*"
-    - git checkout --quiet -B main origin/main
+    - git checkout --quiet -B main origin/{lead}main
 {commands}
   after_script:
 {summary}
@@ -107,7 +112,7 @@ pages:
   needs:
     - verify
   rules:
-    - if: $CI_COMMIT_BRANCH == "main"
+    - if: $CI_COMMIT_BRANCH == "{lead}main"
   script:
     - mv site public
   artifacts:
@@ -137,7 +142,9 @@ def commands(session: Session) -> list[str]:
     genesis = (
         session.repository.git.run("rev-list", "--first-parent", "--max-parents=0", names.MAIN).decode().split()[-1]
     )
-    return [command.format(genesis=genesis) for command in COMMANDS]
+    lead = session.repository.lead
+    renamed = [command.format(lead=lead) for command in RENAMED] if lead else []
+    return [*renamed, *(command.format(genesis=genesis) for command in COMMANDS)]
 
 
 def summary(forge: str) -> list[str]:
@@ -161,7 +168,8 @@ def job(session: Session, forge: str) -> str:
             return "\n".join(f"    - {_quoted(line)}" for line in found)
         return "\n".join(f"          {line}" for line in found)
 
-    return template.format(commands=lines(commands(session)), summary=lines(summary(forge)), **words)
+    given = {"commands": lines(commands(session)), "summary": lines(summary(forge)), "lead": session.repository.lead}
+    return template.format(**given, **words)
 
 
 def _quoted(line: str) -> str:

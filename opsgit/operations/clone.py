@@ -9,15 +9,18 @@ from opsgit.domain import agents, names
 from opsgit.domain.findings import Verification
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
-from opsgit.operations import clone_config, update
+from opsgit.operations import beside, clone_config, update
 from opsgit.operations.session import Session
-from opsgit.storage import git
+from opsgit.storage import clones, git
 from opsgit.storage.disk import need_empty
+from opsgit.storage.remote import specs
 from opsgit.storage.repository import Repository
 from opsgit.verification import verify
 
 
-def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[Repository, Verification]:
+def clone(
+    url: str, folder: Path, agent: str | None, pin: str | None, lead: str = ""
+) -> tuple[Repository, Verification]:
     """Clone a state repository, verify it, check it out, and configure the clone.
 
     Nothing is checked out before it is verified: a small repository can hold a tree of any number of files.
@@ -26,6 +29,7 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
     :param agent: the agent that the clone acts as, or None.
     :param pin: the genesis id that the caller trusts, or its first digits; None: what is pinned for the URL, if
         anything.
+    :param lead: how the branches of the ledger begin there: `opsgit/` in a code repository, else empty.
     :returns: the open clone and the result of the verification.
     :raises Refused: `ALREADY_A_REPOSITORY` if the folder is not empty; `TOOL_FAILED` if git cannot clone; the code of
         the first finding if verification finds something; `NOT_FOUND` if there is no such agent. No folder is left
@@ -33,7 +37,7 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
     """
     need_empty(folder, "choose a new folder")
     try:
-        repository, found = _verified(url, folder, pin)
+        repository, found = _verified(url, folder, pin, lead)
         if agent:
             clone_config.configure_clone(repository, agent)
             git.configure(repository.folder, {"opsgit.agent": agent})
@@ -45,9 +49,10 @@ def clone(url: str, folder: Path, agent: str | None, pin: str | None) -> tuple[R
     return repository, found
 
 
-def _verified(url: str, folder: Path, pin: str | None) -> tuple[Repository, Verification]:
+def _verified(url: str, folder: Path, pin: str | None, lead: str) -> tuple[Repository, Verification]:
     """Clone, verify and check out."""
-    git.clone(url, folder)
+    clones.clone(url, folder, specs(lead))
+    beside.configure(folder, lead)
     repository = Repository((folder / ".git").resolve(), folder.resolve())
     found = verify.verify(repository, pinned=pin)
     if found.findings:
@@ -55,19 +60,20 @@ def _verified(url: str, folder: Path, pin: str | None) -> tuple[Repository, Veri
         look = f"opsgit -C DIR verify{f' --pin {pin}' if pin else ''}"
         refuse(first.code, f"what was cloned does not hold: {first.commit[:10]}: {first.message}",
                f"git clone --no-checkout {url} DIR, then {look} shows all")  # fmt: skip
-    git.check_out(folder)
+    clones.check_out(folder)
     return repository, found
 
 
-def join(url: str, name: str, folder: Path, pin: str | None) -> tuple[Repository, Verification]:
+def join(url: str, name: str, folder: Path, pin: str | None, lead: str = "") -> tuple[Repository, Verification]:
     """Make a clone that acts as an agent which the ledger may not know yet, and the agent's key.
 
     :param pin: as for `clone`.
+    :param lead: as for `clone`.
     :returns: the open clone and the result of the verification.
     :raises Refused: `BAD_NAME`; `ID_TAKEN` if the agent was removed; as `clone`.
     """
     names.check_name(name)
-    repository, found = clone(url, folder, None, pin)
+    repository, found = clone(url, folder, None, pin, lead)
     objects = repository.objects()
     agent = Snapshot(repository.reader(objects, repository.tip())).find_agent(name)
     if agent and agent.status != "active":
@@ -110,7 +116,9 @@ def checkout(session: Session, name: str, folder: Path) -> Path:
     url = session.url or str(here)
     if (here / url).exists():  # git reads a relative path from the top of the repository
         url = str((here / url).resolve())
-    repository, found = clone(url, folder, name, None)
+    repository, found = clone(url, folder, name, None, session.repository.lead if session.url else "")
+    if session.repository.code:
+        beside.set_code(repository, session.repository.code.resolve())
     session.notices += found.notices
     repository.close()
     return folder.resolve()

@@ -15,11 +15,12 @@ from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
 from opsgit.operations import attachments
 from opsgit.operations.session import Session
-from opsgit.storage import attachment, deliverable
+from opsgit.storage import attachment, clones, deliverable
 from opsgit.storage.attachment import Files
 from opsgit.storage.git import copy_history
 from opsgit.verification.attachments import limits_of
 
+HERE = "."  # how the code repository is recorded beside which the ledger lies: it is elsewhere in each clone
 NAME_MAX = 255  # bytes in the name of a file
 
 
@@ -44,19 +45,37 @@ def measured(session: Session, snapshot: Snapshot, given: Given) -> dict[str, st
         `DELIVERABLE_OUTSIDE`; `DELIVERABLE_TOO_LARGE` if it must be attached and is above the limits.
     """
     output, repository, _ = given
+    code = session.repository.code
+    if not output and code:
+        output = f"{deliverable.COMMIT} {_head(session, code)}"
     if not output:
         refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
     if output.startswith(deliverable.COMMIT):
-        if not repository:
-            refuse("DELIVERABLE_REQUIRED", "a commit needs the repository that holds it", "add --repository PATH")
-        digest = deliverable.commit_digest(output.removeprefix(deliverable.COMMIT).strip(), Path(repository))
-        return {"deliverable": f"commit: {digest[4:]}", "digest": digest, "repository": os.path.abspath(repository)}
+        return _commit(output.removeprefix(deliverable.COMMIT).strip(), repository, code)
     where, path = deliverable.recorded(Path(output), snapshot.project.workspace), Path(os.path.abspath(output))
     files = _to_attach(session, snapshot.project, path, given.attach)
     digest = attachment.digest_of(files) if files else deliverable.digest(path)
     if files:
         session.attachments[digest] = files
     return {"deliverable": where, "digest": digest}
+
+
+def _head(session: Session, code: Path) -> str:
+    """Return the commit that is checked out in the code repository; that other changes are left out is a notice."""
+    commit, clean = clones.head(code)
+    if not clean:
+        session.notices.append(f"what is not committed in {code.resolve()} is not a part of the deliverable")
+    return commit
+
+
+def _commit(commit: str, repository: str | None, code: Path | None) -> dict[str, str]:
+    """Return the fields of a submission of a commit. The code repository beside the ledger is recorded as `HERE`."""
+    place = Path(repository) if repository else code
+    if place is None:
+        refuse("DELIVERABLE_REQUIRED", "a commit needs the repository that holds it", "add --repository PATH")
+    digest = deliverable.commit_digest(commit, place)
+    recorded = HERE if code and place.resolve() == code.resolve() else os.path.abspath(place)
+    return {"deliverable": f"commit: {digest[4:]}", "digest": digest, "repository": recorded}
 
 
 def _to_attach(session: Session, project: Project, path: Path, attach: bool | None) -> Files | None:
@@ -83,7 +102,7 @@ def digest_now(session: Session, snapshot: Snapshot, task: Task, local: str | No
     assert submission
     try:
         with _naming_a_copy(local):
-            found = _digest_here(_place(snapshot, submission, local), submission)
+            found = _digest_here(_place(session, snapshot, submission, local), submission)
         if local and found != submission.digest:
             why = f"{local} is not what was submitted in round {submission.version} of {task.id}"
             refuse("DELIVERABLE_CHANGED", why, "name another copy; without --deliverable an attachment is used")
@@ -94,13 +113,13 @@ def digest_now(session: Session, snapshot: Snapshot, task: Task, local: str | No
         return submission.digest
 
 
-def digest_here(snapshot: Snapshot, submission: Submission, most: int) -> str:
+def digest_here(session: Session, snapshot: Snapshot, submission: Submission, most: int) -> str:
     """Return the digest of what is at a submission's recorded place on this machine.
 
     :param most: bytes that are hashed at most.
     :raises Refused: `DELIVERABLE_TOO_LARGE`; `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE` or `DELIVERABLE_UNSTABLE`.
     """
-    where = _place(snapshot, submission, None)
+    where = _place(session, snapshot, submission, None)
     if submission.digest.startswith("h1:") and sum(mark[1] for *_, mark in deliverable.files(where)) > most:
         refuse("DELIVERABLE_TOO_LARGE", f"{where} holds more than {most} bytes", "opsgit review checkout")
     return _digest_here(where, submission)
@@ -118,12 +137,13 @@ def _attached(session: Session, task: Task, refused: Refused, local: str | None)
     return attachments.find(session, task.id, task.submission)
 
 
-def _place(snapshot: Snapshot, submission: Submission, local: str | None) -> Path:
+def _place(session: Session, snapshot: Snapshot, submission: Submission, local: str | None) -> Path:
     """Return where a deliverable is: its path, or the repository that holds its commit."""
     if local:
         return Path(local)
     if submission.digest.startswith("git:"):
-        return Path(submission.repository or ".")
+        code = session.repository.code
+        return code if code and submission.repository == HERE else Path(submission.repository or ".")
     return deliverable.locate(submission.deliverable, snapshot.project.workspace)
 
 
@@ -172,7 +192,7 @@ def private_copy(session: Session, snapshot: Snapshot, task: Task, local: str | 
     with tempfile.TemporaryDirectory(prefix="opsgit-") as folder:
         try:
             with _naming_a_copy(local):
-                copy = _copied(_place(snapshot, submission, local), submission, Path(folder))
+                copy = _copied(_place(session, snapshot, submission, local), submission, Path(folder))
         except Refused as refused:
             tree = _attached(session, task, refused, local)
             if tree is None:

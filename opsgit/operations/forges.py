@@ -12,7 +12,7 @@ from opsgit.domain.model import Run, Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.operations.session import Session
 from opsgit.storage import runner
-from opsgit.storage.remote import NAME, tracked
+from opsgit.storage.remote import HEADS, NAME, tracked
 
 # The part of a host's name that tells which forge it is; `git config opsgit.forge NAME` tells it for other hosts.
 HOSTS = {"github": "github", "gitlab": "gitlab", "gitea": "gitea", "forgejo": "gitea", "codeberg": "gitea"}
@@ -42,7 +42,7 @@ def open_request(session: Session, task_id: str, run: bool) -> Opening:
     if forge is None:
         why = f"{session.url} is no forge that opsgit knows"
         refuse("BAD_VALUE", why, "git config opsgit.forge github|gitlab|gitea", "opsgit.forge")
-    commands = COMMANDS[forge](task, tip)
+    commands = COMMANDS[forge](task, tip, session.repository.lead)
     return Opening(forge, commands, _run_all(session, task_id, tip, commands) if run else None)
 
 
@@ -52,7 +52,7 @@ def _run_all(session: Session, task_id: str, tip: str, commands: list[list[str]]
         return "\n".join(_run(session, one) for one in commands).strip()
     except Refused:
         if len(commands) > 1:
-            _run(session, ["git", "push", NAME, f"{tip}:{names.review_ref(task_id)}"])
+            _run(session, ["git", "push", NAME, f"{tip}:{HEADS}{session.repository.lead}review/{task_id}"])
         raise
 
 
@@ -76,20 +76,20 @@ def _text(task: Task) -> str:
     return f"{words} (Decide it with opsgit, not with a button here: opsgit review show {task.id})"
 
 
-def _github(task: Task, _: str) -> list[list[str]]:
-    head = ["gh", "pr", "create", "--base", "main", "--head", f"review/{task.id}"]
+def _github(task: Task, _: str, lead: str) -> list[list[str]]:
+    head = ["gh", "pr", "create", "--base", f"{lead}main", "--head", f"{lead}review/{task.id}"]
     return [[*head, "--title", _title(task), "--body", _text(task)]]
 
 
-def _gitlab(task: Task, tip: str) -> list[list[str]]:
+def _gitlab(task: Task, tip: str, lead: str) -> list[list[str]]:
     """Return a push that makes the branch anew: GitLab reads push options only when a branch changes."""
-    options = ["merge_request.create", "merge_request.target=main", f"merge_request.title={_title(task)}"]
-    again = ["git", "push", NAME, f":refs/heads/review/{task.id}"]
-    return [again, _push(f"{tip}:refs/heads/review/{task.id}", options)]
+    options = ["merge_request.create", f"merge_request.target={lead}main", f"merge_request.title={_title(task)}"]
+    again = ["git", "push", NAME, f":{HEADS}{lead}review/{task.id}"]
+    return [again, _push(f"{tip}:{HEADS}{lead}review/{task.id}", options)]
 
 
-def _gitea(task: Task, tip: str) -> list[list[str]]:
-    return [_push(f"{tip}:refs/for/main", [f"topic=review-{task.id}", f"title={_title(task)}"])]
+def _gitea(task: Task, tip: str, lead: str) -> list[list[str]]:
+    return [_push(f"{tip}:refs/for/{lead}main", [f"topic=review-{task.id}", f"title={_title(task)}"])]
 
 
 def _push(spec: str, options: list[str]) -> list[str]:
@@ -98,7 +98,8 @@ def _push(spec: str, options: list[str]) -> list[str]:
     return ["git", "push", *given, NAME, spec]
 
 
-COMMANDS: dict[str, Callable[[Task, str], list[list[str]]]] = {"github": _github, "gitlab": _gitlab, "gitea": _gitea}
+Commands = Callable[[Task, str, str], list[list[str]]]
+COMMANDS: dict[str, Commands] = {"github": _github, "gitlab": _gitlab, "gitea": _gitea}
 
 
 def _run(session: Session, command: list[str]) -> str:

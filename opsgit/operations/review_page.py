@@ -84,7 +84,7 @@ def _deliverable(session: Session, snapshot: Snapshot, task: Task) -> dict[str, 
         "version": submission.version,
         "place": submission.deliverable,
         "digest": submission.digest,
-        "here": _here(snapshot, task),
+        "here": _here(session, snapshot, task),
         "attached": False,
     }
     if submission.repository:
@@ -109,10 +109,10 @@ def _attached(session: Session, task: Task) -> str | None:
         return None
 
 
-def _here(snapshot: Snapshot, task: Task) -> str:
+def _here(session: Session, snapshot: Snapshot, task: Task) -> str:
     assert task.submission
     try:
-        found = deliverables.digest_here(snapshot, task.submission, LOOKED_AT_MAX)
+        found = deliverables.digest_here(session, snapshot, task.submission, LOOKED_AT_MAX)
     except Refused as refused:
         return "large" if refused.refusal.code == "DELIVERABLE_TOO_LARGE" else "missing"
     return "same" if found == task.submission.digest else "differs"

@@ -65,7 +65,7 @@ class Session:
             return None
         from opsgit.storage.remote import Remote
 
-        return Remote(self.repository.folder, self.url, self.progress)
+        return Remote(self.repository.folder, self.url, self.progress, self.repository.lead)
 
     @property
     def offline(self) -> bool:

@@ -19,7 +19,6 @@ from opsgit.domain.refusals import refuse
 if TYPE_CHECKING:
     import subprocess
 
-    from git.exc import GitCommandError
 
 KEPT = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH")
 SCRUBBED = {
@@ -279,52 +278,6 @@ def configure(folder: Path, settings: Mapping[str, str]) -> None:
             section, _, option = dotted.rpartition(".")
             head, _, sub = section.partition(".")
             config.set_value(f'{head} "{sub}"' if sub else head, option, value)
-
-
-def clone(url: str, folder: Path) -> None:
-    """Clone a repository with its branches, on main (through GitPython), over any transport that is not a command.
-
-    Nothing is checked out: what was cloned is not verified yet.
-
-    :param url: a URL or a path.
-    :param folder: the new folder.
-    :raises Refused: `TOOL_FAILED` if git cannot clone it; `BAD_VALUE` for a URL that is a command (`ext::`).
-    """
-    from git import Repo
-    from git.exc import GitCommandError, UnsafeProtocolError
-
-    try:
-        options = ["--template=", "--no-checkout", "--no-tags", "--branch=main"]  # what a tag names is not verified
-        Repo.clone_from(url, folder, multi_options=options, allow_unsafe_options=True).close()
-    except UnsafeProtocolError:
-        refuse("BAD_VALUE", f"{url} would run a command", "give a path, or a URL of ssh, https or git", "url")
-    except GitCommandError as error:
-        refuse(
-            "TOOL_FAILED",
-            f"git could not clone {url}: {_last_words(error)}",
-            "look at the URL and at your rights there",
-        )
-
-
-def _last_words(error: GitCommandError) -> str:
-    return " ".join(str(error.stderr).split())[-300:]
-
-
-def check_out(folder: Path) -> None:
-    """Check out main in a clone, through GitPython.
-
-    :param folder: the working folder.
-    :raises Refused: `TOOL_FAILED` if git cannot write the files.
-    """
-    from git import Repo
-    from git.exc import GitCommandError
-
-    try:
-        with Repo(folder) as repo:
-            repo.git.checkout("-q", "main", "--")
-    except GitCommandError as error:
-        why = f"git could not check out main in {folder}: {_last_words(error)}"
-        refuse("TOOL_FAILED", why, f"git -C {folder} status")
 
 
 def copy_history(source: Path, commit: str, to: Path) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "origin"
 TRACKED = f"refs/remotes/{NAME}/"
-SPECS = (f"+refs/heads/main:{TRACKED}main", f"+refs/heads/review/*:{TRACKED}review/*")
+HEADS = "refs/heads/"
 SAID = re.compile(r"opsgit: ([A-Z][A-Z_]+): (.*)")
 HELD = re.compile(r"\.lock': File exists|cannot lock ref 'refs/remotes")
 PATIENCE = 5.0  # seconds for which a fetch is tried again while another git, such as a killed writer's, moves its refs
@@ -53,6 +53,14 @@ class Answer(NamedTuple):
     said: str = ""
 
 
+def specs(lead: str = "") -> list[str]:
+    """Return what is fetched: main and the review branches.
+
+    :param lead: how the branches of the ledger begin at the remote: `opsgit/` in a code repository, else empty.
+    """
+    return [f"+{HEADS}{lead}main:{TRACKED}main", f"+{HEADS}{lead}review/*:{TRACKED}review/*"]
+
+
 def tracked(ref: str) -> str:
     """Return the full name of the ref that holds what was last fetched of a branch.
 
@@ -68,11 +76,13 @@ class Remote:
     :param folder: the git folder of the clone.
     :param url: its URL, for messages.
     :param progress: receives progress; None: nothing is said.
+    :param lead: how the branches of the ledger begin there: `opsgit/` in a code repository, else empty.
     """
 
     folder: Path
     url: str
     progress: Progress | None = None
+    lead: str = ""
 
     def fetch(self) -> bool:
         """Fetch main and the review branches, and forget the review branches that are gone there.
@@ -80,7 +90,7 @@ class Remote:
         :returns: whether the remote has a main; without one nothing is fetched.
         :raises Refused: `UNREACHABLE`; `DISK` if the disk is full; `BUSY` if git holds a lock here.
         """
-        return self._fetch(list(SPECS), prune=True)
+        return self._fetch(specs(self.lead), prune=True)
 
     def fetch_ref(self, ref: str) -> bool:
         """Fetch one ref into the ref of the same name.
@@ -100,23 +110,23 @@ class Remote:
 
         with self._opened() as repo:
             try:
-                lines = str(repo.git.ls_remote(NAME, f"{lead}*")).splitlines()
+                lines = str(repo.git.ls_remote("--", self.url, f"{lead}*")).splitlines()
             except GitCommandError as error:
                 self._failed(error)
         pairs = (line.split("\t", 1) for line in lines)
         return {name: tip for tip, name in pairs}
 
-    def _fetch(self, specs: list[str], **more: Any) -> bool:
+    def _fetch(self, asked: list[str], **more: Any) -> bool:
         """Fetch, and try again while another git moves the same refs; returns False if the first ref is not there."""
         from git.exc import GitCommandError
 
         options: dict[str, Any] = {"no_tags": True, "no_auto_maintenance": True, **more}
-        wanted = specs[0].removeprefix("+").partition(":")[0]
+        wanted = asked[0].removeprefix("+").partition(":")[0]
         end = time.monotonic() + PATIENCE
         while True:
             try:
                 with journal(self.folder / OWN), self._opened() as repo:
-                    repo.remote(NAME).fetch(refspec=specs, progress=self._progress(), **options)
+                    repo.remote(NAME).fetch(refspec=asked, progress=self._progress(), **options)
                 return True
             except GitCommandError as error:
                 if f"couldn't find remote ref {wanted}" in str(error.stderr):
@@ -133,14 +143,14 @@ class Remote:
         from git.cmd import handle_process_output
         from git.exc import GitCommandError
 
-        asked = tuple(moves)
+        asked = tuple(move._replace(ref=self._there(move.ref)) for move in moves)
         leases = [f"{move.ref}:{move.before or ''}" for move in asked]
-        specs = [f"{move.after or ''}:{move.ref}" for move in asked]
+        wanted = [f"{move.after or ''}:{move.ref}" for move in asked]
         heard, refs = _listener(self.progress), list[str]()
         with journal(self.folder / OWN), self._opened() as repo:
             options = {"porcelain": True, "atomic": True, "force_with_lease": leases, "progress": True}
             # by its process, because GitPython's Remote.push passes over refs that are given by their ids
-            process = repo.git.push("--", NAME, *specs, as_process=True, universal_newlines=True, **options)
+            process = repo.git.push("--", NAME, *wanted, as_process=True, universal_newlines=True, **options)
             handle_process_output(process, refs.append, heard.new_message_handler(), decode_streams=False)
             try:
                 process.wait(stderr="\n".join(heard.error_lines))
@@ -150,6 +160,10 @@ class Remote:
                     self._unlock(move.ref for move in asked)
                 return answer
         return Answer(TAKEN)
+
+    def _there(self, ref: str) -> str:
+        """Return the name that a ref has at the remote."""
+        return f"{HEADS}{self.lead}{ref.removeprefix(HEADS)}" if ref.startswith(HEADS) else ref
 
     def _unlock(self, refs: Iterable[str]) -> None:
         """Remove locks of refs that a killed push has left in a remote on this machine.

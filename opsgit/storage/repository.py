@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 60.0
 OWN = "opsgit"
+INSIDE = ".opsgit"  # the folder of the state repository in a code repository
 # The files in the git folder that exist while a git command is unfinished, and the command that ends it.
 UNDERWAY = {
     "rebase-merge": "git rebase --abort",
@@ -154,10 +155,28 @@ class Repository:
 
     def agent(self) -> str | None:
         """Return the agent that this clone acts as (`opsgit.agent` in its own git configuration), or None."""
+        return self.setting("opsgit.agent")
+
+    def setting(self, name: str) -> str | None:
+        """Return one of opsgit's own settings in the repository's git configuration, or None.
+
+        :param name: such as `opsgit.agent`.
+        """
         config = self.folder / "config"
         if not config.is_file() or b"[opsgit]" not in config.read_bytes().lower():
             return None  # most clones have no such section: this saves a git process
-        return self.git.setting("opsgit.agent") or None
+        return self.git.setting(name) or None
+
+    @property
+    def lead(self) -> str:
+        """How the branches of the ledger begin at the remote: `opsgit/` in a code repository, else empty."""
+        return self.setting("opsgit.branches") or ""
+
+    @property
+    def code(self) -> Path | None:
+        """The code repository beside which this clone lies, None if it is a state repository alone."""
+        place = self.setting("opsgit.code")
+        return (self.top or self.folder) / place if place else None
 
 
 @contextmanager
@@ -213,7 +232,8 @@ def find(start: Path | None = None) -> Repository:
             f"there is no {place}",
             "opsgit init --project NAME --state-dir DIR, or correct -C or OPS_STATE_DIR",
         )
-    found = next((spot for folder in (place, *place.parents) if (spot := _opened(folder))), None)
+    places = (spot for folder in (place, *place.parents) for spot in (folder / INSIDE, folder))
+    found = next((spot for folder in places if (spot := _opened(folder))), None)
     if found is None:
         refuse("NO_REPOSITORY", f"no state repository at {place}",
                'opsgit init --project "my-project", or name one with -C DIR or OPS_STATE_DIR')  # fmt: skip

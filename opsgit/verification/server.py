@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,17 +48,18 @@ def init(folder: Path) -> Path:
     return install(folder)
 
 
-def install(folder: Path) -> Path:
+def install(folder: Path, settings: Mapping[str, str] = SETTINGS) -> Path:
     """Install the pre-receive hook in an existing bare repository. The hook of another program is called first.
 
     :param folder: the git folder.
+    :param settings: git's configuration for it.
     :returns: the folder.
     :raises Refused: `NO_REPOSITORY`; as `hooks.place`.
     """
     if git.Git(folder).setting("core.bare") != "true":  # a checkout would not follow what is pushed
         refuse("NO_REPOSITORY", f"{folder} is no bare repository", "opsgit server init DIR.git, then git push there")
     hooks.place(folder / "hooks/pre-receive", MARK, HOOK.format(mark=MARK, python=hooks.PYTHON))
-    git.configure(folder, SETTINGS)
+    git.configure(folder, settings)
     return folder
 
 
@@ -74,7 +75,13 @@ printf '%s\\n' "$updates" | {python} -I -m opsgit server judge "$PPID" || exit 1
 """
 
 
-def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> list[Finding]:
+def judge(
+    folder: Path,
+    lines: Iterable[str],
+    receiver: int | None = None,
+    renew: Callable[[], None] = lambda: None,
+    alone: bool = True,
+) -> list[Finding]:
     """Return what is wrong with a push; an empty list when it may be accepted.
 
     Pushes are accepted one at a time, so that no ref moves between the verification and the update by git. They are
@@ -83,6 +90,8 @@ def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> li
 
     :param lines: the input of pre-receive: `old new ref` on each line.
     :param receiver: the id of the process that updates the refs; an accepted push keeps the lock until it ends.
+    :param renew: called before the refs here are read.
+    :param alone: whether these are all refs of the push; if not, its objects may be those of the others.
     :raises Refused: the codes with exit code 1 or 9, when the push could not be judged (`TOO_SLOW` among them).
     """
     updates = [(old, new, ref) for old, new, ref in (line.rstrip("\n").split(" ", 2) for line in lines)]
@@ -92,21 +101,23 @@ def judge(folder: Path, lines: Iterable[str], receiver: int | None = None) -> li
     repository = Repository(folder.resolve(), None)
     with _bounded(int(repository.git.setting("opsgit.judgeSeconds") or JUDGE_SECONDS), receiver):
         while True:
-            seen, findings = repository.git.refs(), _judged(folder, updates)
+            renew()
+            seen, findings = repository.git.refs(), _judged(folder, updates, alone)
             if findings:
                 return findings
             with repository.lock_pushes():
+                renew()
                 if repository.git.refs() == seen:
                     if receiver:
                         _hold_while(receiver)
                     return []
 
 
-def _judged(folder: Path, updates: list[tuple[str, str, str]]) -> list[Finding]:
+def _judged(folder: Path, updates: list[tuple[str, str, str]], alone: bool) -> list[Finding]:
     repository = Repository(folder.resolve(), None)
     env = {name: os.environ[name] for name in QUARANTINE if name in os.environ}
     try:
-        findings = _limits(repository, updates, env)
+        findings = _limits(repository, updates, env, alone)
         return findings or push.pushed(repository, updates, env, int(time.time()), _pusher(repository))
     finally:
         repository.close()
@@ -161,7 +172,9 @@ def _hold_while(process: int) -> None:
         os._exit(0)
 
 
-def _limits(repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str]) -> list[Finding]:
+def _limits(
+    repository: Repository, updates: list[tuple[str, str, str]], env: dict[str, str], alone: bool
+) -> list[Finding]:
     """Return a finding for a push with too many or too large objects, before the objects are read."""
     new = [(ref, after) for _, after, ref in updates if after.strip("0")]
     if not new:
@@ -175,7 +188,7 @@ def _limits(repository: Repository, updates: list[tuple[str, str, str]], env: di
         why = _too_large(repository, ids, most)
         if why:
             return [Finding("TOO_LARGE", first, why)]
-    return _unreachable(repository, reached, first, env)
+    return _unreachable(repository, reached, first, env) if alone else []
 
 
 def _new_objects(repository: Repository, tips: list[str]) -> set[str]:

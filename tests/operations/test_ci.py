@@ -47,6 +47,28 @@ def test_a_request_brings_nothing_that_is_trusted(desk: Desk, forge: str, tmp_pa
     assert f"--require-pin --pin {genesis}" in steps[2]["run"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("forge", ci.FORGES)
+def test_beside_code_the_branches_are_found(
+    forge: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from opsgit.cli.main import main
+
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", "code.git")
+    git(tmp_path, "clone", "-q", str(tmp_path / "code.git"), "code")
+    monkeypatch.chdir(tmp_path / "code")
+    assert main(["init", "--in-repo", "--project", "demo"]) == 0
+    beside = Desk(tmp_path / "code/.opsgit", capsys)
+    _, found = job(beside, forge, tmp_path)
+    place = tmp_path / "job"
+    git(tmp_path, "clone", "-q", "-b", "opsgit/main", str(tmp_path / "code.git"), str(place))
+    done = play(script(found, forge)[0], place, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "opsgit/main" in str(
+        found["pages"]["rules"] if forge == "gitlab" else found["jobs"].get("pages", "opsgit/main")
+    )
+
+
 def script(found: Any, forge: str) -> tuple[str, str]:
     """The commands of the job without the installation, and those of its summary."""
     if forge == "gitlab":

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from opsgit.domain.refusals import Refused
-from opsgit.storage.git import Git, clone, make_repository
+from opsgit.storage.clones import check_out, clone
+from opsgit.storage.git import Git, make_repository
 from opsgit.storage.objects import Entry
 from opsgit.storage.reader import TreeReader
+from opsgit.storage.remote import specs
 from tests.conftest import Desk
 
 
@@ -42,5 +44,13 @@ def test_a_record_that_is_a_link(desk: Desk) -> None:
 @pytest.mark.parametrize(("url", "code"), [("ext::sh -c true", "BAD_VALUE"), ("/nothing/here", "TOOL_FAILED")])
 def test_what_cannot_be_cloned(tmp_path: Path, url: str, code: str) -> None:
     with pytest.raises(Refused) as refused:
-        clone(url, tmp_path / "clone")
+        clone(url, tmp_path / "clone", specs())
     assert refused.value.refusal.code == code
+
+
+def test_what_cannot_be_checked_out(desk: Desk, tmp_path: Path) -> None:
+    clone(str(desk.path), tmp_path / "clone", specs())
+    (tmp_path / "clone/.git/index.lock").touch()
+    with pytest.raises(Refused) as refused:
+        check_out(tmp_path / "clone")
+    assert refused.value.refusal.code == "TOOL_FAILED"
