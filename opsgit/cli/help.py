@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from opsgit.views.manual import Entry
 
 TOPICS = {
+    "start": "from the installation to a first approved task",
+    "recipes": "OpenClaw, Claude Code, Codex, MCP, CI, notifications, step by step",
     "lifecycle": "statuses, operations, who may do what",
     "review": "see what is judged, discuss it, decide: threads, attachments, checks",
     "roles": "what each role does, and with which commands",
