@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common, fetching, notifying, tell
+from opsgit.cli.options import MANY, common, fetching, notifying, tell
 from opsgit.domain import times
 from opsgit.operations import inbox
 from opsgit.operations.session import Session, orchestrator
@@ -18,10 +18,11 @@ from opsgit.views import terminal
 @click.command("inbox", epilog="\b\nExample:\n  opsgit inbox --as qa --new")
 @click.option("--humans", is_flag=True, help="What waits for people: all agents of kind human.")
 @click.option("--new", "only_new", is_flag=True, help="Only what was not shown in this clone before.")
+@click.option("--limit", type=MANY, default=100, show_default=True, help="At most so many.")
 @common
 @notifying
 @fetching
-def command(session: Session, as_json: bool, humans: bool, only_new: bool, receivers: Sequence[Any]) -> int:
+def command(session: Session, as_json: bool, humans: bool, only_new: bool, limit: int, receivers: Sequence[Any]) -> int:
     """List everything that waits for the acting agent, or for people, the oldest first.
 
     These are steps to take, replies and mentions (@NAME in a comment) that are not answered, blocked tasks, failed
@@ -34,14 +35,17 @@ def command(session: Session, as_json: bool, humans: bool, only_new: bool, recei
     found = inbox.new(session, every) if only_new else every
     inbox.remember(session, every)
     failed = tell(session, receivers, "inbox", inbox.described(every), lambda _: True)
-    now = int(session.clock())
+    now, more = int(session.clock()), max(0, len(found) - limit)
+    found = found[:limit]
     if as_json:
         told = [{**one._asdict(), "since": times.text(one.since), "age": max(0, now - one.since)} for one in found]
-        output.data("inbox", agents=names, items=told)
+        output.data("inbox", agents=names, items=told, more=more)
         return failed
     rows = [(_age(now, one), one.to, one.about, terminal.cut(_line(one.why), 60), one.command) for one in found]
     for line in terminal.table(("AGE", "FOR", "ABOUT", "WHY", "COMMAND"), rows) if rows else ():
         output.line(line)
+    if more:
+        output.say(f"{more} more: --limit {len(found) + more}")
     if not rows:
         output.say(f"nothing{' new' if only_new else ''} waits for {', '.join(names) or 'anybody'}")
     return failed

@@ -64,6 +64,9 @@ class Reader(Protocol):
         """Return the id of the latest ledger commit that deployed a task (hex, 40 or 64 digits), or None."""
 
 
+KEPT_MAX = 1000  # values that a snapshot remembers
+
+
 @dataclass(frozen=True, repr=False)
 class Snapshot:
     """The state by which a request is decided.
@@ -75,6 +78,7 @@ class Snapshot:
     reader: Reader
     over: Mapping[str, Record] = field(default_factory=dict)
     branch_actions: Callable[[], Sequence[Signed]] = tuple
+    _found: dict[tuple[type, str], Any] = field(default_factory=dict, init=False, compare=False)
 
     def record(self, path: str) -> Record | None:
         """Return the mapping at a path, or None."""
@@ -85,8 +89,14 @@ class Snapshot:
 
         :param kind: the class of the value.
         """
-        record = self.record(path)
-        return None if record is None else from_record(kind, record)
+        key = (kind, path)  # one decision asks for the project, the actor and the task several times
+        if key not in self._found:
+            if len(self._found) >= KEPT_MAX:
+                self._found.clear()
+            record = self.record(path)
+            self._found[key] = None if record is None else from_record(kind, record)
+        found: Found | None = self._found[key]
+        return found
 
     @property
     def project(self) -> Project:

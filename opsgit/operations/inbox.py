@@ -61,7 +61,7 @@ def items(session: Session, names: Sequence[str]) -> list[Item]:
     asked = _Asked(session, snapshot, rules.in_force(snapshot.project), [snapshot.agent(name) for name in names],
                    session.transaction().now(), index.last_times("path"))  # fmt: skip
     found: list[Item] = []
-    for state, task, blockers in open_tasks(session):
+    for state, task, blockers in open_tasks(session, asked.agents):
         found += _of_task(asked, state, task, blockers)
     found += _alerts(asked, index.select("kind = 'alert' AND status = 'open'", (), "name"))
     found += _syncs(asked)

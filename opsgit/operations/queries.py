@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opsgit.domain import names, times, vocabulary
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
 ORDER = "priority, path"
+FIRST = 50
 UPDATED = "(SELECT max(time) FROM log WHERE log.path = state.path)"
 SORTS = {
     "need": "need, priority, created, path",
@@ -72,6 +73,14 @@ def synced(session: Session) -> Index:
         trust.judge_ledger(repository, tip)
         reader.sync_index(repository.objects(), repository.index, tip)
     return repository.index
+
+
+def first_then_all(index: Index, where: str, values: tuple[Any, ...], order: str) -> Iterator[Record]:
+    """Yield the records that fit a condition. Only the first ones are read until somebody asks for more."""
+    first = index.select(where, values, order, FIRST)
+    yield from first
+    if len(first) == FIRST:
+        yield from index.select(where, values, order)[FIRST:]
 
 
 def tasks(session: Session, query: Query) -> Listed:

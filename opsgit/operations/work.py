@@ -16,7 +16,7 @@ from opsgit.domain.rules import in_force
 from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, IN_PROGRESS, REJECTED
 from opsgit.operations import rounds
 from opsgit.operations.publication import perform, publish
-from opsgit.operations.queries import SORTS, synced
+from opsgit.operations.queries import SORTS, first_then_all, synced
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction, Written
 
@@ -65,11 +65,10 @@ def take(session: Session, name: str, lease: str | None = None) -> Work | None:
 
 def _next(session: Session, snapshot: Snapshot, name: str, now: int) -> tuple[str, tuple[str, ...]] | None:
     """Return the id of the agent's next task and the operations that put it in progress."""
-    mine = list(_free(session, "assigned = ?", (name,), (IN_PROGRESS, REJECTED, ASSIGNED)))
-    held = next((task for task in mine if task.status == IN_PROGRESS), None)
+    held = next(_free(session, "assigned = ?", (name,), (IN_PROGRESS,)), None)
     if held:
         return held.id, ()
-    for task in mine:
+    for task in _free(session, "assigned = ?", (name,), (REJECTED, ASSIGNED)):
         if may(snapshot, "task.start", name, task.id, now) is None:
             return task.id, ("task.start",)
     for task in _claimable(session, snapshot, name, now):
@@ -92,9 +91,8 @@ def _free(session: Session, where: str, values: tuple[str, ...], statuses: tuple
     """Yield the tasks of a condition and of some statuses that no dependency blocks, the most urgent first."""
     index = synced(session)
     marks = ", ".join("?" for _ in statuses)
-    for record in index.select(
-        f"kind = 'task' AND {where} AND status IN ({marks})", (*values, *statuses), SORTS["priority"]
-    ):
+    asked = f"kind = 'task' AND {where} AND status IN ({marks})"
+    for record in first_then_all(index, asked, (*values, *statuses), SORTS["priority"]):
         known = index.statuses(record.get("depends_on", ()))
         if not blocked_by(record["status"], record.get("depends_on", ()), known.get):
             yield from_record(Task, record)

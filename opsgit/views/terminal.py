@@ -30,6 +30,8 @@ def quoted(text: str) -> Iterator[str]:
 
 def width(text: str) -> int:
     """Return the number of terminal columns that a text takes."""
+    if text.isascii():
+        return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 

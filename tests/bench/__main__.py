@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from opsgit.domain.request import Request
@@ -38,8 +38,8 @@ def compare(name: str, ours: Act, reference_name: str, reference: Act, runs: int
     print(f"{name:42} {mine:8.1f} ms   {reference_name:36} {theirs:8.1f} ms   ratio {ratio:5.2f}")
 
 
-def run(*words: str, cwd: Path | None = None) -> None:
-    subprocess.run(words, cwd=cwd, check=True, capture_output=True)
+def run(*words: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+    subprocess.run(words, cwd=cwd, env=env, check=True, capture_output=True)
 
 
 def filled(folder: Path, tasks: int) -> Path:
@@ -107,9 +107,33 @@ def main() -> None:
                 "import click, sqlite3", start_click, given.runs)  # fmt: skip
         compare("opsgit task move", lambda n: run(opsgit, "-C", str(state), "task", "move", f"B-{n}", "--to", "in-progress"),
                 "git add + git commit -S, synced", lambda n: git_edit(plain, n), given.runs)  # fmt: skip
+        helping(Path(box), state, opsgit, given.runs)
         reviewing(Path(box), state, opsgit, given.runs)
         judging(Path(box), state, opsgit, given.runs)
         pushing(Path(box), state, given.runs)
+
+
+def helping(box: Path, state: Path, opsgit: str, runs: int) -> None:
+    """What agents and shells ask often, and many tasks at once."""
+
+    def start_click(_: int) -> None:
+        run(sys.executable, "-c", "import click, sqlite3")
+
+    tab = {**os.environ, "_OPSGIT_COMPLETE": "bash_complete", "COMP_WORDS": "opsgit task show B-1", "COMP_CWORD": "3"}
+    words = {"COMP_WORDS": f"opsgit -C {state} task show B-1", "COMP_CWORD": "5"}
+    compare("opsgit prime", lambda _: run(opsgit, "-C", str(state), "prime", "--as", "dev"),
+            "import click, sqlite3", start_click, runs)  # fmt: skip
+    compare(
+        "completion of an id", lambda _: run(opsgit, env={**tab, **words}), "import click, sqlite3", start_click, runs
+    )
+    compare("opsgit task next --claim", lambda _: run(opsgit, "-C", str(state), "task", "next", "--claim", "--as", "dev"),
+            "opsgit task next", lambda _: run(opsgit, "-C", str(state), "task", "next", "--as", "dev"), runs)  # fmt: skip
+    (box / "many.jsonl").write_text("".join(f'{{"title": "{n}"}}\n' for n in range(500)))
+    run("cp", "-a", str(state), str(box / "many"))
+    compare("opsgit task add --from, 500 tasks", lambda _: run(opsgit, "-C", str(box / "many"), "task", "add", "--from",
+                                                               str(box / "many.jsonl")),
+            "git commit -S, once", lambda _: run("git", "-c", "core.hooksPath=/dev/null", "commit", "-q", "--allow-empty",
+                                                 "-S", "-m", "x", cwd=box / "plain"), 1)  # fmt: skip
 
 
 def reviewing(box: Path, state: Path, opsgit: str, runs: int) -> None:

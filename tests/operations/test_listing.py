@@ -99,3 +99,57 @@ def test_blocked_tasks_say_by_what(board: Desk) -> None:
     refusal = board.run("task", "start", "blocked").err
     assert "DEPENDENCY_OPEN" in refusal
     assert "mine, which is assigned, urgent, which is backlog" in refusal
+
+
+def test_what_the_index_leaves_out_concerns_nobody(desk: Desk, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The condition by which inbox and next steps choose tasks misses none: every task is asked about beside it."""
+    from opsgit.domain import vocabulary
+    from opsgit.operations import inbox, next_steps
+    from opsgit.operations.queries import synced
+
+    desk.ok("agent", "add", "gone", "--role", "developer")
+    desk.ok("agent", "add", "both", "--role", "developer")
+    for name, words in (
+        ("A-1", ""),
+        ("A-2", "--assign dev"),
+        ("A-3", "--assign gone"),
+        ("A-4", "--pipeline both→qa→ship"),
+    ):
+        desk.ok("task", "add", "--id", name, "--title", "t", *words.split())
+    for number in range(5, 10):
+        desk.ok("task", "add", "--id", f"A-{number}", "--title", "t", "--assign", "dev", "--tag", "qa")
+        desk.ok("task", "start", f"A-{number}")
+    for number in range(6, 10):
+        desk.ok("task", "submit", f"A-{number}", "--output", str(output))
+    desk.ok("review", "comment", "A-6", "--text", "@eye and @both, look", "--as", "qa")
+    desk.ok("review", "reject", "A-7", "--reason", "no", "--as", "qa")
+    for number in (8, 9):
+        desk.ok("review", "approve", f"A-{number}", "--as", "qa")
+    desk.ok("project", "set", "deploy.command", '["false"]')
+    desk.run("task", "move", "A-9", "--to", "deployed")
+    desk.ok("task", "comment", "A-1", "--text", "@ship please", "--as", "qa")
+    desk.ok("agent", "remove", "gone")
+    session = desk.session()
+    names = [one.name for one in session.look().agents() if one.status == "active"]
+
+    def told() -> list[object]:
+        steps = [next_steps.next_steps(session, name) for name in names]
+        return [inbox.items(session, [name]) for name in names] + [inbox.items(session, names), steps]
+
+    found = told()
+    seen = [len(synced(session).select(*next_steps.concerning(session.look(), synced(session).active_agents(),
+                                                              [session.look().agent(name)]), "path")) for name in names]  # fmt: skip
+    assert max(seen) < 9
+    everything = f"kind = 'task' AND status NOT IN {vocabulary.ENDED}"
+    monkeypatch.setattr(next_steps, "concerning", lambda *_: (everything, ()))
+    assert told() == found
+    assert sum(map(len, found)) > 20
+    session.repository.close()
+
+
+def test_the_inbox_has_a_limit(desk: Desk) -> None:
+    for number in range(3):
+        desk.ok("task", "add", "--title", f"{number}", "--assign", "dev")
+    told = desk.ok("inbox", "--as", "dev", "--limit", "2", "--json").json
+    assert (len(told["items"]), told["more"]) == (2, 1)
+    assert "1 more: --limit 3" in desk.ok("inbox", "--as", "dev", "--limit", "2").err
