@@ -51,7 +51,7 @@ def _tell(folder: Path, as_json: bool) -> None:
         output.data("server", path=str(folder.absolute()))
         return
     output.line(str(folder.absolute()))
-    output.say(f"next, in a state repository: git remote add origin {folder.absolute()} && git push -u origin main")
+    output.say(f"next, in a state repository: git remote add origin {folder.absolute()} && opsgit sync")
 
 
 @command.command("judge", hidden=True, epilog="\b\nExample:\n  opsgit server judge < updates")

@@ -45,6 +45,32 @@ def _fetched(session: Session, ref: str) -> str | None:
     return git.ref(ref)
 
 
+def publish_missing(session: Session) -> None:
+    """Push the attachments that are here and not at the remote, as after a `git push` of main alone.
+
+    What was pushed, or was not taken, is a notice.
+
+    :raises Refused: as `Remote.refs` and `Remote.push`.
+    """
+    repository = session.repository
+    here = repository.git.refs(names.ATTACHMENTS)
+    if not here or session.remote is None:
+        return
+    snapshot, changed, now = session.look(), synced(session).last_times("path"), int(session.clock())
+    there = session.remote.refs(names.ATTACHMENTS)
+
+    def wanted(ref: str) -> bool:
+        at = changed.get(names.task_path(_task(ref)))
+        return at is not None and is_kept(snapshot, _task(ref), at, now)
+
+    moves = [Move(ref, None, tree) for ref, tree in here.items() if ref not in there and wanted(ref)]
+    for begin in range(0, len(moves), AT_ONCE):
+        part = moves[begin : begin + AT_ONCE]
+        answer = session.remote.push(part)
+        said = "published" if answer.state == remote.TAKEN else f"not taken by the remote: {answer.said}"
+        session.notices.append(f"{len(part)} attachments, which the remote did not have: {said}")
+
+
 def drop_old(session: Session) -> None:
     """Remove the attachments of tasks that have ended so long ago that the policy no longer keeps them.
 

@@ -13,7 +13,7 @@ from opsgit.domain import names, times
 from opsgit.domain.model import Submission
 from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.operations import outcomes, publication, push, refresh, status, trust, unconfirmed, update
+from opsgit.operations import attachments, outcomes, publication, push, refresh, status, trust, unconfirmed, update
 from opsgit.operations.publication import write
 from opsgit.operations.replay import DROPPED, LANDED, LOST, PUBLISHED, WAITING, Fate, Replay
 from opsgit.operations.session import Session
@@ -47,6 +47,7 @@ def sync(session: Session) -> list[Fate]:
             session.say(f"others were faster; deciding again ({lost})")
             continue
         session.updated = True
+        attachments.publish_missing(session)
         return [*found, *_outcomes(session)]
     refuse("REF_MOVED", f"others were faster {TRIES} times", "try again")
 

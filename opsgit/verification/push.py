@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from opsgit.domain import message, names, rules
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Submission, Task
+from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Signed, Snapshot
 from opsgit.domain.standing import lost_by
 from opsgit.domain.times import AHEAD_MAX
 from opsgit.domain.vocabulary import IN_REVIEW
+from opsgit.storage import submissions
 from opsgit.storage.objects import Commit
 from opsgit.storage.repository import Repository
 from opsgit.storage.signed import actions
@@ -199,15 +201,14 @@ class _Push:
         self.open.append((move.before, move.after))
 
     def _attachment(self, move: Move) -> None:
-        """Take an attachment of the latest submission of a task, and its deletion when it is no longer kept."""
+        """Take an attachment of a submission of a task, and its deletion when it is no longer kept."""
         state = self.chain.judge.state(self._main_of(move))
         if move.after is None:
             return attachments.refuse_kept(state, move.ref, self._changed(move.ref), self.now)
         if move.before:
             refuse("ATTACHMENT_UNFIT", f"{move.ref} is there: an attachment is never replaced", "opsgit review revise")
-        task_id, _ = attachments.about(move.ref)
         limits = attachments.limits_of(state.project)
-        attachments.judge(self.verifier.objects, move.ref, move.after, self._submission(task_id), limits)
+        attachments.judge(self.verifier.objects, move.ref, move.after, self._submission(move.ref), limits)
 
     def _changed(self, ref: str) -> int:
         """Return when the file of an attachment's task was changed last, in seconds after the epoch."""
@@ -215,14 +216,25 @@ class _Push:
         out = self.repository.git.run("log", "-1", "--first-parent", "--format=%ct", self.main or "", "--", path)
         return int(out or 0)
 
-    def _submission(self, task_id: str) -> Submission | None:
-        """Return the latest submission of a task after the push: the review branch may have revised it."""
-        ref, state = names.review_ref(task_id), self.chain.judge.state(self.main or "")
-        tip = self.moves[ref].after if ref in self.moves else self.repository.git.ref(ref)
+    def _submission(self, ref: str) -> Submission | None:
+        """Return the submission that an attachment's ref names, as the task's history is after the push.
+
+        Most often it is the latest one. A ledger that comes to a new server brings the attachments of all rounds.
+        """
+        (task_id, version), state = attachments.about(ref), self.chain.judge.state(self.main or "")
+        branch = names.review_ref(task_id)
+        tip = self.moves[branch].after if branch in self.moves else self.repository.git.ref(branch)
         task = state.find(Task, names.task_path(task_id))
         if task and task.status == IN_REVIEW and tip:
             task = self.chain.judge.state(tip).find(Task, names.task_path(task_id))
-        return task.submission if task else None
+        if task is None or (task.submission and task.submission.version == version):
+            return task.submission if task else None
+        tips = [one for one in (self.main, tip) if one]
+        known = submissions.find(self.repository.git, self._record, task_id, tips)
+        return known[version].submission if version in known else task.submission
+
+    def _record(self, commit: str, path: str) -> Record | None:
+        return self.chain.judge.state(commit).record(path)
 
     def _still_may(self, before: str | None, after: str) -> None:
         """Add a finding for each new operation on a review branch whose author has since lost the right or the key.

@@ -486,3 +486,38 @@ def test_a_ref_among_the_attachments_that_names_no_version(in_review: Desk) -> N
     git(in_review.path, "update-ref", f"{REFS}T-1/x", f"{REFS}T-1/1")
     found = in_review.run("verify", "--json")
     assert found.exit == 10 and [one["code"] for one in found.json["findings"]] == ["WRONG_REF"]
+
+
+def test_a_new_server_takes_the_attachments_of_all_rounds(desk: Desk, output: Path, tmp_path: Path) -> None:
+    """Also of a task that is in its second round, and of versions within a round."""
+    desk.ok("task", "add", "--title", "One", "--assign", "dev")
+    for text in ("first", "second", "third"):
+        (output / "result.txt").write_text(text)
+        if text == "second":
+            desk.ok("review", "revise", "T-1", "--output", str(output))
+            desk.ok("review", "reject", "T-1", "--reason", "no", "--as", "qa")
+        else:
+            desk.ok("task", "start", "T-1")
+            desk.ok("task", "submit", "T-1", "--output", str(output))
+    assert main(["server", "init", str(tmp_path / "hub.git")]) == 0
+    git(desk.path, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    desk.ok("sync")
+    refs = git(tmp_path / "hub.git", "for-each-ref", "--format=%(refname)", "refs/opsgit").split()
+    assert [ref.rsplit("/", 1)[1] for ref in refs] == ["1", "1.1", "2"]
+    tree = git(desk.path, "rev-parse", "refs/opsgit/deliverables/T-1/1").strip()
+    for version in ("2.1", "3"):
+        git(desk.path, "push", "origin", f"{tree}:refs/opsgit/deliverables/T-1/{version}", check=False)
+    git(tmp_path / "hub.git", "update-ref", "-d", "refs/opsgit/deliverables/T-1/1.1")
+    git(desk.path, "push", "origin", f"{tree}:refs/opsgit/deliverables/T-1/1.1", check=False)
+    assert len(git(tmp_path / "hub.git", "for-each-ref", "refs/opsgit").splitlines()) == 2
+
+
+def test_sync_brings_attachments_after_a_push_of_main_alone(in_review: Desk, tmp_path: Path) -> None:
+    hub = tmp_path / "hub.git"
+    assert main(["server", "init", str(hub)]) == 0
+    git(in_review.path, "remote", "add", "origin", str(hub))
+    git(in_review.path, "push", "-q", "origin", "main", "review/T-1")
+    assert git(hub, "for-each-ref", "refs/opsgit") == ""
+    assert "1 attachments, which the remote did not have: published" in in_review.ok("sync").err
+    assert "refs/opsgit/deliverables/T-1/1" in git(hub, "for-each-ref", "refs/opsgit")
+    assert "attachments" not in in_review.ok("sync").err
