@@ -14,6 +14,7 @@ from opsgit.domain.model import Project, Submission, Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
 from opsgit.operations import attachments
+from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.storage import attachment, clones, deliverable
 from opsgit.storage.attachment import Files
@@ -36,10 +37,11 @@ class Given(NamedTuple):
     attach: bool | None = None
 
 
-def measured(session: Session, snapshot: Snapshot, given: Given) -> dict[str, str]:
+def measured(session: Session, snapshot: Snapshot, task_id: str, given: Given) -> dict[str, str]:
     """Return the fields of a submission: deliverable and digest, and repository for a commit.
 
-    The files that are to be attached are kept in the session.
+    The files that are to be attached are kept in the session. Beside code, no output means the commit that is checked
+    out there.
 
     :raises Refused: `DELIVERABLE_REQUIRED`, `DELIVERABLE_MISSING`, `DELIVERABLE_UNSAFE`, `DELIVERABLE_UNSTABLE` or
         `DELIVERABLE_OUTSIDE`; `DELIVERABLE_TOO_LARGE` if it must be attached and is above the limits.
@@ -47,7 +49,7 @@ def measured(session: Session, snapshot: Snapshot, given: Given) -> dict[str, st
     output, repository, _ = given
     code = session.repository.code
     if not output and code:
-        output = f"{deliverable.COMMIT} {_head(session, code)}"
+        output = f"{deliverable.COMMIT} {_head(session, code, task_id)}"
     if not output:
         refuse("DELIVERABLE_REQUIRED", "a review needs a deliverable", "add --output PATH")
     if output.startswith(deliverable.COMMIT):
@@ -60,11 +62,24 @@ def measured(session: Session, snapshot: Snapshot, given: Given) -> dict[str, st
     return {"deliverable": where, "digest": digest}
 
 
-def _head(session: Session, code: Path) -> str:
-    """Return the commit that is checked out in the code repository; that other changes are left out is a notice."""
-    commit, clean = clones.head(code)
+def _head(session: Session, code: Path, task_id: str) -> str:
+    """Return the commit that is checked out in the code repository; what reviewers may lack is a notice.
+
+    :raises Refused: `DELIVERABLE_REQUIRED` for a commit that was submitted for another task: nothing was committed for
+        this one.
+    """
+    commit, clean, published = clones.head(code)
+    said = "json_extract(record, '$.submission.digest') = ? AND name != ? COLLATE NOCASE"
+    other = synced(session).select(f"kind = 'task' AND {said}", (f"git:{commit}", task_id), "path", 1)
+    if other:
+        refuse("DELIVERABLE_REQUIRED", f"commit {commit[:10]} was submitted for {other[0]['id']}",
+               f"commit the work on {task_id}, or name the commit: --output 'commit: {commit[:10]}'")  # fmt: skip
     if not clean:
         session.notices.append(f"what is not committed in {code.resolve()} is not a part of the deliverable")
+    if not published:
+        session.notices.append(
+            f"commit {commit[:10]} is not on the code's remote yet: git push, so that others have it"
+        )
     return commit
 
 
@@ -142,9 +157,14 @@ def _place(session: Session, snapshot: Snapshot, submission: Submission, local: 
     if local:
         return Path(local)
     if submission.digest.startswith("git:"):
-        code = session.repository.code
-        return code if code and submission.repository == HERE else Path(submission.repository or ".")
+        return repository_of(session, submission)
     return deliverable.locate(submission.deliverable, snapshot.project.workspace)
+
+
+def repository_of(session: Session, submission: Submission) -> Path:
+    """Return the repository that holds the commit of a submission: `HERE` is the code beside this ledger."""
+    code = session.repository.code
+    return code if code and submission.repository == HERE else Path(submission.repository or ".")
 
 
 @contextmanager
@@ -155,7 +175,7 @@ def _naming_a_copy(local: str | None) -> Iterator[None]:
     except Refused as refused:
         if local or refused.refusal.code != "DELIVERABLE_MISSING":
             raise
-        hint = "name a copy that is on this machine: --deliverable PATH"
+        hint = "name a copy that is on this machine: --deliverable PATH; beside code: git fetch, there"
         raise Refused(replace(refused.refusal, hint=hint)) from refused
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from opsgit.domain.model import Submission
 from opsgit.domain.refusals import refuse
-from opsgit.operations import attachments, rounds, sights
+from opsgit.operations import attachments, deliverables, rounds, sights
 from opsgit.operations.session import Session
 from opsgit.storage import attachment, deliverable
 from opsgit.storage.git import Git
@@ -50,9 +50,11 @@ def diff(session: Session, task_id: str, wanted: str | None, repository: str | N
     known = rounds.versions(session, task_id)
     old, new = _asked(known, task_id, wanted)
     if known[new].submission.digest.startswith("git:"):
-        git = Git(deliverable.git_folder(Path(repository or known[new].submission.repository or ".").resolve()))
+        place = Path(repository) if repository else deliverables.repository_of(session, known[new].submission)
+        git = Git(deliverable.git_folder(place.resolve()))
         after = _commit(git, known[new])
         before = _commit(git, known[old]) if old and known[old].submission.digest.startswith("git:") else None
+        before = before or _base(git, after)
     else:
         git = session.repository.git
         after = _tree(session, task_id, known[new])
@@ -110,6 +112,20 @@ def _before(session: Session, task_id: str, one: Submitted, wanted: str | None) 
     if wanted and ".." in wanted:
         return _tree(session, task_id, one)
     return attachments.find(session, task_id, one.submission)
+
+
+def _base(git: Git, commit: str) -> str | None:
+    """Return the commit from which the work of a first version began, None if it has no parent.
+
+    That is where it left the default branch; a commit that is on it is compared with its parent.
+    """
+    for name in ("refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/heads/main", "refs/heads/master"):
+        found = git.attempt("merge-base", name, commit)
+        base = found.stdout.decode().strip() if found.returncode == 0 else ""
+        if base and base != commit:
+            return base
+    parent = git.attempt("rev-parse", "--verify", "--quiet", f"{commit}^")
+    return parent.stdout.decode().strip() if parent.returncode == 0 else None
 
 
 def _commit(git: Git, one: Submitted) -> str:

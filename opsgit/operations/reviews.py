@@ -64,7 +64,7 @@ def revise(session: Session, task_id: str, given: deliverables.Given) -> list[Wr
 
     :raises Refused: as `deliverables.measured`; if the rule book refuses the operation.
     """
-    fields = deliverables.measured(session, session.look(), given)
+    fields = deliverables.measured(session, session.look(), task_id, given)
     return act(session, "review.revise", task_id, **fields)
 
 

@@ -181,7 +181,8 @@ class Session:
 
     def _nobody(self, candidates: Sequence[str], why: str) -> None:
         could = f" ({' or '.join(candidates)} could)" if candidates else ""
-        refuse("IDENTITY_REQUIRED", f"who acts{could}? {why}", f"--as {candidates[0] if candidates else 'NAME'}")
+        name = candidates[0] if len(candidates) == 1 else "NAME"
+        refuse("IDENTITY_REQUIRED", f"who acts{could}? {why}", f"--as {name}")
 
 
 def nobody(snapshot: Snapshot, target: str = "") -> Sequence[str]:
@@ -231,6 +232,11 @@ def _fits(snapshot: Snapshot, agent: Agent, role: str) -> bool:
     return agent.role == role and bool(policy.rights(snapshot.project, agent))
 
 
+def whoever(snapshot: Snapshot, target: str) -> Sequence[str]:
+    """Return all active agents: words are those of whoever is here, if that is clear."""
+    return [one.name for one in snapshot.agents() if one.status == "active"]
+
+
 def user(snapshot: Snapshot, target: str) -> Sequence[str]:
     """Return the agents that may use a quota, or the orchestrators if everybody may."""
     return snapshot.quota(target).agents or orchestrator(snapshot, target)
@@ -245,4 +251,5 @@ NATURAL: dict[str, Natural] = {
     "first stage": of_stage(0),
     "last stage": of_stage(-1),
     "user": user,
+    "whoever": whoever,
 }

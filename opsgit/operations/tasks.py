@@ -57,7 +57,7 @@ def submit(session: Session, task_id: str, given: Given) -> list[Written]:
         return act(session, "task.submit", task_id)
     from opsgit.operations import deliverables  # the other operations here are called often and do not need it
 
-    fields = deliverables.measured(session, snapshot, given)
+    fields = deliverables.measured(session, snapshot, task_id, given)
     handed = session.request("task.submit", task_id, **fields)
     plea = session.note or f"Please review round {_round(task) + 1}: {fields['deliverable']}"
     return write(session, handed, Request("review.request", handed.actor, task_id, {"text": plea}))

@@ -106,9 +106,11 @@ def clone(url: str, folder: Path, specs: Sequence[str]) -> None:
         )
 
 
-def head(folder: Path) -> tuple[str, bool]:
-    """Return the commit that is checked out in a repository (hex id), and whether nothing there differs from it.
+def head(folder: Path) -> tuple[str, bool, bool]:
+    """Return the commit that is checked out in a repository (hex id), and whether all there is a part of it and known.
 
+    :returns: the id; whether nothing in the work tree differs from it; whether a branch of a remote has it, as last
+        fetched (true if there is no remote).
     :raises Refused: `DELIVERABLE_MISSING` if there is no commit yet.
     """
     from git import Repo
@@ -116,7 +118,9 @@ def head(folder: Path) -> tuple[str, bool]:
     with Repo(folder) as repo:
         if not repo.head.is_valid():
             refuse("DELIVERABLE_MISSING", f"{folder} has no commit yet", "git commit, then the same again")
-        return repo.head.commit.hexsha, not repo.is_dirty(untracked_files=True)
+        commit = repo.head.commit.hexsha
+        published = not repo.remotes or bool(repo.git.branch("--remotes", "--contains", commit))
+        return commit, not repo.is_dirty(untracked_files=True), published
 
 
 def check_out(folder: Path) -> None:

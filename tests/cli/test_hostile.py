@@ -49,7 +49,7 @@ def test_words_are_taken_as_they_are_and_never_run(
     desk.ok(
         "task", "add", f"--title={words}", f"--desc={words}", f"--note={words}", "--assign", "dev", f"--tag={words}"
     )
-    desk.ok("task", "comment", "T-1", f"--text={words}", f"--note={words}")
+    desk.ok("task", "comment", "T-1", f"--text={words}", f"--note={words}", "--as", "orchestrator")
     task = desk.ok("task", "show", "T-1", "--json").json["task"]
     assert (task["title"], task["description"], task["comments"][0]["text"]) == (words, words, words)
     assert git(desk.path, "log", "-1", "--format=%B").split("\n")[2] == words

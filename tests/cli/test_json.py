@@ -28,7 +28,7 @@ def fits(document: Any) -> None:
 COMMANDS = [
     "agent list", "agent show dev", "agent add extra --role observer", "agent remove extra", "agent edit dev --desc x",
     "task add --title t --assign dev", "agent spawn dev T-1 --dir OUT4", "task next --claim --as dev --dry-run", "task list", "task list --status done", "task show T-1", "task next", "task next --as dev",
-    "task start T-1", "task progress T-1 --text half", "task comment T-1 --text hm", "task edit T-1 --priority high",
+    "task start T-1", "task progress T-1 --text half", "task comment T-1 --text hm --as dev", "task edit T-1 --priority high",
     "task submit T-1 --output OUT", "task next --as qa", "prime --as qa", "review comment T-1 --text hm --as qa", "review list", "inbox --as dev", "inbox --as qa --new", "inbox --humans",
     "review comment T-1 --text no --blocking --at result.txt:1 --as qa", "review resolve T-1 1-2 --as qa", "review check T-1 --name tests --status pass --as qa",
     "review show T-1", "review show T-1 --as qa", "review diff T-1", "review diff T-1 --stat", "review checkout T-1 OUT3", "review approve T-1 --as qa",

@@ -116,7 +116,7 @@ def test_a_rollback_gets_what_was_deployed_and_needs_no_deliverable(done: Desk, 
 def test_a_rollback_reverts_the_commit_and_a_failing_command_stops_it(done: Desk) -> None:
     done.ok("task", "move", "T-1", "--to", "deployed")
     deployed = git(done.path, "rev-parse", "main").strip()
-    done.ok("task", "comment", "T-1", "--text", "hm")
+    done.ok("task", "comment", "T-1", "--text", "hm", "--as", "orchestrator")
     done.ok("project", "set", "rollback.command", '["false"]')
     assert done.refused("rollback", "T-1") == "ROLLBACK_FAILED"
     done.ok("project", "set", "rollback.command", '["true"]')

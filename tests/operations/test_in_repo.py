@@ -85,11 +85,15 @@ def test_a_commit_of_the_code_is_the_deliverable(team: Desk, code: Path, hub: Pa
     submission = team.ok("task", "show", "T-1", "--json").json["task"]["submission"]
     assert (submission["deliverable"], submission["repository"]) == (f"commit: {made}", ".")
     (code / "dirty.py").unlink()
-    assert "not committed" not in team.ok("task", "submit", "T-2").err
+    assert team.refused("task", "submit", "T-2") == "DELIVERABLE_REQUIRED", "nothing was committed for it"
+    commit(code, "two.py", "print(3)\n")
+    assert "is not on the code's remote" in team.ok("task", "submit", "T-2").err
     assert refs(hub) >= {"refs/heads/opsgit/review/T-1", "refs/heads/opsgit/review/T-2"}
     shown = team.ok("review", "show", "T-1", "--as", "qa", "--json").json
     assert shown["deliverable"]["here"] == "same"
-    assert "new.py" in team.ok("review", "diff", "T-1", "--repository", str(code), "--as", "qa").out
+    changed = team.ok("review", "diff", "T-1", "--as", "qa").out
+    assert "new.py" in changed
+    assert "main.py" not in changed, "what was there before is no part of the work"
     team.ok("review", "approve", "T-1", "--as", "qa")
     team.ok("project", "set", "deploy.command", '["true"]')
     team.ok("task", "move", "T-1", "--to", "deployed")

@@ -149,7 +149,7 @@ def test_state_json_is_fresh_after_every_write_and_fits_its_schema(in_review: De
 
 
 def test_the_index_built_anew_says_the_same(done: Desk) -> None:
-    done.ok("task", "comment", "T-1", "--text", "x")
+    done.ok("task", "comment", "T-1", "--text", "x", "--as", "orchestrator")
     one = compile.state(done.session())
     (done.path / ".git/opsgit/index.db").unlink()
     assert compile.state(done.session()) == one

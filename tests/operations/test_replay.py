@@ -43,8 +43,8 @@ def test_the_other_operations_replay(desk: Desk, output: Path) -> None:
     desk.ok("task", "claim", "T-1", "--as", "dev")
     desk.ok("task", "start", "T-1")
     desk.ok("task", "progress", "T-1", "--text", "half")
-    desk.ok("task", "comment", "T-1", "--text", "hm")
-    desk.ok("task", "comment", "T-1", "--text", "hm hm")
+    desk.ok("task", "comment", "T-1", "--text", "hm", "--as", "orchestrator")
+    desk.ok("task", "comment", "T-1", "--text", "hm hm", "--as", "orchestrator")
     desk.ok("task", "trim", "T-1", "--keep", "1")
     desk.ok("task", "submit", "T-1", "--output", str(output))
     desk.ok("review", "sign-off", "T-1", "--as", "qa")
@@ -76,7 +76,7 @@ def test_the_other_operations_replay(desk: Desk, output: Path) -> None:
 
 
 def test_cancelling_in_review_merges_the_branch_so_that_no_comment_is_lost(in_review: Desk) -> None:
-    in_review.ok("review", "comment", "T-1", "--text", "keep me")
+    in_review.ok("review", "comment", "T-1", "--text", "keep me", "--as", "orchestrator")
     in_review.ok("task", "cancel", "T-1")
     assert "keep me" in in_review.ok("task", "show", "T-1").out
     judged(in_review.path)

@@ -51,7 +51,7 @@ def test_a_write_is_at_the_remote_before_it_is_acknowledged(desk: Desk, dev: Des
     assert "1 operations behind" not in desk.run("task", "list").err, "only what was fetched is known"
     git(desk.path, "fetch", "-q")
     assert "1 operations behind" in desk.run("task", "list").err
-    desk.ok("task", "comment", "T-1", "--text", "good")
+    desk.ok("task", "comment", "T-1", "--text", "good", "--as", "orchestrator")
     assert len(tips(desk.path, hub)) == 1
     assert git(desk.path, "status", "--porcelain") == ""
 
@@ -60,7 +60,7 @@ def test_a_write_is_at_the_remote_before_it_is_acknowledged(desk: Desk, dev: Des
 def test_who_loses_a_race_decides_again(desk: Desk, dev: Desk, hub: Path) -> None:
     """Each clone is behind when it begins to write."""
     for number in range(3):
-        desk.ok("task", "comment", "T-1", "--text", f"a {number}")
+        desk.ok("task", "comment", "T-1", "--text", f"a {number}", "--as", "orchestrator")
         dev.ok("task", "comment", "T-1", "--text", f"b {number}")
     texts = [one["text"] for one in dev.ok("task", "show", "T-1", "--json").json["task"]["comments"]]
     assert texts == ["a 0", "b 0", "a 1", "b 1", "a 2", "b 2"]
@@ -133,7 +133,16 @@ def test_what_needs_the_remote_is_refused_offline(in_review: Desk, tmp_path: Pat
         git(desk.path, "config", "opsgit.sync", "manual")
     for words in OFFLINE:
         assert desk.refused(*words, *(["--offline"] if how == "flag" else [])) == "OFFLINE"
-    desk.ok("task", "comment", "T-2", "--text", "kept here", *(["--offline"] if how == "flag" else []))
+    desk.ok(
+        "task",
+        "comment",
+        "T-2",
+        "--text",
+        "kept here",
+        *(["--offline"] if how == "flag" else []),
+        "--as",
+        "orchestrator",
+    )
     assert desk.run("status", "--json").json["ahead"][0]["subject"] == "T-2: comment"
 
 
@@ -157,7 +166,7 @@ def test_offline_work_lands_in_order_and_one_is_reported(desk: Desk, dev: Desk, 
     assert "7 operations are not published" in dev.run("task", "list").err
     desk.ok("task", "assign", "T-2", "--to", "dev2")
     desk.ok("task", "add", "--title", "third")
-    desk.ok("task", "comment", "T-1", "--text", "meanwhile")
+    desk.ok("task", "comment", "T-1", "--text", "meanwhile", "--as", "orchestrator")
     refused = dev.run("task", "comment", "T-1", "--text", "x", "--json")
     assert (refused.exit, refused.code) == (9, "UNSYNCED")
     done = dev.run("sync", "--json")
@@ -213,7 +222,7 @@ def test_a_review_made_offline_travels_and_its_end_is_given_after_reading(
     desk.ok("task", "add", "--title", "meanwhile")
     assert [fate for fate, _ in fates(dev)] == ["published"] * 3
     dev.ok("review", "withdraw", "T-1", "--offline")
-    desk.ok("review", "comment", "T-1", "--text", "wait")
+    desk.ok("review", "comment", "T-1", "--text", "wait", "--as", "orchestrator")
     assert fates(dev, 7) == [("waiting", "T-1: review → in-progress")]
     assert [one["text"] for one in dev.ok("task", "show", "T-1", "--json").json["task"]["review"]["comments"]][
         -1
@@ -255,7 +264,7 @@ def test_the_same_id_is_done_once(desk: Desk, dev: Desk, output: Path) -> None:
     assert dev.ok("task", "start", "T-1", "--op-id", "run-1", "--json").json["operations"][0]["commit"] == first
     assert dev.run("task", "comment", "T-1", "--text", "x", "--op-id", "run-1", "--json").code == "OP_ID_TAKEN"
     assert dev.run("task", "start", "T-1", "--note", "other", "--op-id", "run-1", "--json").code == "OP_ID_TAKEN"
-    desk.ok("task", "comment", "T-1", "--text", "mine is another's", "--op-id", "run-1")
+    desk.ok("task", "comment", "T-1", "--text", "mine is another's", "--op-id", "run-1", "--as", "orchestrator")
     added = [
         dev.ok("task", "add", "--title", "t", "--op-id", "add-1", "--json").json["operations"][0]["target"]
         for _ in range(2)
@@ -473,7 +482,7 @@ def test_a_clone_of_an_ordinary_state_repository_publishes_there(desk: Desk, tmp
     mine.ok("task", "claim", "T-1")
     assert desk.status() == "assigned"
     assert git(desk.path, "status", "--porcelain") == ""
-    desk.ok("task", "comment", "T-1", "--text", "seen")
+    desk.ok("task", "comment", "T-1", "--text", "seen", "--as", "orchestrator")
     mine.ok("task", "start", "T-1")
     desk.ok("verify")
 
@@ -505,7 +514,7 @@ def test_a_new_number_is_remembered_after_an_undo(desk: Desk, dev: Desk) -> None
 def test_what_this_machine_cannot_do_drops_nothing(desk: Desk, dev: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that is behind, or a key that is not here, is no reason to drop what was made."""
     dev.ok("task", "comment", "T-1", "--text", "mine", "--offline")
-    desk.ok("task", "comment", "T-1", "--text", "meanwhile")
+    desk.ok("task", "comment", "T-1", "--text", "meanwhile", "--as", "orchestrator")
     key = dev.session().repository.keys.path("dev")
     key.rename(key.with_name("away"))
     assert dev.run("sync", "--json").code == "KEY_MISSING"
@@ -521,7 +530,7 @@ def test_a_sync_that_was_not_answered_is_done_once(
     from opsgit.storage.remote import Answer, Remote
 
     dev.ok("task", "comment", "T-1", "--text", "mine", "--offline")
-    desk.ok("task", "comment", "T-1", "--text", "meanwhile")
+    desk.ok("task", "comment", "T-1", "--text", "meanwhile", "--as", "orchestrator")
     real = Remote.push
 
     def cut(self: Any, moves: Any) -> Any:
@@ -567,14 +576,14 @@ def test_a_fetch_waits_for_a_git_that_moves_the_same_ref(
 ) -> None:
     """A killed writer's push goes on for a moment, and records what the remote has."""
     lock = dev.path / ".git/refs/remotes/origin/main.lock"
-    desk.ok("task", "comment", "T-1", "--text", "new")
+    desk.ok("task", "comment", "T-1", "--text", "new", "--as", "orchestrator")
     lock.touch()
     thread = threading.Timer(0.5, lock.unlink)
     thread.start()
     dev.ok("task", "start", "T-1")
     thread.join()
     monkeypatch.setattr("opsgit.storage.remote.PATIENCE", 0.2)
-    desk.ok("task", "comment", "T-1", "--text", "newer")
+    desk.ok("task", "comment", "T-1", "--text", "newer", "--as", "orchestrator")
     lock.touch()
     assert dev.run("task", "comment", "T-1", "--text", "x", "--json").code == "BUSY"
 

@@ -35,7 +35,7 @@ def hostile(desk: Desk, output: Path) -> Desk:
             "--assign",
             "dev",
         )
-        desk.ok("task", "comment", f"T-{number}", f"--text={words}")
+        desk.ok("task", "comment", f"T-{number}", f"--text={words}", "--as", "orchestrator")
     desk.ok("agent", "edit", "dev", f"--desc={HOSTILE[0]}")
     desk.ok("alert", "raise", f"--message={HOSTILE[1]}", "--task", "T-1")
     desk.ok("task", "start", "T-1", f"--note={HOSTILE[0]}")
