@@ -130,8 +130,8 @@ class Desk:
         limit: Count = 50,
     ) -> Answer:
         """List tasks, the most urgent first."""
-        words = {"statuses": status or (), "assigned": assigned, "waiting_for": waiting_for, "text": text}
-        return self._answer(lambda p: [_row(one) for one in p.tasks.list(limit=limit, **words)])
+        return self._answer(lambda p: [_row(one) for one in p.tasks.list(
+            status=status or (), assigned=assigned, waiting_for=waiting_for, text=text, limit=limit)])  # fmt: skip
 
     def show_task(self, task: Id) -> Answer:
         """Show one task with the words of all rounds of its review and its history."""

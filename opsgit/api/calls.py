@@ -31,8 +31,16 @@ class Calls:
     online: bool | None = None
     clock: Callable[[], float] = time.time
     open_batch: Session | None = field(default=None, init=False)
+    closed: bool = field(default=False, init=False)
+
+    def close(self) -> None:
+        """End the git process and close the index; no call is possible after that."""
+        self.closed = True
+        self.repository.close()
 
     def _session(self) -> Session:
+        if self.closed:
+            raise ValueError("this project is closed")
         named = (("actor", self.actor),) if self.actor else ()
         return Session(self.repository, named, online=self.online, clock=self.clock)
 
@@ -41,6 +49,9 @@ class Calls:
 
         :raises Refused: as the operation.
         """
+        odd = set(how) - set(How.__annotations__)
+        if odd:
+            raise TypeError(f"there is no argument {min(odd)!r}")
         session = self.open_batch or self._session()
         if self.open_batch and set(how) & {"op_id", "dry_run"}:
             refuse("BATCH_OPEN", "op_id and dry_run belong to a call outside a batch", "leave them out here")

@@ -35,7 +35,7 @@ def open_project(
     :param online: whether the remote is asked; None: as `opsgit.sync` of the clone says.
     :param clock: returns seconds after the epoch.
     :raises Refused: `NO_REPOSITORY`, `NOT_A_STATE_REPOSITORY` or `FOREIGN_REPOSITORY`; `IDENTITY_CONFLICT` if the clone
-        acts as another agent.
+        acts as another agent; `NOT_FOUND` if there is no such agent.
     """
     found = repository.find(Path(path) if path else None)
     own = found.agent()
@@ -44,7 +44,14 @@ def open_project(
 
         found.close()
         refuse("IDENTITY_CONFLICT", f"this clone acts as {own}, not as {actor}", "open a clone of that agent's own")
-    return Project(Calls(found, actor or own, online, clock))
+    made = Project(Calls(found, actor or own, online, clock))
+    if actor:
+        try:
+            made.agents.show(actor)
+        except BaseException:
+            made.close()
+            raise
+    return made
 
 
 class Project:
@@ -78,7 +85,7 @@ class Project:
 
     def close(self) -> None:
         """End the git process and close the index."""
-        self._calls.repository.close()
+        self._calls.close()
 
     def batch(self) -> AbstractContextManager[Batch]:
         """Collect the writes of a `with` block, and publish them together under one lock and with one sync.

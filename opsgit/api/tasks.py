@@ -157,12 +157,32 @@ class Tasks:
         """Roll a deployed task back; an observer names an alert."""
         return self._calls.write(lambda s: deployments.rollback(s, task, alert), **how)
 
-    def list(self, **query: Any) -> tuple[Task, ...]:
-        """Return the tasks that match a query, the most urgent first.
+    def list(
+        self,
+        *,
+        status: Sequence[str] = (),
+        all: bool = False,
+        priority: Sequence[str] = (),
+        tag: Sequence[str] = (),
+        assigned: str | None = None,
+        waiting_for: str | None = None,
+        blocked: bool = False,
+        text: str | None = None,
+        updated_since: str | None = None,
+        sort: str = "need",
+        limit: int | None = None,
+    ) -> tuple[Task, ...]:
+        """Return the tasks that match, the most urgent first; without `status` and `all` the open ones.
 
-        :param query: the fields of `operations.queries.Query`, such as `statuses`, `assigned`, `tags`, `limit`.
+        The arguments are the options of `opsgit task list`.
         """
-        found = self._calls.read(lambda s: queries.tasks(s, Query(**query)))
+        if sort not in queries.SORTS:
+            raise ValueError(f"sort is one of {', '.join(queries.SORTS)}, not {sort!r}")
+        lists = [_tuple(one) or () for one in (status, priority, tag)]
+        asked = Query(
+            lists[0], all, lists[1], lists[2], assigned, waiting_for, blocked, text, updated_since, sort, limit
+        )
+        found = self._calls.read(lambda s: queries.tasks(s, asked))
         return tuple(from_record(Task, record) for record in found.tasks)
 
     def show(self, task: str) -> Task:
@@ -205,6 +225,8 @@ MOVES = ("output", "repository", "attach", "deploy_ref", "deliverable", "alert",
 
 
 def _tuple(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    if isinstance(given, str):
+        raise TypeError(f"a list of texts is wanted, not the text {given!r}")
     return None if given is None else tuple(given)
 
 

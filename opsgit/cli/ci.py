@@ -21,8 +21,8 @@ def command() -> None:
 def init(session: Session, as_json: bool, forge: str) -> None:
     """Commit a CI job that verifies the ledger and publishes the report.
 
-    The job verifies the whole history and trusts only this ledger's genesis, which is written into it. Make it a
-    required check (`opsgit help forges`). It keeps the dashboard and the report as an artifact, publishes them on Pages
-    of GitHub or GitLab, and writes a summary in Markdown.
+    The job verifies the whole history and trusts only this ledger's genesis, which is written into it. It can be a
+    required check of requests (`opsgit help forges`). It keeps the dashboard and the report as an artifact, publishes
+    them on Pages of GitHub or GitLab, and writes a summary in Markdown.
     """
     wrote(session, ci.init(session, forge), as_json)

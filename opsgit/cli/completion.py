@@ -43,6 +43,13 @@ def agents(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return _offered(ctx, "agent", incomplete, ("active",))
 
 
+def paths(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell offer files and folders."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 def statuses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the statuses of tasks."""
     from click.shell_completion import CompletionItem

@@ -35,24 +35,30 @@ TOPICS = {
 
 
 @click.command("help", epilog="\b\nExample:\n  opsgit help exit-codes")
-@click.argument("topic", required=False, shell_complete=lambda *given: [t for t in TOPICS if t.startswith(given[2])])
+@click.argument(
+    "words", nargs=-1, metavar="[TOPIC]", shell_complete=lambda *given: [t for t in TOPICS if t.startswith(given[2])]
+)
 @click.option("--man", is_flag=True, help="Print the man page of all commands: opsgit help --man | man -l -")
 @click.pass_context
-def command(ctx: click.Context, topic: str | None, man: bool) -> None:
-    """Explain a TOPIC, or a command."""
+def command(ctx: click.Context, words: tuple[str, ...], man: bool) -> None:
+    """Explain a TOPIC, or a command such as `task add`."""
     if man:
         output.document(manual(ctx).rstrip("\n"))
         return
-    if topic is None:
+    if not words:
         for name, line in TOPICS.items():
             output.line(f"{name:12} {line}")
         output.line("")
         output.line("opsgit help COMMAND and opsgit COMMAND --help explain a command.")
         return
-    if topic in TOPICS:
-        click.echo(text(topic))
+    if words[0] in TOPICS and len(words) == 1:
+        click.echo(text(words[0]))
         return
-    _explain_command(ctx, topic)
+    _explain_command(ctx, words)
+
+
+def _topics(incomplete: str) -> list[str]:
+    return [topic for topic in TOPICS if topic.startswith(incomplete)]
 
 
 def text(topic: str) -> str:
@@ -83,16 +89,18 @@ def _with_roles(words: str) -> str:
     return words.replace("{roles}", guides.table())
 
 
-def _explain_command(ctx: click.Context, name: str) -> None:
+def _explain_command(ctx: click.Context, words: tuple[str, ...]) -> None:
     from opsgit.cli.main import COMMANDS
 
-    root = ctx.find_root()
-    found = root.command.get_command(root, name) if isinstance(root.command, click.Group) else None
+    found: click.Command | None = ctx.find_root().command
+    for word in words:
+        found = found.get_command(ctx, word) if isinstance(found, click.Group) else None
     if found is None:
-        like = difflib.get_close_matches(name, [*TOPICS, *COMMANDS], 3)
-        meant = f". Did you mean {' or '.join(map(repr, like))}?" if like else ""
+        name = " ".join(words)
+        like = difflib.get_close_matches(words[0], [*TOPICS, *COMMANDS], 3)
+        meant = f". Did you mean {' or '.join(map(repr, like))}?" if like and words[0] not in COMMANDS else ""
         refuse("NOT_FOUND", f"there is no topic and no command {name!r}{meant}", "opsgit help")
-    click.echo(found.get_help(click.Context(found, info_name=f"opsgit {name}", parent=None)))
+    click.echo(found.get_help(click.Context(found, info_name=f"opsgit {' '.join(words)}", parent=None)))
 
 
 def manual(ctx: click.Context) -> str:

@@ -17,7 +17,7 @@ import click
 
 from opsgit.cli import completion, output
 from opsgit.domain.names import MAIN, REMOTE_MAIN
-from opsgit.domain.refusals import Refused
+from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.text import tidy
 from opsgit.domain.vocabulary import STATUSES
 from opsgit.operations.session import Session
@@ -66,7 +66,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def common(function: Command) -> Command:
     """Add `-C`, `--as` and `--json` to a command; the command receives a `Session` and `as_json`."""
 
-    @click.option("-C", "directory", metavar="DIR", help="The state repository.")
+    @click.option("-C", "directory", metavar="DIR", help="The state repository.", shell_complete=completion.paths)
     @click.option("--as", "as_agent", metavar="AGENT", help="Act as this agent.", shell_complete=completion.agents)
     @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
     @functools.wraps(function)
@@ -74,6 +74,9 @@ def common(function: Command) -> Command:
         where = directory or click.get_current_context().find_root().obj
         session = open_session(where, as_agent, words.pop("approved_by", None))
         session.note = tidy(words.pop("note", None) or "")
+        for said in (session.note, words.get("text"), words.get("message")):
+            if isinstance(said, str) and said and not said.strip(" .…"):
+                refuse("BAD_TEXT", f"{said!r} is a placeholder: write what is meant", "--help shows an example")
         writes = "dry_run" in words and all(words.get(flag, True) for flag in WRITES_WITH)
         session.dry_run, session.online = words.pop("dry_run", False), words.pop("online", None)
         session.op_id = _checked(words.pop("op_id", None))
@@ -245,8 +248,11 @@ def silent_outside(function: Command) -> Command:
 def delivers(function: Command) -> Command:
     """Add the options of a deliverable to a command, which receives it as `given`."""
 
-    @click.option("--output", metavar="PATH", help="The deliverable: a file or folder, or 'commit: ID'.")
-    @click.option("--repository", metavar="PATH", help="The repository of a commit.")
+    @click.option(
+        "--output", metavar="PATH", help="The deliverable: a file or folder, or 'commit: ID'.",
+        shell_complete=completion.paths,
+    )  # fmt: skip
+    @click.option("--repository", metavar="PATH", help="The repository of a commit.", shell_complete=completion.paths)
     @click.option(
         "--attach/--no-attach", "attach", default=None,
         help="Store its files for the others, or only its digest (default: the policy).",

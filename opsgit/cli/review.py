@@ -125,7 +125,9 @@ def open_(session: Session, as_json: bool, name: str, run: bool) -> None:
         output.line(line)
 
 
-LOCAL = click.option("--deliverable", metavar="PATH", help="A copy of the deliverable on this machine.")
+LOCAL = click.option(
+    "--deliverable", metavar="PATH", help="A copy of the deliverable on this machine.", shell_complete=completion.paths
+)
 APPROVER = click.option("--approved-by", metavar="AGENT", help="The reviewer who signs; the same as --as.")
 
 

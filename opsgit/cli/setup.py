@@ -11,7 +11,9 @@ import click
 
 from opsgit.cli import output
 from opsgit.cli.options import WRITES_WITH
+from opsgit.domain import policy
 from opsgit.domain.refusals import Refused
+from opsgit.domain.vocabulary import ORCHESTRATE
 from opsgit.operations import setup
 from opsgit.operations.session import Session
 from opsgit.storage import repository
@@ -57,8 +59,10 @@ def _setting(directory: str | None) -> Setting:
             raise
         return Setting()
     try:
-        agents = tuple(one for one in Session(found).look().agents() if one.status == "active")
-        return Setting(str(Path(directory).absolute()) if directory else None, agents)
+        snapshot = Session(found).look()
+        agents = tuple(one for one in snapshot.agents() if one.status == "active")
+        leads = tuple(one.name for one in agents if ORCHESTRATE in policy.rights(snapshot.project, one))
+        return Setting(str(Path(directory).absolute()) if directory else None, agents, leads)
     finally:
         found.close()
 

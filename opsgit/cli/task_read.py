@@ -120,16 +120,18 @@ def next_(session: Session, as_json: bool, limit: int, claim: bool, lease: str |
 
 
 def _claim(session: Session, as_json: bool, name: str, lease: str | None) -> None:
-    from opsgit.operations import work
+    from opsgit.operations import next_steps, work
 
     found = work.take(session, name, lease)
+    waiting = 0 if found else len(next_steps.next_steps(session, name))
     if as_json:
         told = found._asdict() if found else dict.fromkeys(work.Work._fields)
         made = operations(found.written, session.dry_run) if found else []
-        output.data("work", agent=name, dry_run=session.dry_run, **{**told, "written": made})
+        output.data("work", agent=name, dry_run=session.dry_run, waiting=waiting, **{**told, "written": made})
         return
     if found is None:
-        output.say(f"there is no task that {name} could work on now")
+        others = f"; {waiting} other steps wait: opsgit task next --as {name}" if waiting else ""
+        output.say(f"there is no task that {name} could work on now{others}")
         return
     from opsgit.views import tasks
 

@@ -33,10 +33,12 @@ class Batch:
     def take(self, work: Callable[[Transaction], Result]) -> Result:
         """Decide one more operation and keep it for the end.
 
-        :raises Refused: as `work`; the first refusal again, once there was one.
+        :raises Refused: as `work`; `BATCH_OPEN` after a refusal: nothing of the batch will be published.
         """
         if self.broken:
-            raise self.broken
+            first = self.broken.refusal
+            refuse("BATCH_OPEN", f"this batch has failed and publishes nothing: {first.code}: {first.message}",
+                   "leave the block, and begin another batch")  # fmt: skip
         try:
             result = work(self.trial)
         except Refused as refused:

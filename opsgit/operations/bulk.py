@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -125,6 +125,8 @@ def _lines(content: bytes) -> Iterator[Line]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         refuse("BAD_VALUE", f"the file is not UTF-8 at byte {error.start}", "convert it: iconv -t UTF-8")
+    if text.lstrip().startswith("["):
+        refuse("BAD_VALUE", "the file is one JSON array", "one object for each line: jq -c '.[]' FILE")
     if text.strip():
         yield from _of_jsonl(text) if text.lstrip().startswith("{") else _of_csv(text)
 
@@ -148,6 +150,10 @@ def _of_csv(text: str) -> Iterator[Line]:
     reader = csv.reader(io.StringIO(text), strict=True)
     try:
         head = [name.strip() for name in next(reader)]
+        odd = _unknown(head)
+        if odd:
+            yield Line(1, {}, odd)
+            return
         while True:
             begins = reader.line_num + 1
             row = next(reader, None)
@@ -174,18 +180,29 @@ def _unguarded(cell: str) -> str:
 
 
 def _known(number: int, fields: Mapping[str, Any]) -> Line:
-    odd = [name for name in fields if name not in FIELDS]
+    odd = _unknown(fields)
     if odd:
-        why = f"a new task has no field {odd[0]!r}; there are {', '.join(FIELDS)}"
-        return Line(number, fields, Refusal("UNKNOWN_FIELD", why, f"opsgit export --fields {','.join(FIELDS)}"))
+        return Line(number, fields, odd)
     for name in LISTS:
         if not isinstance(fields.get(name, []), list):
             return Line(number, fields, Refusal("BAD_VALUE", f"{name} is no list", f'"{name}": ["..."]'))
     return Line(number, {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
 
+def _unknown(names_: Iterable[str]) -> Refusal | None:
+    """Return the refusal of the first name that no field of a new task has."""
+    odd = next((name for name in names_ if name not in FIELDS), None)
+    if odd is None:
+        return None
+    hint = "opsgit export --new prints these fields alone" if odd.isidentifier() else "separate the names by commas"
+    return Refusal("UNKNOWN_FIELD", f"a new task has no field {odd!r}; there are {', '.join(FIELDS)}", hint)
+
+
 def _in_order(lines: Sequence[Line]) -> Iterator[Line]:
     """Yield the lines in their order, but each after the lines of the tasks that it depends on."""
+    of_id = {str(line.fields["id"]): line for line in lines if line.fields.get("id")}
+    circles = _circles(of_id)
+    lines = [line._replace(fault=circles.get(line.number, line.fault)) for line in lines]
     of_id = {str(line.fields["id"]): line for line in lines if line.fields.get("id")}
     done: set[int] = set()
     for first in lines:
@@ -202,3 +219,21 @@ def _in_order(lines: Sequence[Line]) -> Iterator[Line]:
             if line.number not in done:
                 done.add(line.number)
                 yield line
+
+
+def _circles(of_id: Mapping[str, Line]) -> dict[int, Refusal]:
+    """Return a refusal for each line (by its number) whose task would depend on itself through others of the file."""
+    ahead = {name: [str(one) for one in line.fields.get("depends_on") or ()] for name, line in of_id.items()}
+    left = dict(ahead)
+    while True:  # what depends on nothing that is left is in no circle
+        free = [name for name, wanted in left.items() if not any(one in left for one in wanted)]
+        if not free:
+            break
+        for name in free:
+            del left[name]
+    behind = {name for wanted in left.values() for name in wanted}
+    return {
+        of_id[name].number: Refusal("DEPENDENCY_CYCLE", f"{name} would depend on itself", "take one dependency out")
+        for name in left
+        if name in behind
+    }

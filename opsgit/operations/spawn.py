@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -15,26 +16,35 @@ from opsgit.domain.rules import RuleBook, in_force
 from opsgit.domain.vocabulary import DEPLOYED, OBSERVE
 from opsgit.operations import clone, queries, update
 from opsgit.operations.session import Session
-from opsgit.storage import repository
+from opsgit.storage import clones, git, repository
 
 # The commands after a step, by its operation. A claim goes on with the commands after a start.
-WORK = ("task show {id}", "task submit {id} --output PATH")
-JUDGE = ("review show {id}", "review diff {id}", 'review reject {id} --reason "..."')
+WORK = ("task show {id}", "task submit {id}{output}")
+LOOK = ("review show {id}", "review diff {id}")
+REJECT = 'review reject {id} --reason "WHY"'
 THEN: dict[str, tuple[str, ...]] = {
     "task.claim": ("task start {id}", *WORK),
     "task.start": WORK,
     "task.submit": WORK,
-    "review.approve": (*JUDGE, "review approve {id}"),
-    "review.reject": JUDGE,
-    "review.sign-off": (*JUDGE, "review sign-off {id}"),
+    "review.approve": LOOK,
+    "review.reject": LOOK,
+    "review.sign-off": LOOK,
 }
-WATCH = ("task show {id}", "monitor --raise", 'alert raise --task {id} --message "..."')
+# The commands of which exactly one ends the step, after those above.
+EITHER: dict[str, tuple[str, ...]] = {
+    "review.approve": ("review approve {id}", REJECT),
+    "review.reject": (REJECT, 'review comment {id} --text "WORDS"'),
+    "review.sign-off": ("review sign-off {id}", REJECT),
+}
+WATCH = ("task show {id}", "monitor --raise")
 
 
 class Spawn(NamedTuple):
     """An agent's clone and its orders: the task's title and description, and the commands in order.
 
-    `name` and `role` are the agent's. `act` says what to do. `folder` is the clone's absolute path. `holds_key` is
+    `name` and `role` are the agent's. `act` says what to do. `folder` is the clone's absolute path. `workplace` is the
+    folder in which the agent builds, empty for an agent that builds nothing; `commits` is whether it is a work tree of
+    the code, whose commit is the deliverable. Of the commands `either`, exactly one is for the end. `holds_key` is
     whether this key folder has the agent's key.
     """
 
@@ -46,7 +56,10 @@ class Spawn(NamedTuple):
     description: str
     act: str
     folder: str
+    workplace: str
+    commits: bool
     commands: tuple[str, ...]
+    either: tuple[str, ...]
     holds_key: bool
 
 
@@ -59,29 +72,65 @@ def spawn(session: Session, name: str, task_id: str, folder: Path | None = None)
     """
     snapshot = session.look(names.check_id(task_id))
     agent, task = snapshot.agent(name), snapshot.task(task_id)
-    act, commands = _orders(session, snapshot, agent, task)
+    act, op, first = _order(session, snapshot, agent, task)
     place = folder or _default(session, name)
     _ready(session, name, place)
-    return Spawn(name, agent.role, snapshot.project.name, task_id, task.title, task.description or "", act,
-                 str(place.resolve()), commands, session.repository.keys.holds(name))  # fmt: skip
+    builds = op in ("task.claim", "task.start", "task.submit")
+    workplace = _workplace(session, snapshot, place, task) if builds else None
+    commits = bool(workplace and session.repository.code)
+    output = f" --output {shlex.quote(str(workplace))}" if workplace and not commits else ""
+    lines = [*([first] if first else []), *(WATCH if op == "" else THEN.get(op, ()))]
+    return Spawn(
+        name=name,
+        role=agent.role,
+        project=snapshot.project.name,
+        task=task_id,
+        title=task.title,
+        description=task.description or "",
+        act=act,
+        folder=str(place.resolve()),
+        workplace=str(workplace or ""),
+        commits=commits,
+        commands=_signed(lines, task.id, agent.name, output),
+        either=_signed(EITHER.get(op, ()), task.id, agent.name, output),
+        holds_key=session.repository.keys.holds(name),
+    )
 
 
-def _orders(session: Session, snapshot: Snapshot, agent: Agent, task: Task) -> tuple[str, tuple[str, ...]]:
-    """Return what an agent has to do on a task, and the commands for it in order."""
+def _order(session: Session, snapshot: Snapshot, agent: Agent, task: Task) -> tuple[str, str, str]:
+    """Return what an agent has to do on a task, the operation (empty: to watch), and its first command, if it has one.
+
+    :raises Refused: `NOTHING_TO_DO`.
+    """
     book, blockers = in_force(snapshot.project), queries.blockers(session, task)
     found = () if blockers else tuple(steps(snapshot, book, agent, task, session.transaction().now()))
     if found:
-        own = () if found[0].op.startswith("review.") else (found[0].command.partition(" --as ")[0],)
-        after = tuple(f"opsgit {one}" for one in THEN.get(found[0].op, ()))
-        commands = after if found[0].op == "task.submit" else (*own, *after)
-        return found[0].act, _signed(commands, task.id, agent.name)
+        own = found[0].command.partition(" --as ")[0].removeprefix("opsgit ")
+        return found[0].act, found[0].op, "" if found[0].op.startswith(("review.", "task.submit")) else own
     if OBSERVE in policy.rights(snapshot.project, agent) and task.status == DEPLOYED:
-        return "watch", _signed([f"opsgit {one}" for one in WATCH], task.id, agent.name)
+        return "watch", "", ""
     _refuse(snapshot, book, agent, task, blockers)
 
 
-def _signed(commands: Sequence[str], task_id: str, name: str) -> tuple[str, ...]:
-    return tuple(f"{command.format(id=task_id)} --as {name}" for command in commands)
+def _workplace(session: Session, snapshot: Snapshot, place: Path, task: Task) -> Path:
+    """Return the folder in which an agent builds a task's deliverable; it is made, and is outside the ledger.
+
+    It lies beside the agent's clone, or in the workspace of the policy. Beside code it is a work tree of the code.
+    """
+    beside_clone = place.with_name(f"{place.name}.work").absolute()
+    if session.repository.code:
+        tree = beside_clone
+        if not tree.exists():
+            clones.add_work_tree(session.repository.code.resolve(), tree)
+        git.configure(place.resolve() / ".git", {"opsgit.code": str(tree)})
+        return tree
+    top = Path(snapshot.project.workspace).absolute() if snapshot.project.workspace else beside_clone
+    (top / task.id).mkdir(parents=True, exist_ok=True)
+    return top / task.id
+
+
+def _signed(commands: Sequence[str], task_id: str, name: str, output: str) -> tuple[str, ...]:
+    return tuple(f"opsgit {command.format(id=task_id, output=output)} --as {name}" for command in commands)
 
 
 def _refuse(snapshot: Snapshot, book: RuleBook, agent: Agent, task: Task, blockers: Sequence[str]) -> NoReturn:
@@ -105,7 +154,7 @@ def _refuse(snapshot: Snapshot, book: RuleBook, agent: Agent, task: Task, blocke
 def _default(session: Session, name: str) -> Path:
     """Return the folder for an agent's clone, beside the state repository."""
     top = session.repository.top or session.repository.folder
-    return top.with_name(f"{top.name}.agents") / name
+    return (top.parent if top.parent.name.endswith(".agents") else top.with_name(f"{top.name}.agents")) / name
 
 
 def _ready(session: Session, name: str, place: Path) -> None:

@@ -15,8 +15,9 @@ Tasks = dict[str, Any]
 FRONT = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n?(.*)\Z", re.DOTALL)
 MARKS = re.compile(r"^<!-- (SECTION|AC|DOD):.*? -->\n?", re.MULTILINE)  # Backlog.md's own marks in a text
 FOLDERS = ("tasks", "completed", "archive/tasks", "drafts")
-BACKLOG_MD = {"to-do": "backlog", "todo": "backlog", "draft": "backlog", "in-progress": "in-progress", "done": "done"}
-BEADS = {"open": "backlog", "in-progress": "in-progress", "closed": "done", "blocked": "backlog", "deferred": "backlog"}
+# What has no entry, such as a draft or a deferred issue, becomes backlog, and the import says so.
+BACKLOG_MD = {"to-do": "backlog", "todo": "backlog", "in-progress": "in-progress", "done": "done"}
+BEADS = {"open": "backlog", "in-progress": "in-progress", "closed": "done"}
 BEADS_PRIORITIES = {0: "critical", 1: "high", 2: "medium", 3: "low", 4: "low"}
 BEADS_TEXTS = ("description", "design", "acceptance_criteria", "notes", "close_reason")
 BEADS_FILES = (".beads/issues.jsonl", ".beads/beads.jsonl", "issues.jsonl", "beads.jsonl")
@@ -101,7 +102,9 @@ def _beads(file: Path) -> Iterator[tuple[str, Any]]:
             continue
         if not isinstance(issue, dict) or not isinstance(issue.get("id"), str):
             yield f"line {number}", "not an issue with an id"
-        elif issue.get("status") != "tombstone":  # it was deleted
+        elif issue.get("status") == "tombstone":
+            yield issue["id"], "it was deleted there"
+        else:
             yield issue["id"], _of_beads(dict(issue))
 
 
@@ -110,7 +113,9 @@ def _of_beads(issue: dict[str, Any]) -> dict[str, Any]:
     status, priority = _word(issue.pop("status", "open")), issue.pop("priority", 2)
     labels, kind = issue.pop("labels", None) or [], issue.pop("issue_type", None)
     links = issue.pop("dependencies", None) or []
-    blocks = [one.get("depends_on_id") for one in links if isinstance(one, Mapping) and one.get("type") == "blocks"]
+    links = [one for one in links if isinstance(one, Mapping)]
+    blocks = [one.get("depends_on_id") for one in links if one.get("type") == "blocks"]
+    others = ", ".join(f"{one.get('type')} {one.get('depends_on_id')}" for one in links if one.get("type") != "blocks")
     task = {
         "title": issue.pop("title", None),
         "status": BEADS.get(status, status),
@@ -122,7 +127,8 @@ def _of_beads(issue: dict[str, Any]) -> dict[str, Any]:
         "description": _words(issue) or None,
     }
     rest = {name: issue[name] for name in issue if issue[name] not in ([], {}, "", None, 0, False)}
-    return {**{name: value for name, value in task.items() if value is not None}, **rest}
+    also = {f"links ({others})": others} if others else {}
+    return {**{name: value for name, value in task.items() if value is not None}, **also, **rest}
 
 
 def _words(issue: dict[str, Any]) -> str:

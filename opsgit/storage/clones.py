@@ -77,6 +77,23 @@ def ignore(top: Path, patterns: Sequence[str]) -> None:
     file.write_text(text + ("" if not text or text.endswith("\n") else "\n") + "".join(f"{one}\n" for one in new))
 
 
+def add_work_tree(top: Path, place: Path) -> None:
+    """Add a work tree to a repository, at its present commit and on no branch.
+
+    :param top: the top of a work tree of it.
+    :param place: the new folder.
+    :raises Refused: `TOOL_FAILED`.
+    """
+    from git import Repo
+    from git.exc import GitCommandError
+
+    try:
+        with Repo(top) as repo:
+            repo.git.worktree("add", "--detach", "--", str(place))
+    except GitCommandError as error:
+        refuse("TOOL_FAILED", f"git could not add a work tree at {place}: {_last_words(error)}", "git worktree prune")
+
+
 def clone(url: str, folder: Path, specs: Sequence[str]) -> None:
     """Clone some branches of a repository (through GitPython), over any transport that is not a command.
 

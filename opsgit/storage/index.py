@@ -99,6 +99,8 @@ class Index:
         """
         try:
             return self.base.execute(query, values)
+        except sqlite3.ProgrammingError:  # a mistake of the caller, such as a closed database: the file is whole
+            raise
         except sqlite3.DatabaseError as error:
             self._retreat(error)
             raise Damaged(str(error)) from error

@@ -239,8 +239,11 @@ def find(start: Path | None = None) -> Repository:
                'opsgit init --project "my-project", or name one with -C DIR or OPS_STATE_DIR')  # fmt: skip
     _refuse_foreign(found)
     if not found.own.exists() and found.git.get(f"{names.MAIN}:{names.PROJECT}") is None:
-        refuse("NOT_A_STATE_REPOSITORY", f"the git repository {found.folder} holds no ledger on main",
-               f"name the state repository with -C DIR or OPS_STATE_DIR, or {MAKE}")  # fmt: skip
+        beside = [found.git.ref(f"refs/{place}/{names.LEAD}main") for place in ("heads", "remotes/origin")]
+        hint = f"name the state repository with -C DIR or OPS_STATE_DIR, or {MAKE}"
+        if any(beside):
+            hint = "opsgit clone --in-repo --as NAME; for a new agent: opsgit join NAME --in-repo"
+        refuse("NOT_A_STATE_REPOSITORY", f"the git repository {found.folder} holds no ledger on main", hint)
     return found
 
 

@@ -29,7 +29,7 @@ GUIDES = {
             ("opsgit task list", "open work, the most urgent first"),
             ("opsgit monitor", "what stands still or has failed"),
         ),
-        ("You do not start, submit, review or deploy (RIGHT_MISSING).", "You sign only as yourself."),
+        ("You do not start, submit, review or deploy (RIGHT_MISSING).",),
     ),
     WORK: Guide(
         "takes tasks and submits deliverables",
@@ -41,7 +41,7 @@ GUIDES = {
         ),
         (
             "You never judge a task that you worked on (SELF_REVIEW).",
-            "After a rejection, start again; files that were rejected are not taken twice (DELIVERABLE_UNCHANGED).",
+            "After a rejection start again; the same files are refused then (DELIVERABLE_UNCHANGED).",
         ),
     ),
     REVIEW: Guide(
@@ -51,11 +51,11 @@ GUIDES = {
             ("opsgit review show ID", "what is judged, and the commands that decide"),
             ("opsgit review diff ID", "what changed since the last round"),
             ('opsgit review comment ID --text "..." --at FILE:LINE --blocking', "an objection"),
-            ("opsgit review approve ID", "or sign-off, as review show says"),
+            ("opsgit review approve ID", "or sign-off: review show says which"),
             ('opsgit review reject ID --reason "..."', "send it back"),
         ),
         (
-            "Look at the deliverable before you decide: a verdict is on what you saw (STALE).",
+            "Look at the deliverable first: a verdict is valid only for the version that you viewed (STALE).",
             "Open blocking threads prevent an approval (THREAD_OPEN).",
         ),
     ),
@@ -65,7 +65,10 @@ GUIDES = {
             ("opsgit task move ID --to deployed", "runs the deploy command of the policy"),
             ('opsgit rollback ID --reason "..."', "take a deployment back"),
         ),
-        ("Only what a review approved is deployed (NOT_APPROVED).", "A deployment runs once; look before you retry."),
+        (
+            "Only what a review approved is deployed (NOT_APPROVED).",
+            "Look at the task before you repeat a deployment: it may have run.",
+        ),
     ),
     OBSERVE: Guide(
         "watches: metrics, alerts, checks",
@@ -73,20 +76,24 @@ GUIDES = {
             ("opsgit monitor --raise", "find what is wrong and record it"),
             ("opsgit metric set NAME VALUE", "set a gauge"),
             ('opsgit alert raise --task ID --message "..."', "report trouble"),
-            ("opsgit rollback ID --alert ALERT", "for an alert that somebody else raised"),
+            (
+                "opsgit rollback ID --alert ALERT",
+                "for an alert that another agent raised",
+            ),
+            ("opsgit review check ID --name NAME --status pass", "report the result of a check"),
         ),
-        ("You change no task.",),
+        ("You change no task but by such a rollback.",),
     ),
 }
 ALWAYS = (
     ("opsgit inbox", "what waits for you, with the command that answers it"),
-    ("opsgit task show ID", "a task with its words"),
+    ("opsgit task show ID", "a task with its description and comments"),
     ("opsgit help lifecycle", "all rules"),
 )
 RULES = (
     "Every write is a commit signed with your key. Never act as another agent (--as).",
-    "A refusal names its code and the command that would be right; do not repeat the refused command.",
-    "Exit 7: somebody was first; look again. Exit 9: busy or unreachable; try again later.",
+    "A refusal names its code and the command that would be right. Exit 5, 6: do not repeat the refused command.",
+    "Exit 7: another agent was faster; look at the task again. Exit 9: busy or unreachable; repeat it later.",
 )
 
 

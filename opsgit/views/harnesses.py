@@ -30,10 +30,19 @@ class Piece(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What the pieces depend on: the state repository that is named in commands, and the agents of the project."""
+    """What the pieces depend on: the state repository that is named in commands, and the agents of the project.
+
+    `leads` are the agents that orchestrate: if there is one, sessions without another name begin as it.
+    """
 
     directory: str | None = None
     agents: tuple[Agent, ...] = ()
+    leads: tuple[str, ...] = ()
+
+    @property
+    def lead(self) -> tuple[str, ...]:
+        """The option that names the only orchestrator; empty if there is none or several."""
+        return ("--as", self.leads[0]) if len(self.leads) == 1 else ()
 
     def command(self, *words: str) -> str:
         """Return an opsgit command for the shell."""
@@ -44,14 +53,19 @@ def _packaged(name: str) -> str:
     return files("opsgit.views").joinpath(f"harness/{name}").read_text("utf-8")
 
 
+def _with_place(text: str, setting: Setting) -> str:
+    """Return a text whose first command names the state repository, if one was given."""
+    return text.replace("`opsgit prime`", f"`{setting.command('prime')}`") if setting.directory else text
+
+
 def openclaw(setting: Setting) -> Iterator[Piece]:
     """Yield the skill for OpenClaw; the folder is a workspace of OpenClaw."""
-    yield Piece("skills/opsgit/SKILL.md", WHOLE, _packaged("SKILL.md"))
+    yield Piece("skills/opsgit/SKILL.md", WHOLE, _with_place(_packaged("SKILL.md"), setting))
 
 
 def agents_md(setting: Setting) -> Iterator[Piece]:
     """Yield the block for AGENTS.md, which Codex and others read."""
-    yield Piece("AGENTS.md", BLOCK, _packaged("AGENTS.md"))
+    yield Piece("AGENTS.md", BLOCK, _with_place(_packaged("AGENTS.md"), setting))
 
 
 def claude(setting: Setting) -> Iterator[Piece]:
@@ -76,8 +90,8 @@ def _hooks(setting: Setting) -> dict[str, Any]:
         return [{"type": "command", "command": setting.command(*words)}]
 
     return {
-        "SessionStart": [{"hooks": run("prime")}],
-        "PreCompact": [{"hooks": run("prime")}],
+        "SessionStart": [{"hooks": run("prime", *setting.lead)}],
+        "PreCompact": [{"hooks": run("prime", *setting.lead)}],
         "PreToolUse": [{"matcher": "Bash", "hooks": run("setup", "guard")}],
     }
 

@@ -72,4 +72,4 @@ def _entry(entry: Entry) -> Iterator[str]:
 def _escaped(text: str) -> str:
     """Return a text in which no character is a command of the formatter."""
     safe = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("`", "\\(ga")
-    return re.sub(r"^([.'])", r"\\&\1", safe)
+    return re.sub(r"^([.'])", r"\\&\1", safe).replace("→", "\\(->")

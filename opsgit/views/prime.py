@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from opsgit.views import guides, quotation
 
 TOKENS_MAX = 1500
+DELEGATE_MAX = 400  # of them for what an orchestrator can delegate
 WHY_COLUMNS = 60
 NAME_COLUMNS = 60
 
@@ -42,8 +43,9 @@ def lines(told: Mapping[str, Any]) -> list[str]:
     """
     head = list(_head(told))
     tail = list(_loop(told)) if told["known"] else []
-    room = TOKENS_MAX - most("\n".join(head)) - tokens("\n".join(tail))
-    return [*head, *_waiting(told, room), *tail]
+    others = list(_delegate(told)) if told["known"] else []
+    room = TOKENS_MAX - most("\n".join([*head, *others])) - tokens("\n".join(tail))
+    return [*head, *_waiting(told, room), *others, *tail]
 
 
 def _head(told: Mapping[str, Any]) -> Iterator[str]:
@@ -87,6 +89,20 @@ def _waiting(told: Mapping[str, Any], room: int) -> Iterator[str]:
     if len(commands) < len(items):
         yield f"- {len(items) - len(commands)} more: `opsgit inbox`"
     yield from (quotation.INTRODUCTION, *quotation.block(words))
+
+
+def _delegate(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what waits for others: an orchestrator spawns an agent for it."""
+    if not told["delegate"]:
+        return
+    yield from ("", "## Waits for others: start one with `opsgit agent spawn NAME ID`")
+    room = DELEGATE_MAX
+    for task, who, act in told["delegate"]:
+        line = f"- {task}: {who} has to {act}"
+        room -= most(line)
+        if room < 0:
+            return
+        yield line
 
 
 def _cost(item: Item) -> int:

@@ -28,10 +28,21 @@ def _prompt(told: Told) -> Iterator[str]:
     yield from quotation.block(_task(told))
     yield "Each of your steps is a commit signed with your own key. Sign as nobody else."
     yield "If a command is refused, read its code and its hint; do not repeat it unchanged."
-    yield "Run these commands, in this order; replace PATH, FILE and the dots by what is right:"
+    if told["commits"]:
+        yield f"Work in {told['workplace']}, a work tree of the code, and commit there: that commit is submitted."
+    elif told["workplace"]:
+        yield f"Build in {told['workplace']}: this folder is submitted, with all that is in it."
+    yield "Run these commands, in this sequence:"
     yield ""
     yield f"cd {shlex.quote(told['folder'])}"
-    yield from told["commands"]
+    *first, last = told["commands"]
+    yield from first
+    if told["workplace"]:
+        yield "# now do the work, and then:"
+    yield last
+    if told["either"]:
+        yield "# then exactly one of these, with your own words:"
+        yield from told["either"]
 
 
 def _task(told: Told) -> Iterator[str]:

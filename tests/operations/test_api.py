@@ -84,6 +84,8 @@ def test_a_refusal_in_a_batch_leaves_nothing(desk: Desk) -> None:
             lead.tasks.add("one")
             with pytest.raises(opsgit.Refused):
                 lead.tasks.start("T-1")  # whoever catches it does not publish half of a batch
+            with pytest.raises(opsgit.Refused, match="BATCH_OPEN: this batch has failed"):
+                lead.tasks.add("two")
         with pytest.raises(ZeroDivisionError), lead.batch():
             lead.tasks.add("one")
             raise ZeroDivisionError
@@ -154,6 +156,28 @@ def test_quotas_metrics_alerts_agents(desk: Desk) -> None:
         eye.alerts.resolve("A-1")
         assert eye.alerts.list() == ()
         assert [one.id for one in eye.alerts.list(None)] == ["A-1"]
+
+
+def test_mistakes_of_a_program(desk: Desk) -> None:
+    with pytest.raises(opsgit.Refused, match="NOT_FOUND"):
+        opsgit.open(desk.path, actor="nobody")
+    lead = opsgit.open(desk.path, actor="orchestrator")
+    for mistake in (lambda: lead.tasks.add("x", **{"asign": "dev"}), lambda: lead.tasks.add("x", tags="ui"),
+                    lambda: lead.tasks.list(status="backlog"), lambda: lead.tasks.list(statuses=())):  # type: ignore[call-arg]  # fmt: skip
+        with pytest.raises(TypeError):
+            mistake()
+    with pytest.raises(ValueError, match="sort is one of"):
+        lead.tasks.list(sort="x")
+    lead.tasks.add("one")
+    assert [task.id for task in lead.tasks.list(status=["backlog"], text="one")] == ["T-1"]
+    lead.close()
+    index = desk.path / ".git/opsgit/index.db"
+    before = index.stat().st_ino
+    for call in (lambda: lead.tasks.list(), lambda: lead.tasks.add("two"), lambda: lead.batch().__enter__()):
+        with pytest.raises(ValueError, match="closed"):
+            call()
+    assert index.stat().st_ino == before
+    assert len(desk.ok("task", "list", "--json").json["tasks"]) == 1
 
 
 WITHOUT = {"review open", "alert raise", "quota show", "agent prove", "agent checkout", "agent spawn"}

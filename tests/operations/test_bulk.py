@@ -86,7 +86,7 @@ def test_every_fault_with_its_line_and_nothing_written(desk: Desk, tmp_path: Pat
     found = [(one["where"], one["code"]) for one in json.loads(result.err)["error"]["faults"]]
     assert found == [
         ("line 2", "BAD_VALUE"), ("line 3", "BAD_ID"), ("line 4", "UNKNOWN_FIELD"), ("line 5", "BAD_VALUE"),
-        ("line 6", "BAD_VALUE"), ("line 7", "BAD_VALUE"), ("line 8", "NOT_FOUND"), ("line 9", "NOT_FOUND"),
+        ("line 6", "BAD_VALUE"), ("line 7", "BAD_VALUE"), ("line 8", "DEPENDENCY_CYCLE"), ("line 9", "DEPENDENCY_CYCLE"),
         ("line 10", "NOT_FOUND"), ("line 11", "BAD_VALUE"), ("line 12", "BAD_VALUE"), ("line 13", "NOT_FOUND"),
     ]  # fmt: skip
     assert desk.refs() == before
@@ -99,7 +99,7 @@ def test_every_fault_with_its_line_and_nothing_written(desk: Desk, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "code"),
     [(b"", "BAD_VALUE"), (b"\xff", "BAD_VALUE"), (b"title\n", "BAD_VALUE"), (b'title\n"open', "BAD_VALUE"),
-     (b"name\nx\n", "UNKNOWN_FIELD"), (b"title\na,b\n", "BAD_VALUE"), (b"{" * 100_000, "BAD_VALUE")],
+     (b"name\nx\n", "UNKNOWN_FIELD"), (b"title;priority\na;b\n", "UNKNOWN_FIELD"), (b'[{"title": "x"}]', "BAD_VALUE"), (b"title\na,b\n", "BAD_VALUE"), (b"{" * 100_000, "BAD_VALUE")],
 )  # fmt: skip
 def test_what_cannot_be_read(desk: Desk, tmp_path: Path, content: bytes, code: str) -> None:
     (tmp_path / "file").write_bytes(content)
@@ -143,6 +143,24 @@ def test_a_sheet_cannot_compute_and_comes_back_the_same(desk: Desk, tmp_path: Pa
         file = write(tmp_path, f"tasks.{form}", desk.ok("export", "--format", form, "--fields", ONLY_NEW).out)
         other.ok("task", "add", "--from", file)
         assert other.ok("export", "--fields", ONLY_NEW).out == desk.ok("export", "--fields", ONLY_NEW).out
+
+
+def test_a_wrong_head_is_one_fault(desk: Desk, tmp_path: Path) -> None:
+    file = write(tmp_path, "tasks.csv", "title;tags\na;b\nc;d\n")
+    found = json.loads(desk.run("task", "add", "--from", file, "--json").err)["error"]
+    assert (found["message"].startswith("line 1: "), "faults" in found) == (True, False)
+    assert "commas" in found["hint"]
+
+
+def test_export_new_comes_back(desk: Desk, tmp_path: Path) -> None:
+    desk.ok("task", "add", "--title", "one", "--assign", "dev", "--tag", "a")
+    desk.ok("task", "start", "T-1")
+    texts = {form: desk.ok("export", "--new", "--format", form).out for form in ("jsonl", "csv")}
+    for form, all_ in texts.items():
+        text = all_.replace("T-1", f"{form}-1")
+        desk.ok("task", "add", "--from", write(tmp_path, f"t.{form}", text))
+        assert desk.ok("task", "show", f"{form}-1", "--json").json["task"]["tags"] == ["a"]
+    assert desk.refused("export", "--new", "--fields", "id") == "USAGE"
 
 
 def test_export(in_review: Desk) -> None:
@@ -233,8 +251,12 @@ def test_beads(desk: Desk, tmp_path: Path) -> None:
     file = write(tmp_path, ".beads/issues.jsonl", "\n".join(map(json.dumps, issues)) + "\nnot json\n[]\n")
     for place in (file, str(tmp_path)):
         told = desk.run("import", place, "--dry-run", "--json").json["records"]
-        assert sum(one["fate"] == "left out" for one in told) == 2
+        assert sum(one["fate"] == "left out" for one in told) == 3
     assert desk.run("import", file).exit == 10
+    why = {one["record"]: one["why"] for one in told}
+    assert why["task bd-9"] == "BAD_VALUE: it was deleted there"
+    assert "links (related bd-3)" in why["task bd-1"]
+    assert "status 'blocked' becomes backlog" in why["task bd-2"]
     tasks = {one["id"]: one for one in map(json.loads, desk.ok("export").out.splitlines())}
     assert {name: (one["status"], one["priority"]) for name, one in tasks.items()} == {
         "bd-1": ("in-progress", "critical"), "bd-2": ("backlog", "low"), "bd-2.1": ("done", "medium"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -169,15 +170,39 @@ def test_offline_and_sync(team: Desk, hub: Path, tmp_path: Path) -> None:
     assert git(hub, "rev-parse", "opsgit/main") == git(team.path, "rev-parse", "main")
 
 
-def test_a_spawned_agent_submits_commits_of_the_code(team: Desk, code: Path) -> None:
-    team.ok("task", "add", "--title", "one", "--assign", "dev")
-    place = Path(team.ok("agent", "spawn", "dev", "T-1", "--json").json["folder"])
-    assert place == code / ".opsgit.agents/dev"
-    agent = Desk(place, team.capsys)
-    agent.ok("task", "start", "T-1")
-    agent.ok("task", "submit", "T-1")
+def test_a_spawned_agent_works_in_a_work_tree_of_its_own(team: Desk, code: Path) -> None:
+    for name in ("dev", "dev2"):
+        if name == "dev2":
+            team.ok("agent", "add", name, "--role", "developer")
+        team.ok("task", "add", "--id", f"for-{name}", "--title", "one", "--assign", name)
+        told = team.ok("agent", "spawn", name, f"for-{name}", "--json").json
+        assert told["folder"] == str(code / f".opsgit.agents/{name}")
+        assert told["workplace"] == str(code / f".opsgit.agents/{name}.work")
+        assert told["commits"] is True
+        assert f"Work in {told['workplace']}, a work tree of the code" in told["prompt"]
+        agent = Desk(Path(told["folder"]), team.capsys)
+        agent.ok("task", "start", f"for-{name}")
+        made = commit(Path(told["workplace"]), f"{name}.py", "x\n")
+        agent.ok("task", "submit", f"for-{name}")
+        team.ok("sync")
+        submission = team.ok("task", "show", f"for-{name}", "--json").json["task"]["submission"]
+        assert submission["deliverable"] == f"commit: {made}"
     assert git(code, "status", "--porcelain") == ""
-    team.ok("review", "approve", "T-1", "--as", "qa")
+    team.ok("review", "approve", "for-dev", "--as", "qa")
+
+
+def test_a_new_agent_joins_in_a_clone_of_the_code(
+    team: Desk, hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "clone", "-q", str(hub), "other")
+    monkeypatch.chdir(tmp_path / "other")
+    assert main(["task", "list"]) == 4
+    assert "opsgit clone --in-repo --as NAME; for a new agent: opsgit join NAME --in-repo" in capsys.readouterr().err
+    line = at(tmp_path / "other", capsys, monkeypatch, "join", "eve", "--in-repo", "--role", "developer")
+    team.ok(*shlex.split(line)[1:])
+    assert '"agent": "eve"' in at(tmp_path / "other", capsys, monkeypatch, "whoami", "--json")
+    assert git(tmp_path / "other", "status", "--porcelain") == ""
+    assert main(["join", "eve"]) == 2
 
 
 @pytest.fixture

@@ -24,6 +24,16 @@ def test_it_says_who_one_is_and_what_waits(in_review: Desk) -> None:
     assert (told["agent"], told["role"], told["waiting"], told["text"] + "\n") == ("qa", "reviewer", 1, said)
 
 
+def test_an_orchestrator_is_told_what_to_delegate(in_review: Desk) -> None:
+    in_review.ok("task", "add", "--title", "two", "--assign", "dev")
+    in_review.ok("task", "add", "--title", "blocked", "--assign", "dev", "--depends-on", "T-2")
+    said = in_review.ok("prime", "--as", "orchestrator").out
+    assert "- T-1: reviewer has to review\n- T-2: dev has to start\n" in said
+    assert "T-3" not in said
+    assert "opsgit agent spawn NAME ID" in said
+    assert "Waits for others" not in in_review.ok("prime", "--as", "dev").out
+
+
 @pytest.mark.parametrize(
     ("name", "word"),
     [("orchestrator", "agent spawn"), ("dev", "next --claim"), ("ship", "deployed"), ("eye", "monitor")],
@@ -102,6 +112,7 @@ def test_it_never_grows_over_its_limit(desk: Desk, words: str) -> None:
     told = desk.ok("prime", "--as", "qzx-jkv-wpf-bgh-qqj-xxz-vvk-wwq", "--json").json
     assert told["waiting"] == 60
     assert counted(told["text"]) <= prime.TOKENS_MAX
+    assert counted(desk.ok("prime", "--as", "orchestrator").out) <= prime.TOKENS_MAX
     assert "more: `opsgit inbox`" in told["text"]
     assert told["text"].count("`opsgit task start") >= 1
 

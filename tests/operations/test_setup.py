@@ -121,7 +121,7 @@ def test_the_plugin_follows_the_agents(desk: Desk, tmp_path: Path) -> None:
     assert main(["setup", "claude", "-C", str(desk.path), "--dir", str(folder)]) == 0
     hooks = json.loads((folder / ".claude/opsgit/plugin/hooks/hooks.json").read_text())["hooks"]
     assert set(hooks) == {"SessionStart", "PreCompact", "PreToolUse"}
-    assert hooks["SessionStart"][0]["hooks"][0]["command"] == f"opsgit -C {desk.path} prime"
+    assert hooks["SessionStart"][0]["hooks"][0]["command"] == f"opsgit -C {desk.path} prime --as orchestrator"
     agents = {path.stem for path in (folder / ".claude/opsgit/plugin/agents").iterdir()}
     assert agents == {"orchestrator", "dev", "qa", "ship", "eye"}
     desk.ok("agent", "remove", "dev")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -29,11 +30,14 @@ def test_the_call_for_openclaw(desk: Desk, tmp_path: Path) -> None:
     assert set(words) == {"task", "taskName", "label", "cwd", "completionTarget", "runTimeoutSeconds"}
     assert (words["taskName"], words["completionTarget"], words["runTimeoutSeconds"]) == ("dev-skill-001", "parent", 60)
     assert words["cwd"] == str(tmp_path / "state.agents/dev")
-    assert words["task"].splitlines()[-4:] == [
+    built = str(tmp_path / "state.agents/dev.work/SKILL-001")
+    assert Path(built).is_dir()
+    assert words["task"].splitlines()[-5:] == [
         f"cd {words['cwd']}",
         "opsgit task start SKILL-001 --as dev",
         "opsgit task show SKILL-001 --as dev",
-        "opsgit task submit SKILL-001 --output PATH --as dev",
+        "# now do the work, and then:",
+        f"opsgit task submit SKILL-001 --output {built} --as dev",
     ]
     assert "title: Build <it>\n  | Line\n  | Two\n</data" in words["task"]
 
@@ -84,10 +88,13 @@ def test_each_step_has_its_orders(in_review: Desk) -> None:
     def orders(name: str) -> list[str]:
         return [one.removeprefix("opsgit ") for one in spawned(in_review, name, "T-1")["commands"]]
 
-    assert orders("qa") == [
-        "review show T-1 --as qa", "review diff T-1 --as qa", 'review reject T-1 --reason "..." --as qa',
-        "review approve T-1 --as qa",
+    assert orders("qa") == ["review show T-1 --as qa", "review diff T-1 --as qa"]
+    told = spawned(in_review, "qa", "T-1")
+    assert told["either"] == [
+        "opsgit review approve T-1 --as qa", 'opsgit review reject T-1 --reason "WHY" --as qa',
     ]  # fmt: skip
+    assert "# then exactly one of these" in told["prompt"]
+    assert told["workplace"] == ""
     in_review.ok("review", "approve", "T-1", "--as", "qa")
     assert orders("ship") == ["task move T-1 --to deployed --as ship"]
     in_review.ok("project", "set", "deploy.command", '["true"]')
@@ -103,24 +110,31 @@ def test_without_the_key_it_is_said(desk: Desk, tmp_path: Path) -> None:
     assert "the key of dev is not in this key folder" in desk.ok("agent", "spawn", "dev", "T-1").err
 
 
-def child(call: Any, keys: Path, *, path: str = "", other: str = "") -> list[subprocess.CompletedProcess[str]]:
-    """An agent that does what its text says: the commands after the last empty line, in a shell of its own."""
-    lines = call["arguments"]["task"].rsplit("\n\n", 1)[1].splitlines()
+def child(call: Any, keys: Path, *, other: str = "") -> list[subprocess.CompletedProcess[str]]:
+    """An agent that does what its text says: the lines after the last empty one, in a shell of its own.
+
+    It builds where the text says, and of the decisions it takes the first.
+    """
+    text = call["arguments"]["task"]
+    cd, *lines = text.rsplit("\n\n", 1)[1].splitlines()
+    place = re.search("Build in (.*): this folder", text)
     done = []
-    for line in lines[1:]:
-        if "review reject" in line:
+    for line in lines:
+        if line == "# now do the work, and then:" and place:
+            (Path(place[1]) / "made.txt").write_text("made\n")
+        if line.startswith("#") or "review reject" in line:
             continue
-        command = line.replace("PATH", path).replace("opsgit ", f"{sys.executable} -m opsgit ", 1)
+        command = line.replace("opsgit ", f"{sys.executable} -m opsgit ", 1)
         if other:
             command = command.rsplit(" --as ", 1)[0] + f" --as {other}"
-        script = f"{lines[0]}\n{command}"
         env = {**os.environ, "XDG_DATA_HOME": str(keys), "XDG_STATE_HOME": str(keys / "pins")}
+        script = f"{cd}\n{command}"
         done.append(subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, check=False))
     return done
 
 
 @pytest.mark.slow
-def test_the_original_s_integration(desk: Desk, hub: Path, tmp_path: Path, output: Path) -> None:  # noqa: F811
+def test_the_original_s_integration(desk: Desk, hub: Path, tmp_path: Path) -> None:  # noqa: F811
     """An orchestrator and three spawned agents: own processes, own keys, and only what `agent spawn` printed."""
     agents = {"dora": "developer", "quin": "reviewer", "sven": "deployer"}
     folders = {name: tmp_path / "keys" / name for name in agents}
@@ -137,11 +151,11 @@ def test_the_original_s_integration(desk: Desk, hub: Path, tmp_path: Path, outpu
         said = desk.ok("agent", "spawn", name, "SKILL-001", "--format", "openclaw")
         assert f"the key of {name} is not in this key folder" in said.err
         call = json.loads(said.out)
-        cheats = child(call, folders[name], path=str(output), other="orchestrator")
+        cheats = child(call, folders[name], other="orchestrator")
         writes = [one for one in cheats if " show " not in one.args[2] and " diff " not in one.args[2]]
         assert writes
         assert {one.returncode for one in writes} == {6}, [one.stderr for one in writes]
-        done = child(call, folders[name], path=str(output))
+        done = child(call, folders[name])
         assert [one.returncode for one in done] == [0] * len(done), [one.stderr for one in done]
     desk.ok("sync")
     assert desk.status("SKILL-001") == "deployed"

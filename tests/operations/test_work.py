@@ -107,3 +107,14 @@ def test_eight_workers_take_eight_tasks(desk: Desk) -> None:
     taken = {name: json.loads(process.communicate()[0])["task"] for name, process in zip(names, running, strict=True)}
     assert sorted(task["id"] for task in taken.values()) == [f"T-{number}" for number in range(1, 9)]
     assert all(task["assigned"] == name for name, task in taken.items())
+
+
+def test_what_else_waits_is_said(in_review: Desk) -> None:
+    said = in_review.ok("task", "next", "--claim", "--as", "qa")
+    assert "1 other steps wait: opsgit task next --as qa" in said.err
+    assert in_review.ok("task", "next", "--claim", "--as", "qa", "--json").json["waiting"] == 1
+
+
+def test_a_placeholder_is_no_reason(in_review: Desk) -> None:
+    assert in_review.refused("review", "reject", "T-1", "--reason", "...", "--as", "qa") == "BAD_TEXT"
+    assert in_review.refused("review", "comment", "T-1", "--text", "…", "--as", "qa") == "BAD_TEXT"
