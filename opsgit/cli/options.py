@@ -35,6 +35,7 @@ def _as_pin(ctx: click.Context, param: click.Parameter, given: str | None) -> st
 
 
 PIN_LEAST = 7
+EVERY_MAX = 28 * 86400  # seconds
 WRITES_WITH = ("raise_", "claim")  # the flags without which monitor and task next only read
 PIN = click.option(
     "--pin",
@@ -166,8 +167,8 @@ def _seconds(every: str) -> int:
     from opsgit.domain import times
 
     seconds = times.duration(every)
-    if seconds < 1:
-        raise click.BadParameter("is at least 1s", param_hint="--every")
+    if not 1 <= seconds <= EVERY_MAX:
+        raise click.BadParameter("is from 1s to 4w", param_hint="--every")
     return seconds
 
 

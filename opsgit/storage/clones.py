@@ -108,8 +108,9 @@ def clone(url: str, folder: Path, specs: Sequence[str]) -> None:
     from git.exc import GitCommandError, UnsafeProtocolError
 
     make_repository(folder)
+    here = Path(url)  # a relative path is meant from here, and not from the new folder
     try:
-        add_remote(folder, url, specs)
+        add_remote(folder, str(here.absolute()) if here.exists() else url, specs)
         with Repo(folder) as repo:
             repo.remote("origin").fetch(no_tags=True)  # what a tag names is not verified
             repo.git.update_ref("refs/heads/main", "refs/remotes/origin/main")

@@ -136,7 +136,7 @@ class Worker:
         import subprocess
 
         for one in fates:
-            if one["fate"] in ("dropped", "waiting"):
+            if one["fate"] in ("dropped", "waiting") and one["was"]:  # the outcome of a command was no commit yet
                 form = "--format=%(trailers:key=Opsgit-Id,valueonly,separator=)"
                 words = ["git", "-C", self.config["place"], "log", "-1", form, one["was"]]
                 op_id = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()

@@ -109,7 +109,9 @@ def test_no_word_is_lost_however_a_round_ends(in_review: Desk, output: Path, end
     words = {"reject": ("--as", "qa", "--reason", "no"), "withdraw": (), "cancel": ()}[end]
     in_review.ok("task" if end == "cancel" else "review", end, "T-1", *words)
     if end != "cancel":
-        in_review.ok(*(("task", "start", "T-1") if end == "reject" else ("task", "comment", "T-1", "--text", "x")))
+        in_review.ok(
+            *(("task", "start", "T-1") if end == "reject" else ("task", "comment", "T-1", "--text", "x", "--as", "dev"))
+        )
         (output / "more.txt").write_text("more")
         in_review.ok("task", "submit", "T-1", "--output", str(output), "--note", "once more")
         in_review.ok("review", "comment", "T-1", "--text", "second", "--as", "eye")
