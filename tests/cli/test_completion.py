@@ -82,6 +82,7 @@ def test_text_by_others_cannot_break_a_line(desk: Desk, monkeypatch: pytest.Monk
     assert offered(desk, "opsgit task show T", monkeypatch) == ["T-1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script(shell: str) -> None:
     done = subprocess.run(
@@ -90,6 +91,7 @@ def test_the_script(shell: str) -> None:
     assert f"{shell}_complete" in done.stdout
 
 
+@pytest.mark.slow
 def test_in_a_real_bash(filled: Desk, tmp_path: Path) -> None:
     bash = shutil.which("bash")
     assert bash

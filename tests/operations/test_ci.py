@@ -24,6 +24,7 @@ def job(desk: Desk, forge: str, tmp_path: Path) -> tuple[Path, Any]:
     return file, YAML(typ="safe", pure=True).load(file.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forge", ci.FORGES)
 def test_the_job_fits_the_schema_of_its_forge(desk: Desk, forge: str, tmp_path: Path) -> None:
     """The schemas are those of SchemaStore, as check-jsonschema brings them; Forgejo reads GitHub's format."""

@@ -102,6 +102,7 @@ def test_a_commit_of_the_code_is_the_deliverable(team: Desk, code: Path, hub: Pa
     assert team.ok("verify").exit == 0
 
 
+@pytest.mark.slow
 def test_a_teammate_s_clone(
     team: Desk,
     code: Path,
@@ -126,6 +127,7 @@ def test_a_teammate_s_clone(
     assert '"agent": "dev"' in at(there, capsys, monkeypatch, "whoami", "--json")
 
 
+@pytest.mark.slow
 def test_plain_git_in_the_clone_cannot_hit_the_code(team: Desk, hub: Path) -> None:
     before = git(hub, "rev-parse", "main")
     for words in (["push", "-q"], ["push", "-q", "origin", "main"], ["fetch", "-q"], ["pull", "-q"]):
@@ -161,6 +163,7 @@ def test_refusals(tmp_path: Path, team: Desk, code: Path, hub: Path, monkeypatch
     assert not (tmp_path / "second/.opsgit").exists()
 
 
+@pytest.mark.slow
 def test_offline_and_sync(team: Desk, hub: Path, tmp_path: Path) -> None:
     team.ok("task", "add", "--title", "one", "--offline")
     hub.rename(tmp_path / "away")
@@ -170,6 +173,7 @@ def test_offline_and_sync(team: Desk, hub: Path, tmp_path: Path) -> None:
     assert git(hub, "rev-parse", "opsgit/main") == git(team.path, "rev-parse", "main")
 
 
+@pytest.mark.slow
 def test_a_spawned_agent_works_in_a_work_tree_of_its_own(team: Desk, code: Path) -> None:
     for name in ("dev", "dev2"):
         if name == "dev2":
@@ -191,6 +195,7 @@ def test_a_spawned_agent_works_in_a_work_tree_of_its_own(team: Desk, code: Path)
     team.ok("review", "approve", "for-dev", "--as", "qa")
 
 
+@pytest.mark.slow
 def test_a_new_agent_joins_in_a_clone_of_the_code(
     team: Desk, hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +216,7 @@ def judged(team: Desk, hub: Path) -> Desk:
     return team
 
 
+@pytest.mark.slow
 def test_the_server_judges_the_ledger_and_lets_code_pass(judged: Desk, code: Path, hub: Path, tmp_path: Path) -> None:
     judged.ok("task", "add", "--title", "one", "--assign", "dev")
     judged.ok("task", "start", "T-1")

@@ -37,6 +37,7 @@ async def call(client: Client, tool: str, **words: Any) -> Any:
     return answer.structured_content
 
 
+@pytest.mark.slow
 def test_every_tool_is_listed_and_called(desk: Desk, output: Path) -> None:
     async def lead(client: Client) -> None:
         tools = (await client.list_tools()).tools
@@ -86,6 +87,7 @@ def test_every_tool_is_listed_and_called(desk: Desk, output: Path) -> None:
     assert by[0] == "orchestrator" and by[1] == "dev" and by[-1] == "qa"
 
 
+@pytest.mark.slow
 def test_resources_and_prompts(in_review: Desk) -> None:
     async def script(client: Client) -> None:
         assert {str(one.uri) for one in (await client.list_resources()).resources} == {

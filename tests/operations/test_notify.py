@@ -47,7 +47,7 @@ class Hook:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook?token=secret"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
 
 @pytest.fixture
@@ -169,6 +169,7 @@ def test_a_dry_run_tells_nobody(trouble: Desk, hook: Hook) -> None:
     assert hook.posts == []
 
 
+@pytest.mark.slow
 def test_every(trouble: Desk, tmp_path: Path) -> None:
     assert trouble.refused("monitor", "--every", "soon") == "BAD_VALUE"
     assert trouble.refused("monitor", "--every", "0s") == "USAGE"

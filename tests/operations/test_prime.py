@@ -97,6 +97,7 @@ def counted(text: str) -> int:
     return max(len(one().encode(text)) for one in (openai.cl100k_base, openai.o200k_base))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", WORST)
 def test_it_never_grows_over_its_limit(desk: Desk, words: str) -> None:
     desk.ok("project", "set", "roles.all", "[work, review, deploy, observe]")

@@ -47,6 +47,7 @@ def test_what_is_blocked_or_another_s_is_not_taken(desk: Desk) -> None:
     assert (said.out, said.err) == ("", "opsgit: there is no task that dev could work on now\n")
 
 
+@pytest.mark.slow
 def test_an_expired_lease_is_taken_over(desk: Desk) -> None:
     desk.ok("agent", "add", "dev2", "--role", "developer")
     desk.ok("task", "add", "--title", "slow")
