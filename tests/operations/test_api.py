@@ -232,3 +232,33 @@ def test_the_examples_of_help_api_run(desk: Desk, output: Path, monkeypatch: pyt
     with opsgit.open(desk.path, actor="orchestrator") as project:
         exec(blocks[2], {"project": project})
     assert desk.ok("task", "show", "T-3", "--json").json["task"]["depends_on"] == ["T-2"]
+
+
+@pytest.mark.slow
+def test_a_batch_with_files_goes_to_the_remote_whole(desk: Desk, output: Path, tmp_path: Path) -> None:
+    """A submission with its attachment and uses of a quota, while somebody else publishes in between."""
+    from opsgit.cli.main import main
+
+    hub = tmp_path / "hub.git"
+    assert main(["server", "init", str(hub)]) == 0
+    git(desk.path, "remote", "add", "origin", str(hub))
+    desk.ok("quota", "set", "q_daily", "--limit", "3", "--agent", "dev")
+    desk.ok("task", "add", "--title", "one", "--assign", "dev")
+    with opsgit.open(desk.path, actor="dev") as dev, opsgit.open(desk.path, actor="orchestrator") as lead:
+        desk.ok("agent", "checkout", "orchestrator", str(tmp_path / "lead"))
+        with dev.batch() as batch:
+            dev.tasks.start("T-1")
+            dev.tasks.submit("T-1", output)
+            dev.quotas.use("q_daily", 2)
+            assert main(["-C", str(tmp_path / "lead"), "task", "add", "--title", "meanwhile"]) == 0
+        assert [one.change.request.op for one in batch.written] == [
+            "task.start", "task.submit", "review.request", "quota.use",
+        ]  # fmt: skip
+        with pytest.raises(opsgit.Refused, match="QUOTA_EXCEEDED"), dev.batch():
+            dev.quotas.use("q_daily")
+            dev.quotas.use("q_daily")
+        assert lead.quotas.check("q_daily")["used"] == 2
+    assert "refs/opsgit/deliverables/T-1/1" in git(hub, "for-each-ref", "refs/opsgit")
+    assert git(hub, "rev-parse", "main") == git(desk.path, "rev-parse", "main")
+    assert desk.status("T-2") == "backlog"
+    assert desk.ok("verify").exit == 0
