@@ -214,5 +214,5 @@ def _leftovers(session: Session) -> Iterator[Check]:
     objects = repository.objects()
     shown = checkout.of(repository, objects)
     tip = repository.tip()
-    if shown and shown.shown() not in (None, (tip, tip)):
+    if shown and shown.shown() not in (None, (tip, tip, [])):
         yield Check("leftovers", "warning", "the checkout is behind the ledger", lambda: shown.repair(repository.tip()))

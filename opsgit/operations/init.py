@@ -101,7 +101,7 @@ def _genesis(repository: Repository, project: str, name: str, now: int) -> None:
     objects.write()
     repository.git.run("update-ref", names.MAIN, made, "0" * objects.width)
     assert repository.top
-    Checkout(repository, objects, repository.top).show({path: (None, entry) for path, entry in files.items()}, made)
+    Checkout(repository, objects, repository.top).show(made, {path: (None, entry) for path, entry in files.items()})
 
 
 def first_agent(keys: KeyStore, name: str, at: str) -> Agent:

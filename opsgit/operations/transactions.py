@@ -234,11 +234,10 @@ class Transaction:
         if self.objects.new:
             self.store()
         shown = checkout.of(self.repository, self.objects)
-        versions = dict(self.objects.differences(self.objects.root(self.main), self.objects.root(self.tip)))
         self._move_refs()
         try:
             if shown:
-                shown.show(versions, self.tip)
+                shown.show(self.tip)
             self._advance_index()
         except (OSError, Refused, Damaged) as error:  # the commits are published: a failure here must not say otherwise
             self.unfinished = f"published, but the checkout was not refreshed ({error}); the next command mends it"

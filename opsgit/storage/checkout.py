@@ -25,29 +25,34 @@ class Checkout:
 
     @property
     def mark(self) -> Path:
-        """The file with the commit that the checkout shows, and a second one if git's index shows another.
+        """The file that says what the checkout shows: the commit of the files, and that of git's index.
 
-        git's index lags behind the files after a crash, or while another program holds its lock.
+        git's index lags behind the files after a crash, or while another program holds its lock. Further lines are
+        commits whose files a writer began to write; if it failed in between, some files are theirs.
         """
         return self.repository.own / "checkout"
 
-    def shown(self) -> tuple[str, str] | None:
-        """Return the commits (hex ids) that the files and git's index show; None if nothing is known."""
+    def shown(self) -> tuple[str, str, list[str]] | None:
+        """Return the commits (hex ids) that files and index show, and those begun since; None if nothing is known."""
         lines = self.mark.read_text(errors="replace").split() if self.mark.exists() else []
-        return (lines[0], lines[-1]) if lines else None
+        return (lines[0], lines[min(1, len(lines) - 1)], lines[2:]) if lines else None
 
     def refuse_edits(self, files: Mapping[str, Entry | None], parent: str) -> None:
         """Refuse to overwrite files that were edited by hand.
 
         :param files: the new entry of each path, None for a file that is removed.
         :param parent: hex id of the ledger commit before the change.
-        :raises Refused: `UNCOMMITTED_EDIT` for each file that has neither the content in `parent` nor its new content.
+        :raises Refused: `UNCOMMITTED_EDIT` for each file that has neither its new content, nor that in `parent`, nor
+            that in a commit which the checkout still shows, because it could not be refreshed.
         """
-        root = self.objects.root(parent)
+        shown, _, begun = self.shown() or (parent, parent, [])
+        known = (one for one in dict.fromkeys((parent, shown, *begun)) if self.objects.get(one))
+        roots = [self.objects.root(one) for one in known]
         edited = [
             path
             for path, entry in files.items()
-            if not self._holds(path, self.objects.entry(root, path)) and not self._holds(path, entry)
+            if not self._holds(path, entry)
+            and not any(self._holds(path, self.objects.entry(root, path)) for root in roots)
         ]
         if edited:
             raise Refused(*map(self._edited, edited))
@@ -77,30 +82,34 @@ class Checkout:
         shown = self.shown()
         if shown is None:
             self._write_mark(tip)
-        elif shown != (tip, tip):
-            self.show(self._since(shown[0], tip), tip)
+        elif shown != (tip, tip, []):
+            self.show(tip)
 
     def _since(self, shown: str, tip: str) -> dict[str, Pair]:
         """Return the entries of each path that differs between two commits; all paths if the first is not here."""
         gone = self.objects.get(shown) is None
         return dict(self.objects.differences(None if gone else self.objects.root(shown), self.objects.root(tip)))
 
-    def show(self, versions: Mapping[str, Pair], tip: str) -> None:
-        """Write the new version of each file that still has its old content, then update the index and the mark.
+    def show(self, tip: str, first: Mapping[str, Pair] | None = None) -> None:
+        """Write the new version of each file that has the content of an older commit, then the index and the mark.
 
-        The mark says that the files are written before the index is: otherwise a failure there would make the next
-        command take these files for a user's edits.
+        The mark names the commit before a file is written: if that fails in between, the next command knows which of
+        the files are ours and which hold a user's edits. It says that the files are written before the index is.
 
-        :param versions: the old and the new entry of each path, None where there is no file.
         :param tip: hex id of the commit that the checkout shows from now on.
+        :param first: the old and the new entry of each path, for the first commit of a checkout.
         """
-        for path, (old, new) in versions.items():
-            if not self._holds(path, new) and self._holds(path, old):
+        files, index, begun = self.shown() or (tip, tip, [])
+        self._write_mark(files, index, *begun, *([tip] if tip not in begun else []))
+        changed = [first] if first else [self._since(commit, tip) for commit in dict.fromkeys((files, *begun))]
+        for path in dict.fromkeys(path for versions in changed for path in versions):
+            pairs = [versions[path] for versions in changed if path in versions]
+            new = pairs[0][1]
+            if not self._holds(path, new) and any(self._holds(path, old) for old, _ in pairs):
                 self._put(path, new)
-        files, index = self.shown() or (tip, tip)
         self._write_mark(tip, index)
-        lagging = self._since(index, tip) if index != files else {}
-        self._refresh_index({path: new for path, (_, new) in {**lagging, **versions}.items()})
+        lagging = {} if first else self._since(index, tip)
+        self._refresh_index({path: new for versions in (lagging, *changed) for path, (_, new) in versions.items()})
         self._write_mark(tip)
 
     def _put(self, path: str, entry: Entry | None) -> None:

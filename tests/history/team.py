@@ -140,5 +140,6 @@ class Team:
             self.do("verify", place=place)
             git(place, "fsck", "--strict", "--no-dangling")
             self.do("task", "add", "--title", "after all that", place=place)  # a comment finds no room by then
-            assert git(place, "status", "--porcelain") == ""
+            left = git(place, "status", "--porcelain")
+            assert left == "", (left, git(place, "diff"))
         return found

@@ -175,7 +175,10 @@ def test_every(trouble: Desk, tmp_path: Path) -> None:
     assert trouble.refused("monitor", "--every", "0s") == "USAGE"
     log = tmp_path / "log"
     words = ["-C", str(trouble.path), "monitor", "--every", "1s", "--exec", f"tee -a {log}"]
-    running = subprocess.Popen([sys.executable, "-m", "opsgit", *words], stdout=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "opsgit", *words], stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a background job ignores it
+    )  # fmt: skip
     try:
         for state in ("raised", "over"):
             end = time.monotonic() + 20

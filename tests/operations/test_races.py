@@ -70,3 +70,33 @@ def test_a_hundred_writes_by_sixteen_processes(desk: Desk) -> None:
         assert [code for code, _, _ in ended] == [0] * 16
     assert len(desk.ok("task", "list", "--json").json["tasks"]) == 96
     assert git(desk.path, "rev-list", "--count", "main").strip() == str(5 + 96)
+
+
+def test_a_checkout_that_could_not_be_refreshed_twice_is_mended_by_the_third_command(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a file of which only one of two versions was written: it is ours, and no edit of a user."""
+    from opsgit.storage import checkout
+
+    real, fails = checkout.put, {"agents/": False, "tasks/": False}
+
+    def put(path: Path, *words: object, **more: object) -> None:
+        if any(on and part in str(path) for part, on in fails.items()) or (fails["tasks/"] and path.name == "checkout"):
+            raise OSError(28, "No space left on device", str(path))
+        real(path, *words, **more)  # type: ignore[arg-type]
+
+    desk.ok("task", "add", "--title", "one")
+    monkeypatch.setattr(checkout, "put", put)
+    fails["agents/"] = True
+    desk.ok("agent", "edit", "dev", "--desc", "first")
+    for number in range(3):
+        desk.ok("task", "edit", "T-1", "--title", f"number {number}")
+    fails["agents/"], fails["tasks/"] = False, True
+    desk.ok("agent", "edit", "qa", "--desc", "second")
+    desk.ok("task", "edit", "T-1", "--title", "not shown")
+    fails["tasks/"] = False
+    desk.ok("task", "edit", "T-1", "--title", "the last")
+    assert git(desk.path, "status", "--porcelain") == ""
+    (desk.path / "agents/eye.yaml").write_text("mine\n")
+    desk.ok("task", "edit", "T-1", "--title", "beside an edit")
+    assert (desk.path / "agents/eye.yaml").read_text() == "mine\n"
