@@ -14,8 +14,9 @@ from pathlib import Path
 from opsgit.domain import vocabulary
 from opsgit.domain.gates import ATTESTED, success
 from opsgit.domain.model import Run, Task
+from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.domain.request import Request, Snapshot
+from opsgit.domain.request import Request
 from opsgit.operations import deliverables, outcomes
 from opsgit.operations.batch import refuse_in_batch
 from opsgit.operations.deliverables import Copy
@@ -56,11 +57,16 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
         asked = session.request("task.deploy-start", task_id, ref=ref, digest=copy.digest, command=command.command)
         gates = check_trust(session.repository, command)
         started = write(session, asked)
-        ended = _run(session, command, gates, task_id, "deploy", copy)
+        ended = _run(session, command, gates, _as_written(started), "deploy", copy)
     digest = "" if ended.evidence == CHANGED else copy.digest
     finish = _finish(asked, started, ended.evidence, digest)
     written = started + _record(session, outcomes.keep(session.repository, finish))
     return _told(written, finish, ended.output.strip()[-300:])
+
+
+def _as_written(started: list[Written]) -> Task:
+    """Return the task as its deploy-start made it: main here may not have moved, if the disk was full."""
+    return from_record(Task, started[0].change.edits[0].record or {})
 
 
 def _told(written: list[Written], finish: Request, last_words: str = "") -> list[Written]:
@@ -135,12 +141,14 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
     gates = check_trust(session.repository, snapshot.project.rollback)
     with session.repository.lock(f"rollback-{task_id}"):  # two rollbacks at once must not both run the command
         session.transaction().decide(asked)
-        return _roll(session, asked, snapshot.project.rollback, gates, expected)
+        return _roll(session, asked, task, snapshot.project.rollback, gates, expected)
 
 
-def _roll(session: Session, asked: Request, command: Run, gates: str | None, expected: str) -> list[Written]:
+def _roll(
+    session: Session, asked: Request, task: Task, command: Run, gates: str | None, expected: str
+) -> list[Written]:
     with _copy_for_rollback(session, asked.target) as copy:
-        ended = _run(session, command, gates, asked.target, "rollback", copy) if command.command else None
+        ended = _run(session, command, gates, task, "rollback", copy) if command.command else None
     if ended and ended.output.strip() and ended.evidence != expected:
         session.notices.append(f"the rollback command's last words: {ended.output.strip()[-300:]}")
     evidence = ended.evidence if ended else ATTESTED
@@ -172,7 +180,7 @@ def abandon(session: Session, task_id: str) -> list[Written]:
     return act(session, "task.deploy-abandon", task_id)
 
 
-def _run(session: Session, command: Run, gates: str | None, task_id: str, what: str, copy: Copy) -> runner.Ended:
+def _run(session: Session, command: Run, gates: str | None, task: Task, what: str, copy: Copy) -> runner.Ended:
     """Run a command in a new folder that holds the given version of gates/, with the task in OPSGIT_* variables.
 
     The evidence is `changed` if the deliverable or gates/ is not as it was before.
@@ -182,8 +190,7 @@ def _run(session: Session, command: Run, gates: str | None, task_id: str, what: 
         _extract_gates(transaction.objects, gates, Path(folder))
         scripts = partial(deliverable.digest, Path(folder, "gates"))
         before = _measured(scripts)
-        snapshot = transaction.snapshot()
-        variables = _variables(snapshot, snapshot.task(task_id), what, copy)
+        variables = _variables(session.repository.identity.name, task, what, copy)
         ended = runner.run(command, Path(folder), variables)
         intact = _measured(copy.measured) == copy.digest and _measured(scripts) == before
         return ended if intact else replace(ended, evidence=CHANGED)
@@ -197,12 +204,12 @@ def _measured(measure: Callable[[], str]) -> str:
         return ""
 
 
-def _variables(snapshot: Snapshot, task: Task, what: str, copy: Copy) -> dict[str, str]:
+def _variables(project: str, task: Task, what: str, copy: Copy) -> dict[str, str]:
     submission, deployment = task.submission, task.deployment
     assert submission
     return {
         "OPSGIT_ACTION": what,
-        "OPSGIT_PROJECT": snapshot.project.name,
+        "OPSGIT_PROJECT": project,
         "OPSGIT_TASK": task.id,
         "OPSGIT_TITLE": task.title,
         "OPSGIT_ROUND": str(submission.round),

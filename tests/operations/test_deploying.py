@@ -239,3 +239,27 @@ def test_a_workspace_records_relative_paths(desk: Desk, output: Path, tmp_path: 
     desk.ok("task", "submit", "T-1", "--output", str(output))
     assert desk.ok("task", "show", "T-1", "--json").json["task"]["submission"]["deliverable"] == "output"
     desk.ok("review", "approve", "T-1", "--as", "qa")
+
+
+def test_the_command_is_told_of_its_own_deployment_even_if_main_here_did_not_move(
+    done: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start is at the remote, and the disk here is full: the ref is not the one of the deployment before."""
+    from opsgit.cli.main import main
+    from opsgit.operations.transactions import Transaction
+
+    assert main(["server", "init", str(tmp_path / "hub.git")]) == 0
+    git(done.path, "remote", "add", "origin", str(tmp_path / "hub.git"))
+    command = ["sh", "-c", f'echo "$OPSGIT_REF $OPSGIT_TITLE" >> {tmp_path}/runs; [ "$OPSGIT_REF" != v1 ]']
+    done.ok("project", "set", "deploy.command", json.dumps(command))
+    assert done.run("task", "move", "T-1", "--to", "deployed", "--deploy-ref", "v1").exit == 5
+    real = Transaction.publish
+
+    def publish(transaction: Transaction) -> None:
+        if transaction.written[0].change.request.op == "task.deploy-start":
+            raise OSError(28, "No space left on device")
+        real(transaction)
+
+    monkeypatch.setattr(Transaction, "publish", publish)
+    done.run("task", "move", "T-1", "--to", "deployed", "--deploy-ref", "v2")
+    assert (tmp_path / "runs").read_text() == "v1 One\nv2 One\n"

@@ -76,14 +76,14 @@ def test_a_checkout_that_could_not_be_refreshed_twice_is_mended_by_the_third_com
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also a file of which only one of two versions was written: it is ours, and no edit of a user."""
-    from opsgit.storage import checkout
+    from opsgit.storage import checkout, disk
 
-    real, fails = checkout.put, {"agents/": False, "tasks/": False}
+    real, fails = disk.put, {"agents/": False, "tasks/": False}
 
     def put(path: Path, *words: object, **more: object) -> None:
         if any(on and part in str(path) for part, on in fails.items()) or (fails["tasks/"] and path.name == "checkout"):
             raise OSError(28, "No space left on device", str(path))
-        real(path, *words, **more)  # type: ignore[arg-type]
+        real(path, *words, **more)
 
     desk.ok("task", "add", "--title", "one")
     monkeypatch.setattr(checkout, "put", put)
