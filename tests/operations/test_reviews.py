@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from opsgit.cli.main import main
+from opsgit.domain.refusals import Refused
+from opsgit.verification import attachments
 from tests.conftest import Desk, git
 from tests.operations.test_clones import clone
 
@@ -523,3 +525,10 @@ def test_sync_brings_attachments_after_a_push_of_main_alone(in_review: Desk, tmp
     assert "1 attachments, which the remote did not have: published" in in_review.ok("sync").err
     assert "refs/opsgit/deliverables/T-1/1" in git(hub, "for-each-ref", "refs/opsgit")
     assert "attachments" not in in_review.ok("sync").err
+
+
+@pytest.mark.parametrize("name", ["T-1/x", "T-1/0", "T-1/1.0", "bad..id/1", "T-1.lock/1x", "-/1", "T-1", "T-1/1/1"])
+def test_names_that_are_no_attachment_s(name: str) -> None:
+    with pytest.raises(Refused) as refused:
+        attachments.about(f"refs/opsgit/deliverables/{name}")
+    assert refused.value.code == "WRONG_REF"
