@@ -43,7 +43,7 @@ def install(folder: Path, in_repo: bool, as_json: bool) -> None:
     An existing pre-receive hook is kept and called first. To require that the pusher signed the new commits, name the
     variable in which your server gives the pusher: git config opsgit.pusherVariable REMOTE_USER.
     """
-    _tell(server.install(folder, beside.SETTINGS) if in_repo else server.install(folder), as_json)
+    _tell(beside.install(folder) if in_repo else server.install(folder), as_json)
 
 
 def _tell(folder: Path, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from opsgit.domain import policy
+from opsgit.domain import names, policy
 from opsgit.domain.advice import ORCHESTRATORS
 from opsgit.domain.next_steps import waits_for
 from opsgit.domain.rules import in_force
@@ -45,7 +45,7 @@ def prime(session: Session) -> Prime:
     """
     snapshot = session.look()
     keys, name = session.repository.keys, session.actor(snapshot, nobody) if session.named else ""
-    agent = snapshot.find_agent(name) if name else None
+    agent = snapshot.find_agent(names.check_name(name)) if name else None
     held = policy.rights(snapshot.project, agent) if agent else frozenset[str]()
     return Prime(
         project=snapshot.project.name,

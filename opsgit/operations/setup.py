@@ -15,7 +15,9 @@ from opsgit.views.harnesses import BLOCK, KEYS, PLUGIN, Piece
 
 BEGIN = "<!-- opsgit:begin (managed by opsgit setup) -->"
 END = "<!-- opsgit:end -->"
-MARKED = re.compile(rf"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+# Both marks stand alone on a line, and there is no other beginning in between.
+MARKED = re.compile(rf"^{re.escape(BEGIN)}$(?:(?!^{re.escape(BEGIN)}$)[\s\S])*?^{re.escape(END)}$", re.MULTILINE)
+MADE = " in opsgit: "  # in the description of each sub-agent that setup writes
 ABSENT, DIFFERS, CURRENT, WRITTEN, REMOVED = "absent", "differs", "current", "written", "removed"
 
 
@@ -39,7 +41,7 @@ def install(folder: Path, pieces: Iterable[Piece]) -> list[State]:
 
     :raises Refused: as `check`.
     """
-    plan = [(piece, _read(folder / piece.path)) for piece in pieces]
+    plan = [(piece, _read(folder / piece.path)) for piece in _all_inside(folder, pieces)]
     found = [State(piece.path, _state(text, piece)) for piece, text in plan]
     texts = [_with(text, piece) for piece, text in plan]
     for (piece, _), (_, state), text in zip(plan, found, texts, strict=True):
@@ -54,7 +56,7 @@ def remove(folder: Path, pieces: Iterable[Piece]) -> list[State]:
     :raises Refused: as `check`.
     """
     told = []
-    for piece in pieces:
+    for piece in _all_inside(folder, pieces):
         path, text = folder / piece.path, _read(folder / piece.path)
         if text is None or _state(text, piece) == ABSENT:
             told.append(State(piece.path, ABSENT))
@@ -74,6 +76,18 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     place = path.resolve()
     put(place, text.encode(), place.stat().st_mode & 0o777 if place.exists() else 0o666)
+
+
+def _all_inside(folder: Path, pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the pieces.
+
+    :raises Refused: `BAD_VALUE` if a link leads one out of the project.
+    """
+    found = list(pieces)
+    for piece in found:
+        if not _is_inside(folder, folder / piece.path):
+            refuse("BAD_VALUE", f"{piece.path} leads out of {folder}", "take the link away, or name the other folder")
+    return found
 
 
 def _remove_empty(place: Path, top: Path) -> None:
@@ -215,10 +229,17 @@ HOW = {
 
 
 def stray(folder: Path, pieces: Iterable[Piece]) -> list[Piece]:
-    """Return the files in the plugin's folder that are not among some pieces: such as those of removed agents."""
+    """Return the files of sub-agents that setup wrote and that are not among some pieces: those of removed agents."""
     known = {piece.path for piece in pieces}
-    place = folder / PLUGIN
-    if not any(path.startswith(PLUGIN) for path in known) or not place.is_dir():
+    place = folder / PLUGIN / "plugin/agents"
+    if not any(path.startswith(PLUGIN) for path in known) or not place.is_dir() or not _is_inside(folder, place):
         return []
-    found = (path.relative_to(folder).as_posix() for path in sorted(place.rglob("*")) if path.is_file())
-    return [Piece(path, "file", "") for path in found if path not in known]
+    found = (path for path in sorted(place.glob("*.md")) if path.is_file() and not path.is_symlink())
+    ours = (path for path in found if MADE in path.read_text(errors="replace"))
+    paths = (path.relative_to(folder).as_posix() for path in ours)
+    return [Piece(path, "file", "") for path in paths if path not in known]
+
+
+def _is_inside(folder: Path, path: Path) -> bool:
+    """Return whether a path, with its links followed, lies in a folder."""
+    return path.resolve().is_relative_to(folder.resolve())

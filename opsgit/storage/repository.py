@@ -232,7 +232,7 @@ def find(start: Path | None = None) -> Repository:
             f"there is no {place}",
             "opsgit init --project NAME --state-dir DIR, or correct -C or OPS_STATE_DIR",
         )
-    places = (spot for folder in (place, *place.parents) for spot in (folder / INSIDE, folder))
+    places = (spot for folder in (place, *place.parents) for spot in (*_inside(folder), folder))
     found = next((spot for folder in places if (spot := _opened(folder))), None)
     if found is None:
         refuse("NO_REPOSITORY", f"no state repository at {place}",
@@ -245,6 +245,17 @@ def find(start: Path | None = None) -> Repository:
             hint = "opsgit clone --in-repo --as NAME; for a new agent: opsgit join NAME --in-repo"
         refuse("NOT_A_STATE_REPOSITORY", f"the git repository {found.folder} holds no ledger on main", hint)
     return found
+
+
+def _inside(folder: Path) -> tuple[Path, ...]:
+    """Return the folder of a ledger beside code, if it is a clone of its own.
+
+    git never tracks a folder `.git`, so nobody's commit can bring one. Anything else of that name may have come with
+    the code, with a configuration that runs commands.
+    """
+    place = folder / INSIDE
+    own = not place.is_symlink() and (place / ".git").is_dir() and not (place / ".git").is_symlink()
+    return (place,) if own else ()
 
 
 def _refuse_foreign(found: Repository) -> None:

@@ -68,6 +68,13 @@ def post(url: str, body: bytes, headers: Mapping[str, str], secret: str = "") ->
     refuse("NOT_DELIVERED", f"{shown(url)}: {why}", "look at the URL; what was not delivered is sent by the next run")
 
 
+def _moved(place: str | None) -> str:
+    try:
+        return f", to {shown(place)}: give that URL" if place else ""
+    except ValueError:  # the server sent no URL
+        return ""
+
+
 def _try(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
     """Return why a try failed, empty if it did not, and whether another one may succeed."""
     request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310 - `check` has seen the scheme
@@ -77,7 +84,7 @@ def _try(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
         return "", False
     except urllib.error.HTTPError as error:
         with error:
-            moved = f", to {shown(error.headers['Location'])}: give that URL" if error.headers.get("Location") else ""
+            moved = _moved(error.headers.get("Location"))
             return f"answered {error.code}{moved}", error.code >= 500 or error.code in AGAIN
     except (OSError, HTTPException, ValueError) as error:
         return str(getattr(error, "reason", error)) or type(error).__name__, True

@@ -11,14 +11,28 @@ from pathlib import Path
 
 from opsgit.domain import names
 from opsgit.domain.findings import Finding
+from opsgit.domain.refusals import refuse
 from opsgit.storage import git
 from opsgit.storage.disk import put
 from opsgit.verification import server
 
 HEADS = "refs/heads/"
 OURS = f"{HEADS}{names.LEAD}"
-SETTINGS = {"opsgit.branches": names.LEAD, "core.hooksPath": "hooks", "transfer.hideRefs": "refs/opsgit/kept"}
+SETTINGS = {"opsgit.branches": names.LEAD, "transfer.hideRefs": "refs/opsgit/kept"}
 VIEW = "opsgit/ledger.git"  # in the git folder of the code repository
+
+
+def install(folder: Path) -> Path:
+    """Install the hook in the bare repository of code.
+
+    :raises Refused: `BAD_VALUE` if its hooks are elsewhere: opsgit's would not run, or theirs not any more; as
+        `server.install`.
+    """
+    place = git.Git(folder).setting("core.hooksPath", everywhere=True)
+    if place and place != "hooks":
+        refuse("BAD_VALUE", f"core.hooksPath is {place}: the hooks of this repository are not in it",
+               f"git -C {folder} config core.hooksPath hooks, with the other hooks moved there")  # fmt: skip
+    return server.install(folder, SETTINGS)
 
 
 def judge(folder: Path, lines: Iterable[str], receiver: int | None) -> list[Finding]:

@@ -20,7 +20,7 @@ def block(lines: Iterable[str]) -> Iterator[str]:
     safe = [terminal.safe(line) for line in lines]
     if not safe:
         return
-    mark = hashlib.sha256("\n".join(safe).encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    mark = hashlib.sha256("\n".join(safe).encode("utf-8", "backslashreplace")).hexdigest()[:16]
     yield from (f"<data {mark}>", *safe, f"</data {mark}>")
 
 

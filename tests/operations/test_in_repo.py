@@ -266,3 +266,23 @@ def test_eight_claims_at_a_judged_code_repository(judged: Desk, code: Path) -> N
     assert sorted(process.wait() for process in running) == [0, 7, 7, 7, 7, 7, 7, 7]
     judged.ok("sync")
     assert judged.ok("verify").exit == 0
+
+
+def test_a_ledger_that_came_with_the_code_is_not_opened(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git tracks a bare repository, whose configuration could run commands; it never tracks a folder .git."""
+    git(tmp_path, "init", "-q", "victim")
+    git(tmp_path, "clone", "-q", "--bare", str(desk.path), str(tmp_path / "victim/.opsgit"))
+    git(tmp_path / "victim/.opsgit", "config", "opsgit.agent", "root")
+    assert at(tmp_path / "victim", capsys, monkeypatch, "prime") == ""
+    (tmp_path / "victim/.opsgit").rename(tmp_path / "victim/aside")
+    (tmp_path / "victim/.opsgit").symlink_to(desk.path)
+    assert at(tmp_path / "victim", capsys, monkeypatch, "prime") == ""
+
+
+def test_a_repository_with_hooks_elsewhere_is_left_alone(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    git(hub, "config", "core.hooksPath", "custom")
+    assert main(["server", "install", "--in-repo", str(hub)]) == 4
+    assert "core.hooksPath is custom" in capsys.readouterr().err
+    assert git(hub, "config", "core.hooksPath").strip() == "custom"

@@ -199,3 +199,30 @@ def test_the_guard_leaves_the_main_session_alone(
     assert judged(7, "dev", capsys, monkeypatch) == ""
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert main(["setup", "guard"]) == 2
+
+
+def test_nothing_outside_is_written_or_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, outside = tmp_path / "project", tmp_path / "outside"
+    (folder / ".claude").mkdir(parents=True)
+    (outside / "plugin/agents").mkdir(parents=True)
+    (outside / "plugin/agents/mine.md").write_text("precious")
+    (folder / ".claude/opsgit").symlink_to("../../outside")
+    assert setup(folder, "claude") == 4
+    assert setup(folder, "claude", "--remove") == 4
+    assert files(outside) == {"plugin/agents/mine.md": b"precious"}
+    (folder / ".claude/opsgit").unlink()
+    (folder / ".claude/opsgit/plugin/agents").mkdir(parents=True)
+    (folder / ".claude/opsgit/notes.md").write_text("mine")
+    (folder / ".claude/opsgit/plugin/agents/own.md").write_text("mine")
+    assert setup(folder, "claude") == 0
+    assert {".claude/opsgit/notes.md", ".claude/opsgit/plugin/agents/own.md"} <= set(files(folder))
+
+
+def test_a_stray_mark_eats_nothing(tmp_path: Path) -> None:
+    text = "# Team\n<!-- opsgit:begin (managed by opsgit setup) -->\nold\n\n# Build rules\nmake all\n"
+    (tmp_path / "AGENTS.md").write_text(text)
+    for _ in range(2):
+        assert setup(tmp_path, "agents-md") == 0
+        assert "# Build rules" in (tmp_path / "AGENTS.md").read_text()
+    assert setup(tmp_path, "agents-md", "--remove") == 0
+    assert (tmp_path / "AGENTS.md").read_text() == text
