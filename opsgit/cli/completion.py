@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 OPEN = tuple(one for one in STATUSES if one not in ENDED)
 MOST = 200  # more would not be read
-KINDS = {"agent": "agent", "quota": "quota", "metric": "metric", "alert": "alert"}
+KINDS = ("agent", "quota", "metric", "alert")  # groups of commands that are about such a thing
 
 
 def ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer what a command is about: tasks, or for the groups of agents, quotas, metrics and alerts their names."""
     words = ctx.command_path.split()[1:]
-    kind = KINDS.get(words[0], "task") if words else "task"
+    kind = words[0] if words and words[0] in KINDS else "task"
     return _offered(ctx, kind, incomplete, _sources(".".join(words)) if kind == "task" else ())
 
 

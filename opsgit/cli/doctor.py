@@ -10,8 +10,6 @@ from opsgit.operations import doctor
 from opsgit.operations.session import Session
 from opsgit.views import terminal
 
-FOUND = 10
-
 
 @click.command("doctor", epilog="\b\nExample:\n  opsgit doctor --fix")
 @click.option("--fix", is_flag=True, help="Mend what can be mended.")
@@ -32,4 +30,4 @@ def command(session: Session, as_json: bool, fix: bool) -> int:
     else:
         for line in terminal.table(("CHECK", "STATE", "WHAT"), [(s.check, s.state, s.message) for s in found]):
             output.line(line)
-    return FOUND if any(s.state == "bad" for s in found) else 0
+    return output.FOUND if any(s.state == "bad" for s in found) else 0

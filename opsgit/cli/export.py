@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import as_status, common
+from opsgit.cli.options import as_status, common, listed
 from opsgit.operations import bulk, queries
 from opsgit.operations.session import Session
 from opsgit.views import sheet
@@ -29,7 +29,7 @@ def command(
     """
     if new and fields:
         raise click.UsageError("--new and --fields exclude each other", click.get_current_context())
-    chosen = list(bulk.FIELDS) if new else [part.strip() for part in (fields or "").split(",") if part.strip()]
+    chosen = bulk.FIELDS if new else listed((fields or "",)) or ()
     queries.check_fields(chosen)
     found = queries.tasks(session, queries.Query(statuses=statuses, ended_too=True, sort="id")).tasks
     told = (queries.described(session, record, chosen) if chosen else record for record in found)

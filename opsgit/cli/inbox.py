@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import MANY, common, fetching, notifying, tell
+from opsgit.cli.notifications import notifying, tell
+from opsgit.cli.options import MANY, common, fetching
 from opsgit.domain import times
 from opsgit.operations import inbox
 from opsgit.operations.session import Session, orchestrator

@@ -9,12 +9,11 @@ from typing import Any
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common, fetching, notifying, tell, writing
+from opsgit.cli.notifications import notifying, tell
+from opsgit.cli.options import common, fetching, writing
 from opsgit.operations import monitor
 from opsgit.operations.session import Session
 from opsgit.views import terminal
-
-FOUND = 10
 
 
 @click.command("monitor", epilog="\b\nExample:\n  opsgit monitor --check-stale --check-quota --alert-to alerts.log")
@@ -60,7 +59,7 @@ def command(
     if not raise_ and not as_json:
         output.say("this run is not recorded (last_check): --raise does that, as an observer")
     told = tell(session, receivers, "monitor", monitor.described(found), monitor.covered(chosen))
-    return told or (FOUND if found else 0)
+    return told or (output.FOUND if found else 0)
 
 
 def _told(trouble: monitor.Problem) -> dict[str, str | None]:

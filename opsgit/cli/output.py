@@ -16,6 +16,7 @@ from opsgit.domain.refusals import Refusal, refuse
 from opsgit.views import terminal
 
 DONE = "what the command did is done; opsgit history shows what was written"
+FOUND = 10  # the exit code of a check that found something
 BAR_LEAST = 100  # objects: what is less is over before a bar could be read
 
 

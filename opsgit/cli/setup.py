@@ -20,8 +20,6 @@ from opsgit.storage import repository
 from opsgit.views import terminal
 from opsgit.views.harnesses import HARNESSES, Setting
 
-FOUND = 10
-
 
 @click.group("setup", epilog="\b\nExample:\n  opsgit setup claude\n  opsgit setup agents-md --check")
 def command() -> None:
@@ -47,7 +45,7 @@ def _add(name: str, does: str) -> None:
         else:
             found = setup.install(folder, pieces) + setup.remove(folder, old)
         _tell(name, found, as_json)
-        return FOUND if check and any(state != setup.CURRENT for _, state in found) else 0
+        return output.FOUND if check and any(state != setup.CURRENT for _, state in found) else 0
 
 
 def _setting(directory: str | None) -> Setting:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsgit.cli import completion, output
-from opsgit.cli.options import MANY, as_status, common, operations, subject, writing
+from opsgit.cli.options import MANY, as_status, common, listed, operations, subject, writing
 from opsgit.domain.vocabulary import PRIORITIES
 from opsgit.operations import queries
 from opsgit.operations.session import Session, orchestrator
@@ -43,7 +43,7 @@ def list_(session: Session, as_json: bool, fields: str | None, **wanted: Any) ->
     First come tasks that need a decision (rejected, review, done, rolled-back, in this order), then tasks in progress,
     then assigned tasks, then the backlog. Within a status the order is by priority, then the oldest first.
     """
-    chosen = [part.strip() for part in (fields or "").split(",") if part.strip()]
+    chosen = listed((fields or "",)) or ()
     queries.check_fields(chosen)
     found = queries.tasks(session, queries.Query(**wanted))
     told = [queries.described(session, task, chosen) for task in found.tasks]

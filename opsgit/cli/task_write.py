@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opsgit.cli import completion
+from opsgit.cli import completion, output
 from opsgit.cli.options import as_status, common, delivers, listed, subject, writing, wrote
 from opsgit.domain.policy import split_pipeline
 from opsgit.domain.vocabulary import PRIORITIES, STATUSES
@@ -16,8 +16,6 @@ from opsgit.operations.session import Session
 
 if TYPE_CHECKING:
     from opsgit.operations.deliverables import Given
-
-FOUND = 10
 
 
 def described(function: Any) -> Any:
@@ -81,7 +79,7 @@ def _add_many(session: Session, as_json: bool, content: bytes, skip_faulty: bool
     found = bulk.add(session, content, skip_faulty)
     session.notices += [f"left out: {fault.code}: {fault.message}" for fault in found.faults]
     wrote(session, found.written, as_json)
-    return FOUND if found.faults else 0
+    return output.FOUND if found.faults else 0
 
 
 @click.command("assign", epilog="\b\nExample:\n  opsgit task assign SKILL-001 --to dev")

@@ -9,8 +9,6 @@ from opsgit.cli.options import PIN, common
 from opsgit.operations.session import Session
 from opsgit.verification import verify
 
-FOUND = 10
-
 
 @click.command("verify", epilog="\b\nExample:\n  opsgit verify --pin 3f2a91c07d")
 @click.option("--range", "span", metavar="A..B", help="Only what main has behind A (verified before) up to B.")
@@ -33,13 +31,13 @@ def command(session: Session, as_json: bool, span: str | None, pin: str | None, 
     if as_json:
         output.data("verify", findings=[vars(one) for one in found.findings], judged=found.judged, refs=found.refs,
                    genesis=found.genesis, notices=found.notices)  # fmt: skip
-        return FOUND if found.findings else 0
+        return output.FOUND if found.findings else 0
     for one in found.findings:
         output.line(f"{one.code}  {one.commit[:10]}  {one.path + ': ' if one.path else ''}{one.message}")
     if not found.findings:
         refs = ", ".join(ref.removeprefix("refs/").removeprefix("heads/") for ref in found.refs)
         output.line(f"verified: {refs}; {found.judged} commits judged now; genesis {found.genesis[:10]}")
-    return FOUND if found.findings else 0
+    return output.FOUND if found.findings else 0
 
 
 def _span(span: str | None) -> tuple[str, str] | None:

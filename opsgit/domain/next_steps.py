@@ -51,11 +51,7 @@ def steps(snapshot: Snapshot, rules: RuleBook, agent: Agent, task: Task, now: in
     :param snapshot: the state; for a task in review with the review branch's version of the task.
     :param now: seconds after the epoch.
     """
-
-    def can_act(name: str) -> bool:
-        found = snapshot.find_agent(name)
-        return found is not None and found.status == "active"
-
+    can_act = snapshot.is_active
     held = policy.rights(snapshot.project, agent)
     for one in advised(rules):
         name = one.advice.who(task, can_act) if one.advice else None

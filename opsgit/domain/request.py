@@ -134,6 +134,11 @@ class Snapshot:
         """Return the agent of a name, or None; an invalid name gives None too."""
         return self.find(Agent, names.path_of("agent", name)) if names.NAME.match(name) else None
 
+    def is_active(self, name: str) -> bool:
+        """Return whether there is an agent of a name that was not removed."""
+        found = self.find_agent(name)
+        return found is not None and found.status == "active"
+
     def agents(self) -> tuple[Agent, ...]:
         """Return all agents, active and removed, sorted by name."""
         stems = sorted(name.removesuffix(".yaml") for name in self.reader.names("agents"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from opsgit.domain import names
 from opsgit.domain.model import Submission
 from opsgit.domain.refusals import Refused
@@ -9,7 +11,7 @@ from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.storage import remote
 from opsgit.storage.ledger import move_refs
-from opsgit.storage.remote import Move
+from opsgit.storage.remote import Answer, Move, Remote
 from opsgit.verification.attachments import is_kept, judge
 
 AT_ONCE = 500  # refs in one push; a server takes 1000
@@ -64,11 +66,16 @@ def publish_missing(session: Session) -> None:
         return at is not None and is_kept(snapshot, _task(ref), at, now)
 
     moves = [Move(ref, None, tree) for ref, tree in here.items() if ref not in there and wanted(ref)]
+    for count, answer in _pushed(session.remote, moves):
+        said = "published" if answer.state == remote.TAKEN else f"not taken by the remote: {answer.said}"
+        session.notices.append(f"{count} attachments, which the remote did not have: {said}")
+
+
+def _pushed(there: Remote, moves: Sequence[Move]) -> Iterator[tuple[int, Answer]]:
+    """Push moves of refs in parts; yield how many each part has, and the answer to it."""
     for begin in range(0, len(moves), AT_ONCE):
         part = moves[begin : begin + AT_ONCE]
-        answer = session.remote.push(part)
-        said = "published" if answer.state == remote.TAKEN else f"not taken by the remote: {answer.said}"
-        session.notices.append(f"{len(part)} attachments, which the remote did not have: {said}")
+        yield len(part), there.push(part)
 
 
 def drop_old(session: Session) -> None:
@@ -91,10 +98,9 @@ def drop_old(session: Session) -> None:
         return
     try:
         far = old(session.remote.refs(names.ATTACHMENTS))
-        for batch in (far[start : start + AT_ONCE] for start in range(0, len(far), AT_ONCE)):
-            answer = session.remote.push([Move(ref, tree, None) for ref, tree in batch])
+        for count, answer in _pushed(session.remote, [Move(ref, tree, None) for ref, tree in far]):
             if answer.state != remote.TAKEN:
-                session.notices.append(f"{len(batch)} old attachments were not removed at the remote: {answer.said}")
+                session.notices.append(f"{count} old attachments were not removed at the remote: {answer.said}")
     except Refused as refused:
         session.notices.append(refused.refusal.message)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
 from opsgit.domain import names
+from opsgit.domain.dependencies import in_order
 from opsgit.domain.model import Stage
 from opsgit.domain.policy import split_pipeline
 from opsgit.domain.records import checked
@@ -200,40 +203,28 @@ def _unknown(names_: Iterable[str]) -> Refusal | None:
 
 def _in_order(lines: Sequence[Line]) -> Iterator[Line]:
     """Yield the lines in their order, but each after the lines of the tasks that it depends on."""
-    of_id = {str(line.fields["id"]): line for line in lines if line.fields.get("id")}
-    circles = _circles(of_id)
-    lines = [line._replace(fault=circles.get(line.number, line.fault)) for line in lines]
-    of_id = {str(line.fields["id"]): line for line in lines if line.fields.get("id")}
-    done: set[int] = set()
-    for first in lines:
-        stack = [first]
-        while stack:
-            line = stack[-1]
-            ids = line.fields.get("depends_on") or ()
-            ahead = (of_id[str(one)] for one in ids if str(one) in of_id)
-            following = next((one for one in ahead if one.number not in done and one not in stack), None)
-            if following and line.number not in done:
-                stack.append(following)
-                continue
-            stack.pop()
-            if line.number not in done:
-                done.add(line.number)
-                yield line
+    number_of = {str(line.fields["id"]): line.number for line in lines if line.fields.get("id")}
+    ahead = {line.number: [number_of[one] for one in _ids(line) if one in number_of] for line in lines}
+    known, circles = {line.number: line for line in lines}, _circles(ahead)
+    for number in in_order(ahead):
+        line = known[number]
+        yield line._replace(fault=_circle(line)) if number in circles else line
 
 
-def _circles(of_id: Mapping[str, Line]) -> dict[int, Refusal]:
-    """Return a refusal for each line (by its number) whose task would depend on itself through others of the file."""
-    ahead = {name: [str(one) for one in line.fields.get("depends_on") or ()] for name, line in of_id.items()}
-    left = dict(ahead)
-    while True:  # what depends on nothing that is left is in no circle
-        free = [name for name, wanted in left.items() if not any(one in left for one in wanted)]
-        if not free:
-            break
-        for name in free:
-            del left[name]
-    behind = {name for wanted in left.values() for name in wanted}
-    return {
-        of_id[name].number: Refusal("DEPENDENCY_CYCLE", f"{name} would depend on itself", "take one dependency out")
-        for name in left
-        if name in behind
-    }
+def _ids(line: Line) -> list[str]:
+    return [str(one) for one in line.fields.get("depends_on") or ()]
+
+
+def _circle(line: Line) -> Refusal:
+    return Refusal("DEPENDENCY_CYCLE", f"{line.fields['id']} would depend on itself", "take one dependency out")
+
+
+def _circles(ahead: Mapping[int, Sequence[int]]) -> set[int]:
+    """Return the numbers of the lines whose tasks would depend on themselves through others of the file."""
+    sorter, left = TopologicalSorter(ahead), set(ahead)
+    with contextlib.suppress(CycleError):  # the sorter goes on, as far as there is no circle
+        sorter.prepare()
+    while ready := sorter.get_ready():
+        left.difference_update(ready)
+        sorter.done(*ready)
+    return left & {one for number in left for one in ahead[number]}

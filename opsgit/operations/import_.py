@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from opsgit.domain import names, policy, quotas, times, vocabulary
+from opsgit.domain.dependencies import in_order
 from opsgit.domain.imports import BECOMES, WORKED
 from opsgit.domain.model import Alert, ImportedHistory, Metric, Quota, Task
 from opsgit.domain.records import from_record, to_record
@@ -149,29 +150,16 @@ def _items(held: Any) -> Iterator[tuple[str, Any]]:
 def _part(trip: Import, part: str, held: Any, act: Callable[[Import, str, Any], None]) -> None:
     if held is not None and not isinstance(held, Mapping | list):
         trip.tell(part, LEFT_OUT, "BAD_VALUE: neither a mapping nor a list")
-    for name, record in _in_order(dict(_items(held))) if part == "tasks" else _items(held):
+    records = list(_items(held))
+    if part == "tasks":  # each after those that it depends on
+        tasks = dict(records)
+        records = [(name, tasks[name]) for name in in_order({name: _depends_on(one) for name, one in tasks.items()})]
+    for name, record in records:
         if part != "metrics" and not isinstance(record, Mapping):
             why = f"BAD_VALUE: {plain(record)}" if isinstance(record, str) else "BAD_VALUE: not a mapping"
             trip.tell(f"{part.removesuffix('s')} {plain(name)}", LEFT_OUT, why)
         else:
             act(trip, name, record)
-
-
-def _in_order(tasks: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the tasks of a file, each after those that it depends on; a circle ends where it began."""
-    done: set[str] = set()
-    for first in tasks:
-        stack = [first]
-        while stack:
-            name = stack[-1]
-            ahead = [one for one in _depends_on(tasks[name]) if one in tasks and one not in done and one not in stack]
-            if ahead and name not in done:
-                stack.append(ahead[0])
-                continue
-            stack.pop()
-            if name not in done:
-                done.add(name)
-                yield name, tasks[name]
 
 
 def _depends_on(record: Any) -> list[str]:

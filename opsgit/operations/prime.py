@@ -67,6 +67,6 @@ def _delegate(session: Session) -> Iterator[tuple[str, str, str]]:
     book, active = in_force(snapshot.project), set(index.active_agents())
     for task in queries.tasks(session, Query(limit=DELEGATED)).tasks:
         value = snapshot.task(task["id"]) if task["status"] != IN_REVIEW else session.look(task["id"]).task(task["id"])
-        found = waits_for(book, value, active.__contains__, queries.blocked(index, task))
+        found = waits_for(book, value, active.__contains__)
         if found and found[0] != ORCHESTRATORS and not queries.blocked(index, task):
             yield task["id"], found[0], found[1]

@@ -11,7 +11,6 @@ from opsgit.operations.session import Session
 from opsgit.storage.index import Index
 
 if TYPE_CHECKING:
-    from opsgit.domain.model import Task
     from opsgit.domain.records import Record
 
 ORDER = "priority, path"
@@ -164,13 +163,6 @@ def blocked(index: Index, record: Record) -> list[str]:
 
     statuses = index.statuses(record["depends_on"])
     return list(blocked_by(record["status"], record["depends_on"], statuses.get))
-
-
-def blockers(session: Session, task: Task) -> list[str]:
-    """Return the ids of the tasks that block a task."""
-    from opsgit.domain.dependencies import blocked_by
-
-    return list(blocked_by(task.status, task.depends_on, synced(session).statuses(task.depends_on).get))
 
 
 def _waiting(session: Session, index: Index, record: Record) -> tuple[str, str]:

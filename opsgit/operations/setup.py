@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from opsgit.domain.refusals import refuse
 from opsgit.storage.disk import put
-from opsgit.views.harnesses import BLOCK, KEYS, PLUGIN, Piece
+from opsgit.views.harnesses import BLOCK, KEYS, PLUGIN, WHOLE, Piece
 
 BEGIN = "<!-- opsgit:begin (managed by opsgit setup) -->"
 END = "<!-- opsgit:end -->"
@@ -43,7 +43,7 @@ def install(folder: Path, pieces: Iterable[Piece]) -> list[State]:
     """
     plan = [(piece, _read(folder / piece.path)) for piece in _all_inside(folder, pieces)]
     found = [State(piece.path, _state(text, piece)) for piece, text in plan]
-    texts = [_with(text, piece) for piece, text in plan]
+    texts = [HOW[piece.kind].add(text, piece) for piece, text in plan]
     for (piece, _), (_, state), text in zip(plan, found, texts, strict=True):
         if state != CURRENT:
             _write(folder / piece.path, text)
@@ -61,7 +61,7 @@ def remove(folder: Path, pieces: Iterable[Piece]) -> list[State]:
         if text is None or _state(text, piece) == ABSENT:
             told.append(State(piece.path, ABSENT))
             continue
-        rest = _without(text, piece)
+        rest = HOW[piece.kind].drop(text, piece)
         if rest:
             _write(path, rest)
         else:
@@ -110,14 +110,6 @@ def _state(text: str | None, piece: Piece) -> str:
     if text is None:
         return ABSENT
     return HOW[piece.kind].state(text, piece)
-
-
-def _with(text: str | None, piece: Piece) -> str:
-    return HOW[piece.kind].add(text, piece)
-
-
-def _without(text: str, piece: Piece) -> str:
-    return HOW[piece.kind].drop(text, piece)
 
 
 class How(NamedTuple):
@@ -222,7 +214,7 @@ def _dumped(value: Mapping[str, Any], like: str | None) -> str:
 
 
 HOW = {
-    "file": How(_whole_state, lambda _, piece: piece.content, lambda *_: ""),
+    WHOLE: How(_whole_state, lambda _, piece: piece.content, lambda *_: ""),
     BLOCK: How(_block_state, _add_block, _drop_block),
     KEYS: How(_keys_state, _add_keys, _drop_keys),
 }
@@ -237,7 +229,7 @@ def stray(folder: Path, pieces: Iterable[Piece]) -> list[Piece]:
     found = (path for path in sorted(place.glob("*.md")) if path.is_file() and not path.is_symlink())
     ours = (path for path in found if MADE in path.read_text(errors="replace"))
     paths = (path.relative_to(folder).as_posix() for path in ours)
-    return [Piece(path, "file", "") for path in paths if path not in known]
+    return [Piece(path, WHOLE, "") for path in paths if path not in known]
 
 
 def _is_inside(folder: Path, path: Path) -> bool:

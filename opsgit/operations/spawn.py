@@ -102,7 +102,8 @@ def _order(session: Session, snapshot: Snapshot, agent: Agent, task: Task) -> tu
 
     :raises Refused: `NOTHING_TO_DO`.
     """
-    book, blockers = in_force(snapshot.project), queries.blockers(session, task)
+    book, record = in_force(snapshot.project), snapshot.record(names.task_path(task.id)) or {}
+    blockers = queries.blocked(queries.synced(session), record)
     found = () if blockers else tuple(steps(snapshot, book, agent, task, session.transaction().now()))
     if found:
         own = found[0].command.partition(" --as ")[0].removeprefix("opsgit ")
@@ -138,15 +139,10 @@ def _refuse(snapshot: Snapshot, book: RuleBook, agent: Agent, task: Task, blocke
 
     :raises Refused: `NOTHING_TO_DO`.
     """
-
-    def can_act(name: str) -> bool:
-        found = snapshot.find_agent(name)
-        return found is not None and found.status == "active"
-
-    who = waits_for(book, task, can_act, blockers)
+    who = waits_for(book, task, snapshot.is_active, blockers)
     why = f"it waits for {who[0]} to {who[1]}" if who else f"it is {task.status}"
     able = [one.name for one in snapshot.agents() if who and not blockers and who[0] in (one.name, one.role)]
-    other = next((one for one in able if one != agent.name and can_act(one)), None)
+    other = next((one for one in able if one != agent.name and snapshot.is_active(one)), None)
     hint = f"opsgit agent spawn {other} {task.id}" if other else f"opsgit task show {task.id}"
     refuse("NOTHING_TO_DO", f"{agent.name} has no step on {task.id} now: {why}", hint)
 

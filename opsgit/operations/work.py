@@ -7,16 +7,15 @@ from typing import Any, NamedTuple
 
 from opsgit.domain import names
 from opsgit.domain.decide import may
-from opsgit.domain.dependencies import blocked_by
 from opsgit.domain.model import Task
-from opsgit.domain.next_steps import advised, steps
+from opsgit.domain.next_steps import steps
 from opsgit.domain.records import Record, from_record
 from opsgit.domain.request import Request, Snapshot
 from opsgit.domain.rules import in_force
 from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, IN_PROGRESS, REJECTED
 from opsgit.operations import rounds
 from opsgit.operations.publication import perform, publish
-from opsgit.operations.queries import SORTS, first_then_all, synced
+from opsgit.operations.queries import SORTS, blocked, first_then_all, synced
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction, Written
 
@@ -52,11 +51,14 @@ def take(session: Session, name: str, lease: str | None = None) -> Work | None:
 
     def work(transaction: Transaction) -> str | None:
         found = _next(session, transaction.snapshot(), name, transaction.now())
-        for op in found[1] if found else ():
+        if found is None:
+            return None
+        task_id, ops = found
+        for op in ops:
             fields = {"lease": lease} if lease and op == "task.claim" else {}
-            perform(session, transaction, Request(op, name, found[0] if found else "", fields, session.note))
+            perform(session, transaction, Request(op, name, task_id, fields, session.note))
         written[:] = transaction.written
-        return found[0] if found else None
+        return task_id
 
     written: list[Written] = []
     task_id = publish(session, work)
@@ -93,8 +95,7 @@ def _free(session: Session, where: str, values: tuple[str, ...], statuses: tuple
     marks = ", ".join("?" for _ in statuses)
     asked = f"kind = 'task' AND {where} AND status IN ({marks})"
     for record in first_then_all(index, asked, (*values, *statuses), SORTS["priority"]):
-        known = index.statuses(record.get("depends_on", ()))
-        if not blocked_by(record["status"], record.get("depends_on", ()), known.get):
+        if not blocked(index, record):
             yield from_record(Task, record)
 
 
@@ -120,6 +121,6 @@ def _input(session: Session, task: Task) -> dict[str, Any]:
 
 def _expected(snapshot: Snapshot, task_id: str) -> dict[str, Any]:
     """Return where the deliverable must lie, if the policy says so, and the command that submits it."""
-    submit = next(one for one in advised(in_force(snapshot.project)) if one.name == "task.submit")
+    submit = in_force(snapshot.project).operation("task.submit")
     place = {"workspace": snapshot.project.workspace} if snapshot.project.workspace else {}
     return {**place, "command": submit.command.format(id=task_id)}
