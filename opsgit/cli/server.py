@@ -63,7 +63,8 @@ def judge(receiver: int | None) -> int:
     """
     folder = Path(os.environ.get("GIT_DIR", "."))
     judged = beside.judge if Git(folder).setting("opsgit.branches") else server.judge
-    findings = judged(folder, sys.stdin, receiver)
+    updates = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")  # a name of a branch can be any bytes
+    findings = judged(folder, updates.split("\n")[:-1], receiver)
     for one in findings:
         output.say(f"{one.code}: {one.commit[:10]}: {one.path + ': ' if one.path else ''}{one.message}")
     if findings:

@@ -126,7 +126,7 @@ class Git:
         pipe = self._pipe()
         assert pipe.stdin and pipe.stdout
         try:
-            pipe.stdin.write(name.encode() + b"\n")
+            pipe.stdin.write(os.fsencode(name) + b"\n")
             pipe.stdin.flush()
             head = pipe.stdout.readline().split()
             if not head:
@@ -217,6 +217,15 @@ class Git:
         lines = (line.split(" ", 1) for line in out.decode("utf-8", "replace").splitlines())
         return {name: tip for tip, name in lines}
 
+    def symbolic_refs(self) -> dict[str, str]:
+        """Return the refs that are other names of a ref, each with the full name of that one.
+
+        :raises Refused: `TOOL_FAILED` if git fails.
+        """
+        out = self.run("for-each-ref", "--format=%(symref) %(refname)")
+        lines = (line.split(" ", 1) for line in out.decode("utf-8", "replace").splitlines())
+        return {name: target for target, name in lines if target}
+
     def ref(self, name: str) -> str | None:
         """Return the hex id of the commit that a ref points to, or None.
 
@@ -228,7 +237,7 @@ class Git:
             if len(words) in (40, 64) and not words.startswith("ref:") and not loose.is_symlink():
                 return words
         packed = self.folder / "packed-refs"
-        line = re.compile(rb"^([0-9a-f]{40,64}) " + re.escape(name.encode()) + rb"$", re.MULTILINE)
+        line = re.compile(rb"^([0-9a-f]{40,64}) " + re.escape(os.fsencode(name)) + rb"$", re.MULTILINE)
         found = line.search(packed.read_bytes()) if packed.exists() and not loose.exists() else None
         if found:
             return found[1].decode()

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from opsgit.domain import names
@@ -75,11 +75,15 @@ printf '%s\\n' "$updates" | {python} -I -m opsgit server judge "$PPID" || exit 1
 """
 
 
+Refs = dict[str, str]
+
+
 def judge(
     folder: Path,
     lines: Iterable[str],
     receiver: int | None = None,
-    renew: Callable[[], None] = lambda: None,
+    refs: Callable[[git.Git], Refs] = git.Git.refs,
+    ledger: Callable[[Path, Refs], AbstractContextManager[Path]] = lambda folder, refs: nullcontext(folder),
     alone: bool = True,
 ) -> list[Finding]:
     """Return what is wrong with a push; an empty list when it may be accepted.
@@ -90,7 +94,8 @@ def judge(
 
     :param lines: the input of pre-receive: `old new ref` on each line.
     :param receiver: the id of the process that updates the refs; an accepted push keeps the lock until it ends.
-    :param renew: called before the refs here are read.
+    :param refs: reads the refs of the ledger.
+    :param ledger: gives the git folder in which the ledger is judged, with those refs.
     :param alone: whether these are all refs of the push; if not, its objects may be those of the others.
     :raises Refused: the codes with exit code 1 or 9, when the push could not be judged (`TOO_SLOW` among them).
     """
@@ -99,26 +104,27 @@ def judge(
         why = f"{len(updates)} refs in one push; at most {REFS_MAX} are taken"
         return [Finding("TOO_LARGE", updates[0][1], why)]
     repository = Repository(folder.resolve(), None)
+    pusher = _pusher(repository)
     with _bounded(int(repository.git.setting("opsgit.judgeSeconds") or JUDGE_SECONDS), receiver):
         while True:
-            renew()
-            seen, findings = repository.git.refs(), _judged(folder, updates, alone)
+            seen = refs(repository.git)
+            with ledger(repository.folder, seen) as place:
+                findings = _judged(place, updates, pusher, alone)
             if findings:
                 return findings
             with repository.lock_pushes():
-                renew()
-                if repository.git.refs() == seen:
+                if refs(repository.git) == seen:
                     if receiver:
                         _hold_while(receiver)
                     return []
 
 
-def _judged(folder: Path, updates: list[tuple[str, str, str]], alone: bool) -> list[Finding]:
-    repository = Repository(folder.resolve(), None)
+def _judged(folder: Path, updates: list[tuple[str, str, str]], pusher: str | None, alone: bool) -> list[Finding]:
+    repository = Repository(folder, None)
     env = {name: os.environ[name] for name in QUARANTINE if name in os.environ}
     try:
         findings = _limits(repository, updates, env, alone)
-        return findings or push.pushed(repository, updates, env, int(time.time()), _pusher(repository))
+        return findings or push.pushed(repository, updates, env, int(time.time()), pusher)
     finally:
         repository.close()
 

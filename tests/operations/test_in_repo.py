@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -286,3 +287,50 @@ def test_a_repository_with_hooks_elsewhere_is_left_alone(hub: Path, capsys: pyte
     assert main(["server", "install", "--in-repo", str(hub)]) == 4
     assert "core.hooksPath is custom" in capsys.readouterr().err
     assert git(hub, "config", "core.hooksPath").strip() == "custom"
+
+
+@pytest.mark.parametrize("name", ["receive.denyDeletes", "receive.denyNonFastForwards"])
+def test_a_server_that_would_refuse_approvals_is_told_at_once(
+    hub: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    git(hub, "config", name, "true")
+    assert main(["server", "install", "--in-repo", str(hub)]) == 4
+    assert f"BAD_VALUE: {name} is set" in capsys.readouterr().err
+    assert not (hub / "hooks/pre-receive").exists()
+    git(hub, "config", name, "false")
+    assert main(["server", "install", "--in-repo", str(hub)]) == 0
+
+
+def pushed(code: Path, spec: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", "-C", str(code), "push", "origin", spec], capture_output=True, check=False)
+
+
+@pytest.mark.slow
+def test_another_name_of_the_ledger_is_no_way_around_the_judge(judged: Desk, code: Path, hub: Path) -> None:
+    git(hub, "symbolic-ref", "refs/heads/alias", "refs/heads/opsgit/main")
+    tip = git(hub, "rev-parse", "opsgit/main")
+    said = pushed(code, "+HEAD:refs/heads/alias")
+    assert b"WRONG_REF" in said.stderr
+    assert git(hub, "rev-parse", "opsgit/main") == tip
+
+
+@pytest.mark.slow
+def test_a_branch_of_code_can_have_any_name(judged: Desk, code: Path) -> None:
+    name = os.fsdecode(b"refs/heads/caf\xe9")
+    said = pushed(code, f"HEAD:{name}")
+    assert said.returncode == 0, said.stderr
+    said = pushed(code, os.fsdecode(b"HEAD:refs/heads/opsgit/review/caf\xe9"))
+    assert b"WRONG_REF" in said.stderr
+    assert b"INTERNAL" not in said.stderr
+
+
+@pytest.mark.slow
+def test_the_judge_leaves_nothing_behind_and_knows_the_pusher(
+    judged: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(hub, "config", "opsgit.pusherVariable", "WHO")
+    monkeypatch.setenv("WHO", "dev")
+    assert judged.refused("task", "add", "--title", "one") == "WRONG_PUSHER"
+    git(hub, "config", "--unset", "opsgit.pusherVariable")
+    judged.ok("task", "add", "--title", "one")
+    assert not (hub / "opsgit").exists()
