@@ -27,13 +27,16 @@ def place(start: Path) -> tuple[Path, str]:
     That is the URL of the code's remote `origin`; without one, the code repository itself.
 
     :param start: a folder in the code repository.
-    :raises Refused: `NO_REPOSITORY` if it is in none.
+    :raises Refused: `NO_REPOSITORY` if it is in none; `BAD_VALUE` if its objects have ids of SHA-256.
     """
     top = clones.top(start)
     if top is None:
         refuse(
             "NO_REPOSITORY", f"{start.absolute()} is in no git repository with a work tree", "git init, then the same"
         )
+    if git.Git(clones.folder(top)).setting("extensions.objectFormat") == "sha256":
+        refuse("BAD_VALUE", f"{top} has objects of SHA-256, and a new ledger has SHA-1: one remote holds one kind",
+               "opsgit init --project NAME --state-dir DIR, for a state repository alone")  # fmt: skip
     url = clones.origin(top)
     if url and (top / url).exists():  # git reads a relative path from the top of the repository
         url = str((top / url).resolve())

@@ -16,8 +16,10 @@ from opsgit.views.harnesses import BLOCK, KEYS, PLUGIN, WHOLE, Piece
 BEGIN = "<!-- opsgit:begin (managed by opsgit setup) -->"
 END = "<!-- opsgit:end -->"
 # Both marks stand alone on a line, and there is no other beginning in between.
-MARKED = re.compile(rf"^{re.escape(BEGIN)}$(?:(?!^{re.escape(BEGIN)}$)[\s\S])*?^{re.escape(END)}$", re.MULTILINE)
-MADE = " in opsgit: "  # in the description of each sub-agent that setup writes
+MARKED = re.compile(
+    rf"^{re.escape(BEGIN)}\r?$(?:(?!^{re.escape(BEGIN)}\r?$)[\s\S])*?^{re.escape(END)}(?=\r?$)", re.MULTILINE
+)
+MADE = ' in opsgit"'  # in the description of each sub-agent that setup writes
 ABSENT, DIFFERS, CURRENT, WRITTEN, REMOVED = "absent", "differs", "current", "written", "removed"
 
 
@@ -132,7 +134,7 @@ def _block_state(text: str, piece: Piece) -> str:
     found = MARKED.search(text)
     if not found:
         return ABSENT
-    return CURRENT if found.group() == _block_of(piece) else DIFFERS
+    return CURRENT if found.group().replace("\r\n", "\n") == _block_of(piece) else DIFFERS
 
 
 def _add_block(text: str | None, piece: Piece) -> str:
@@ -140,30 +142,48 @@ def _add_block(text: str | None, piece: Piece) -> str:
 
     A text without a newline at its end gets none after the block either: so it can be taken out without a trace.
     """
-    block = _block_of(piece)
+    end = "\r\n" if text and _is_crlf(text) else "\n"
+    block = _block_of(piece).replace("\n", end)
     if text is None or not text:
         return f"{block}\n"
     if MARKED.search(text):
         return MARKED.sub(lambda _: block, text, count=1)
-    return f"{text}{block}\n" if text.endswith("\n") else f"{text}\n{block}"
+    return f"{text}{block}{end}" if text.endswith("\n") else f"{text}{end}{block}"
+
+
+def _is_crlf(text: str) -> bool:
+    """Return whether each line ends as on Windows: git may have checked the file out so."""
+    return 0 < text.count("\n") == text.count("\r\n")
 
 
 def _drop_block(text: str, piece: Piece) -> str:
     found = MARKED.search(text)
     assert found  # the caller has looked
     before, after = text[: found.start()], text[found.end() :]
-    return before.removesuffix("\n") if not after else before + after.removeprefix("\n")
+    return re.sub(r"\r?\n\Z", "", before) if not after else before + re.sub(r"\A\r?\n", "", after)
 
 
 def _object(text: str, piece: Piece) -> dict[str, Any]:
     by_hand = f"add these keys by hand: {json.dumps(piece.content)}"
     try:
-        found = json.loads(text)
-    except ValueError as error:
-        refuse("BAD_VALUE", f"{piece.path} is not JSON: {error}", by_hand)
+        found = json.loads(text, object_pairs_hook=_unique)
+        json.dumps(found, allow_nan=False)
+    except (ValueError, RecursionError) as error:
+        refuse("BAD_VALUE", f"{piece.path} cannot be written again as it is: {error}", by_hand)
     if not isinstance(found, dict):
         refuse("BAD_VALUE", f"{piece.path} is no JSON object", by_hand)
     return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of some pairs.
+
+    :raises ValueError: if a key is there twice: one of them would be lost.
+    """
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError(f"the keys {sorted(key for key, _ in pairs)} are not unique")
+    return made
 
 
 def _keys_state(text: str, piece: Piece) -> str:
@@ -210,6 +230,8 @@ def _dumped(value: Mapping[str, Any], like: str | None) -> str:
     """Return an object as JSON, indented and ended as a text was."""
     indent = re.search(r"\n([ \t]+)\S", like or "")
     text = json.dumps(value, indent=indent[1] if indent else 2, ensure_ascii=False)
+    if not text.isprintable() and re.search("[\ud800-\udfff]", text):  # no UTF-8 for these: they stay escapes
+        text = json.dumps(value, indent=indent[1] if indent else 2)
     return text if like and not like.endswith("\n") else f"{text}\n"
 
 

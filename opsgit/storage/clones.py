@@ -72,9 +72,11 @@ def ignore(top: Path, patterns: Sequence[str]) -> None:
     """
     file = folder(top) / "info/exclude"
     file.parent.mkdir(exist_ok=True)
-    text = file.read_text() if file.exists() else ""
-    new = [one for one in patterns if one not in text.splitlines()]
-    file.write_text(text + ("" if not text or text.endswith("\n") else "\n") + "".join(f"{one}\n" for one in new))
+    text = file.read_bytes() if file.exists() else b""
+    new = [line for one in patterns if (line := one.encode()) not in text.splitlines()]
+    file.write_bytes(
+        text + (b"" if not text or text.endswith(b"\n") else b"\n") + b"".join(b"%s\n" % one for one in new)
+    )
 
 
 def add_work_tree(top: Path, place: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from opsgit.domain.model import Agent
 from opsgit.version import VERSION
-from opsgit.views import quotation
 
 WHOLE, BLOCK, KEYS = "file", "block", "keys"
 PLUGIN = ".claude/opsgit"
@@ -97,11 +96,11 @@ def _hooks(setting: Setting) -> dict[str, Any]:
 
 
 def _subagent(setting: Setting, agent: Agent) -> str:
-    about = quotation.line(agent.description or agent.role, 200)
+    """Return the file of a sub-agent. The agent's description stays out: Claude Code would read it as instructions."""
     return f"""\
 ---
 name: {agent.name}
-description: {json.dumps(f"{agent.name}, {agent.role} in opsgit: {about}", ensure_ascii=False)}
+description: {json.dumps(f"{agent.name}, {agent.role} in opsgit")}
 ---
 
 You are {agent.name}, role {agent.role}. Run `{setting.command("prime", "--as", agent.name)}` first. Give every opsgit

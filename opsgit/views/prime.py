@@ -10,7 +10,6 @@ from opsgit.views import guides, quotation
 TOKENS_MAX = 1500
 DELEGATE_MAX = 400  # of them for what an orchestrator can delegate
 WHY_COLUMNS = 60
-NAME_COLUMNS = 60
 
 
 class Item(Protocol):
@@ -49,8 +48,7 @@ def lines(told: Mapping[str, Any]) -> list[str]:
 
 
 def _head(told: Mapping[str, Any]) -> Iterator[str]:
-    project, path = quotation.line(told["project"], NAME_COLUMNS), quotation.line(told["path"], 200)
-    yield f"# opsgit: project {project}, state repository {path}"
+    yield f"# opsgit: state repository {quotation.line(told['path'], 200)}"
     if not told["agent"]:
         yield f"No agent is named here. Keys on this machine: {_names(told['here']) or 'none'}."
         yield "Name yourself: OPSGIT_AGENT=NAME, --as NAME, or work in a clone from `opsgit agent checkout NAME DIR`."
@@ -80,9 +78,10 @@ def _waiting(told: Mapping[str, Any], room: int) -> Iterator[str]:
     room -= tokens(quotation.INTRODUCTION) + 80  # the marks, the heading, and how many more there are
     for item in items:
         why = f"{item.about}: {quotation.line(item.why, WHY_COLUMNS)}"
-        room -= _cost(item) + most(why) + 2
-        if room < 0:
-            break
+        cost = _cost(item) + most(why) + 2
+        if cost > room:
+            continue
+        room -= cost
         commands.append(f"- {item.about}: `{item.command}`")
         words.append(why)
     yield from ("", "## Waits for you, the oldest first", *commands)
@@ -99,9 +98,9 @@ def _delegate(told: Mapping[str, Any]) -> Iterator[str]:
     room = DELEGATE_MAX
     for task, who, act in told["delegate"]:
         line = f"- {task}: {who} has to {act}"
+        if most(line) > room:
+            continue
         room -= most(line)
-        if room < 0:
-            return
         yield line
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from opsgit.views import quotation, terminal
 
-TITLE_COLUMNS = 60
 Told = Mapping[str, Any]
 
 
@@ -56,7 +55,8 @@ def _slug(told: Told) -> str:
 
 
 def _label(told: Told) -> str:
-    return f"{told['name']}: {told['task']} {quotation.line(told['title'], TITLE_COLUMNS)}"
+    """Return a label without words by others: a harness may show it to a language model."""
+    return f"{told['name']}: {told['act']} {told['task']}"
 
 
 def openclaw(told: Told, timeout: int) -> str:

@@ -334,3 +334,21 @@ def test_the_judge_leaves_nothing_behind_and_knows_the_pusher(
     git(hub, "config", "--unset", "opsgit.pusherVariable")
     judged.ok("task", "add", "--title", "one")
     assert not (hub / "opsgit").exists()
+
+
+def test_a_code_repository_of_sha256_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "-q", "--object-format=sha256", "code")
+    monkeypatch.chdir(tmp_path / "code")
+    assert main(["init", "--in-repo", "--project", "p"]) == 4
+    assert "BAD_VALUE" in capsys.readouterr().err
+    assert not (tmp_path / "code/.opsgit").exists()
+
+
+def test_what_git_ignores_already_stays_byte_for_byte(
+    code: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code / ".git/info/exclude").write_bytes(b"caf\xe9\r\nlast")
+    at(code, capsys, monkeypatch, "init", "--in-repo", "--project", "shop")
+    assert (code / ".git/info/exclude").read_bytes() == b"caf\xe9\r\nlast\n/.opsgit/\n/.opsgit.agents/\n"

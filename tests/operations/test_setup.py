@@ -226,3 +226,35 @@ def test_a_stray_mark_eats_nothing(tmp_path: Path) -> None:
         assert "# Build rules" in (tmp_path / "AGENTS.md").read_text()
     assert setup(tmp_path, "agents-md", "--remove") == 0
     assert (tmp_path / "AGENTS.md").read_text() == text
+
+
+def test_a_file_with_the_ends_of_lines_of_windows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = b"# Mine\r\nwords\r\n"
+    (tmp_path / "AGENTS.md").write_bytes(before)
+    assert setup(tmp_path, "agents-md") == 0
+    made = (tmp_path / "AGENTS.md").read_bytes()
+    assert made.count(b"\n") == made.count(b"\r\n") > 2
+    assert setup(tmp_path, "agents-md", "--check") == 0
+    assert setup(tmp_path, "agents-md", "--remove") == 0
+    assert (tmp_path / "AGENTS.md").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"a": 1e400}', '{"a": ' + "[" * 5000 + "]" * 5000 + "}"])
+def test_settings_that_would_lose_something_are_left_alone(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    place = tmp_path / ".claude/settings.json"
+    place.parent.mkdir()
+    place.write_text(text)
+    assert main(["setup", "claude", "-C", str(desk.path), "--dir", str(tmp_path)]) == 4
+    assert "BAD_VALUE: .claude/settings.json cannot be written again" in capsys.readouterr().err
+    assert place.read_text() == text
+    assert not (tmp_path / ".claude/opsgit").exists()
+
+
+def test_settings_with_half_a_character(desk: Desk, tmp_path: Path) -> None:
+    place = tmp_path / ".claude/settings.json"
+    place.parent.mkdir()
+    place.write_text('{"a": "\\ud800 \u00e9"}')
+    assert main(["setup", "claude", "-C", str(desk.path), "--dir", str(tmp_path)]) == 0
+    assert json.loads(place.read_text())["a"] == "\ud800 \u00e9"
