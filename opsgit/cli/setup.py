@@ -99,7 +99,10 @@ def guard() -> None:
 
 
 def _writes(words: Sequence[str]) -> bool:
-    """Return whether an opsgit command writes to the ledger: it has --dry-run, and the switch for writing, if any."""
+    """Return whether an opsgit command writes to the ledger: it has --dry-run, and the switch for writing, if any.
+
+    An MCP server writes for its caller.
+    """
     from opsgit.cli.main import opsgit
 
     found: click.Command | None = opsgit
@@ -112,5 +115,5 @@ def _writes(words: Sequence[str]) -> bool:
             found = found.get_command(click.Context(found), word)
     switches = [one for one in found.params if one.name in WRITES_WITH] if found else []
     on = all(set(one.opts) & set(rest) for one in switches)
-    can = found is not None and any(one.name == "dry_run" for one in found.params)
+    can = found is not None and (found.name == "mcp" or any(one.name == "dry_run" for one in found.params))
     return can and on and not {"--dry-run", "--help", "-h"} & set(rest)

@@ -151,7 +151,12 @@ ALLOWED = [
     "opsgit task start T-1 --as dev", "opsgit task start T-1 --as=dev", "opsgit task list", "opsgit -C x task show T-1",
     "OPSGIT_AGENT=dev opsgit task start T-1", "opsgit task start --help", "opsgit task start T-1 --as qa --dry-run",
     "echo opsgit task start T-1", "opsgit task next", "opsgit monitor", "ls; git status", "opsgit inbox --as qa",
-    "opsgit task start 'open quote",
+    "opsgit task start --as dev 'open quote", "echo done # don't opsgit task start T-1",
+    "cat > notes <<'END'\nopsgit task start T-1\nit's\nEND\nls", "cat <<-EOF\n\topsgit task start T-1\n\tEOF",
+    "export OPSGIT_AGENT=dev\nopsgit task start T-1", "opsgit task start T-1 --as $ME", 'opsgit task start T-1 --as "$ME"',
+    "opsgit task \\\n  start T-1 \\\n  --as dev", 'opsgit task comment T-1 --text "&" --as dev',
+    "opsgit task comment T-1 --text '' --as dev", "opsgit task start T-1 --as dev 2>&1 | tail", "apt install opsgit",
+    'git commit -m "task start; opsgit task start T-1"', "grep opsgit task start",
 ]  # fmt: skip
 DENIED = [
     ("opsgit task start T-1", "opsgit task start T-1 --as dev"),
@@ -165,6 +170,32 @@ DENIED = [
     ("ls\nopsgit task next --claim", "opsgit task next --claim --as dev"),
     ("opsgit review approve T-1 --approved-by qa", "opsgit review approve T-1 --as dev"),
     ("(opsgit monitor --raise)", "opsgit monitor --raise --as dev"),
+    ("for t in T-1 T-2; do opsgit task start $t; done", "opsgit task start $t --as dev"),
+    ("if opsgit task start T-1; then ls; fi", "opsgit task start T-1 --as dev"),
+    ("! opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("{ opsgit task start T-1; }", "opsgit task start T-1 --as dev"),
+    ("timeout 5 opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("nice -n 5 opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("/usr/bin/env -u X opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("env OPSGIT_AGENT=qa opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("sudo -u root opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("echo T-1 | xargs -n 1 opsgit task start", "opsgit task start --as dev"),
+    ("watch 'opsgit task start T-1'", "opsgit task start T-1 --as dev"),
+    ("uv run opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("uvx --from x opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("python3 -I -m opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("bash -lc 'opsgit task start T-1'", "opsgit task start T-1 --as dev"),
+    ("timeout 9 bash -c 'opsgit task start T-1'", "opsgit task start T-1 --as dev"),
+    ("eval opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("x=$(opsgit task start T-1)", "opsgit task start T-1 --as dev"),
+    ('echo "$(opsgit task start T-1)"', "opsgit task start T-1 --as dev"),
+    ("echo `opsgit task start T-1`", "opsgit task start T-1 --as dev"),
+    ("opsgit task \\\n  start T-1", "opsgit task start T-1 --as dev"),
+    ("ls # don't\nopsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("cat <<END\nit's\nEND\nopsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("export OPSGIT_AGENT=qa; opsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("opsgit task start T-1 2>&1", "opsgit task start T-1 --as dev 2>&1"),
+    ("opsgit mcp --as qa", "opsgit mcp --as dev"),
 ]
 
 
@@ -180,14 +211,14 @@ def judged(
 
 @pytest.mark.parametrize("command", ALLOWED)
 def test_the_guard_allows(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert judged(command, "dev", capsys, monkeypatch) == ""
+    assert judged(command, "opsgit:dev", capsys, monkeypatch) == ""
 
 
 @pytest.mark.parametrize(("command", "right"), DENIED)
 def test_the_guard_denies(
     command: str, right: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = json.loads(judged(command, "dev", capsys, monkeypatch))["hookSpecificOutput"]
+    said = json.loads(judged(command, "opsgit:dev", capsys, monkeypatch))["hookSpecificOutput"]
     assert said["permissionDecision"] == "deny"
     assert said["permissionDecisionReason"].endswith(f"Run: {right}")
 
@@ -196,7 +227,9 @@ def test_the_guard_leaves_the_main_session_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert judged("opsgit task start T-1 --as qa", None, capsys, monkeypatch) == ""
-    assert judged(7, "dev", capsys, monkeypatch) == ""
+    assert judged(7, "opsgit:dev", capsys, monkeypatch) == ""
+    for kind in ("general-purpose", "Explore", "other:dev"):
+        assert judged("opsgit task start T-1 --as orchestrator", kind, capsys, monkeypatch) == ""
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert main(["setup", "guard"]) == 2
 
