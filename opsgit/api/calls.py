@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar, Unpack
 
@@ -32,6 +33,7 @@ class Calls:
     clock: Callable[[], float] = time.time
     open_batch: Session | None = field(default=None, init=False)
     closed: bool = field(default=False, init=False)
+    thread: int = field(default_factory=threading.get_ident, init=False)
 
     def close(self) -> None:
         """End the git process and close the index; no call is possible after that."""
@@ -41,6 +43,8 @@ class Calls:
     def _session(self) -> Session:
         if self.closed:
             raise ValueError("this project is closed")
+        if threading.get_ident() != self.thread:
+            raise RuntimeError("a project is for the thread that opened it: open another one in this thread")
         named = (("actor", self.actor),) if self.actor else ()
         return Session(self.repository, named, online=self.online, clock=self.clock)
 
@@ -52,7 +56,8 @@ class Calls:
         odd = set(how) - set(How.__annotations__)
         if odd:
             raise TypeError(f"there is no argument {min(odd)!r}")
-        session = self.open_batch or self._session()
+        alone = self._session()
+        session = self.open_batch or alone
         if self.open_batch and set(how) & {"op_id", "dry_run"}:
             refuse("BATCH_OPEN", "op_id and dry_run belong to a call outside a batch", "leave them out here")
         session.note = how.get("note", "")
@@ -61,16 +66,17 @@ class Calls:
         if not self.open_batch:
             update.update(session)
         begun = len(session.notices)
-        written = operation(session)
+        with session.batch.call() if session.batch else nullcontext():
+            written = operation(session)
         return result(written, session.notices[begun:], not (session.dry_run or self.open_batch))
 
     def read(self, query: Callable[[Session], Value], fetch: bool = False) -> Value:
-        """Answer a query.
+        """Answer a query about what is published; the operations of an open batch are not.
 
         :param fetch: bring the clone up to its remote first; a remote that cannot be reached is no error.
         :raises Refused: as the query.
         """
-        session = self.open_batch or self._session()
+        session = self._session()
         if fetch:
             try:
                 update.update(session)

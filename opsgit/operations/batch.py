@@ -39,13 +39,18 @@ class Batch:
             first = self.broken.refusal
             refuse("BATCH_OPEN", f"this batch has failed and publishes nothing: {first.code}: {first.message}",
                    "leave the block, and begin another batch")  # fmt: skip
-        try:
-            result = work(self.trial)
-        except Refused as refused:
-            self.broken = refused
-            raise
+        result = work(self.trial)
         self.works.append(work)
         return result
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Make one call of the caller. If anything in it is refused, the batch publishes nothing."""
+        try:
+            yield
+        except Refused as refused:
+            self.broken = self.broken or refused
+            raise
 
 
 @contextmanager
@@ -53,7 +58,7 @@ def batch(session: Session) -> Iterator[Batch]:
     """Collect the operations of a session, and publish them together when the block ends without an exception.
 
     :raises Refused: `BATCH_OPEN` if the session has a batch already; the first refusal in the block, also if the block
-        caught it; as `publish`.
+        caught it; `REF_MOVED` if an id of the batch was taken meanwhile; as `publish`.
     """
     if session.batch:
         refuse("BATCH_OPEN", "a batch is open already, and batches do not nest", "end the first one before the next")
@@ -71,13 +76,19 @@ def batch(session: Session) -> Iterator[Batch]:
             one(transaction)
         return transaction.written
 
-    made.written = publish(session, work) if made.works else []
+    try:
+        made.written = publish(session, work) if made.works else []
+    except Refused as refused:
+        if refused.refusal.code != "ID_TAKEN":
+            raise
+        why = f"others were faster, and nothing of the batch is published: {refused.refusal.message}"
+        refuse("REF_MOVED", why, "the same batch again")
 
 
-def refuse_in_batch(session: Session, what: str) -> None:
+def refuse_in_batch(session: Session, why: str) -> None:
     """Refuse something that cannot wait for the end of a batch.
 
     :raises Refused: `BATCH_OPEN`.
     """
     if session.batch:
-        refuse("BATCH_OPEN", f"{what} publishes before and after it runs a command", "the same outside the batch")
+        refuse("BATCH_OPEN", f"not in a batch: {why}", "the same outside the batch")

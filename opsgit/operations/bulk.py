@@ -60,7 +60,8 @@ def add(session: Session, content: bytes, skip_faulty: bool = False) -> Added:
         refuse("BAD_VALUE", "the file holds no tasks", 'one object for each line, such as {"title": "Build it"}')
     actor = session.look().agent(session.actor(session.look(), orchestrator)).name
 
-    return publish(session, lambda transaction: _Adding(session, transaction, actor).add(lines, skip_faulty))
+    note = session.note
+    return publish(session, lambda transaction: _Adding(session, transaction, actor, note).add(lines, skip_faulty))
 
 
 @dataclass(eq=False, repr=False)
@@ -70,6 +71,7 @@ class _Adding:
     session: Session
     transaction: Transaction
     actor: str
+    note: str
     number: str = ""
     refused: set[str] = field(default_factory=set)
 
@@ -96,7 +98,7 @@ class _Adding:
             names.check_id(task_id)
             if "pipeline" in fields:
                 fields["pipeline"] = _stages(fields["pipeline"])
-            request = Request("task.add", self.actor, task_id, fields, self.session.note)
+            request = Request("task.add", self.actor, task_id, fields, self.note)
             perform(self.session, self.transaction, request)
         except Refused as found:
             return found.refusal

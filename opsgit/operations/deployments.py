@@ -41,7 +41,7 @@ def deploy(session: Session, task_id: str, ref: str | None, local: str | None = 
     :raises Refused: `DEPLOY_FAILED` after the command failed; `NOT_TRUSTED` if nobody has consented to the command
         here; as `deliverables.digest_now`; if the rule book refuses the operation.
     """
-    refuse_in_batch(session, "a deployment")
+    refuse_in_batch(session, "a deployment is published before and after its command runs")
     ran = outcomes.of(session.repository, "task.deploy-finish", task_id)
     if ran:
         return _told(_record(session, ran), ran.request)
@@ -124,7 +124,7 @@ def rollback(session: Session, task_id: str, alert: str | None = None) -> list[W
     :raises Refused: `ROLLBACK_FAILED` if the command fails; `NOT_TRUSTED` if nobody has consented to it here; if the
         rule book refuses the operation.
     """
-    refuse_in_batch(session, "a rollback")
+    refuse_in_batch(session, "a rollback is published before and after its command runs")
     ran = outcomes.of(session.repository, "task.rollback", task_id)
     if ran:
         return _record(session, ran)

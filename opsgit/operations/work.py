@@ -14,6 +14,7 @@ from opsgit.domain.request import Request, Snapshot
 from opsgit.domain.rules import in_force
 from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, IN_PROGRESS, REJECTED
 from opsgit.operations import rounds
+from opsgit.operations.batch import refuse_in_batch
 from opsgit.operations.publication import perform, publish
 from opsgit.operations.queries import SORTS, blocked, first_then_all, synced
 from opsgit.operations.session import Session
@@ -44,10 +45,12 @@ def take(session: Session, name: str, lease: str | None = None) -> Work | None:
     :param name: the agent's name.
     :param lease: a duration for a claim, such as `2h`; None: as the policy says.
     :returns: None if there is no task that the agent could work on now.
-    :raises Refused: `NOT_FOUND` if there is no such agent; as `publish`.
+    :raises Refused: `NOT_FOUND` if there is no such agent; `BATCH_OPEN` in a batch; as `publish`.
     """
+    refuse_in_batch(session, "which task is next is decided when it is taken")
     session.refuse_op_id()
     session.look().agent(name)
+    note = session.note
 
     def work(transaction: Transaction) -> str | None:
         found = _next(session, transaction.snapshot(), name, transaction.now())
@@ -56,7 +59,7 @@ def take(session: Session, name: str, lease: str | None = None) -> Work | None:
         task_id, ops = found
         for op in ops:
             fields = {"lease": lease} if lease and op == "task.claim" else {}
-            perform(session, transaction, Request(op, name, task_id, fields, session.note))
+            perform(session, transaction, Request(op, name, task_id, fields, note))
         written[:] = transaction.written
         return task_id
 

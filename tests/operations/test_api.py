@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -112,6 +113,57 @@ def test_a_batch_is_decided_again_after_a_lost_race(desk: Desk) -> None:
             lead.tasks.add("meanwhile")
     assert desk.ok("task", "show", "T-1", "--json").json["task"]["comments"][0]["text"] == "so be it"
     assert desk.ok("verify").exit == 0
+
+
+def test_any_caught_refusal_breaks_a_batch(desk: Desk) -> None:
+    before = desk.refs()
+    with opsgit.open(desk.path, actor="orchestrator") as lead:
+        for call, code in (
+            (lambda: lead.tasks.submit("T-9", "x"), "NOT_FOUND"),
+            (lambda: lead.tasks.start("no id"), "BAD_ID"),
+            (lambda: lead.tasks.take(), "BATCH_OPEN"),
+        ):
+            with pytest.raises(opsgit.Refused, match=code), lead.batch():
+                lead.tasks.add("one")
+                with pytest.raises(opsgit.Refused, match=code):
+                    call()
+        assert desk.refs() == before
+
+
+def test_reads_in_a_batch_show_what_is_published(desk: Desk) -> None:
+    desk.ok("quota", "set", "calls_daily", "--limit", "3")
+    with opsgit.open(desk.path, actor="orchestrator") as lead, lead.batch():
+        lead.tasks.add("one")
+        lead.quotas.use("calls_daily")
+        assert (lead.tasks.list(), lead.quotas.check("calls_daily")["used"]) == ((), 0)
+        with pytest.raises(opsgit.Refused, match="NOT_FOUND"):
+            lead.tasks.show("T-1")
+    assert desk.status("T-1") == "backlog", "a refused read breaks no batch"
+
+
+def test_each_write_of_a_batch_keeps_its_note(desk: Desk) -> None:
+    desk.ok("task", "add", "--title", "one")
+    with opsgit.open(desk.path, actor="orchestrator") as lead, lead.batch():
+        lead.tasks.assign("T-1", "dev", note="first words")
+        lead.tasks.comment("T-1", "x", note="second words")
+    assert "first words" in git(desk.path, "log", "-1", "--format=%B", "main~1")
+    assert "second words" in git(desk.path, "log", "-1", "--format=%B", "main")
+
+
+def test_a_number_that_was_taken_meanwhile(desk: Desk) -> None:
+    with opsgit.open(desk.path, actor="orchestrator") as lead, opsgit.open(desk.path, actor="orchestrator") as other:
+        with pytest.raises(opsgit.Refused) as refused, lead.batch():
+            lead.tasks.add("mine")
+            other.tasks.add("theirs")
+        assert (refused.value.code, refused.value.refusal.retryable) == ("REF_MOVED", True)
+        assert [task.title for task in lead.tasks.list()] == ["theirs"]
+
+
+def test_another_thread_is_told_at_once(desk: Desk) -> None:
+    with opsgit.open(desk.path, actor="orchestrator") as lead, ThreadPoolExecutor() as pool:
+        for call in (lambda: lead.tasks.add("one"), lambda: lead.tasks.list()):
+            with pytest.raises(RuntimeError, match="open another one in this thread"):
+                pool.submit(call).result()
 
 
 def test_an_op_id_and_a_dry_run(desk: Desk) -> None:
