@@ -35,7 +35,7 @@ def command(session: Session, as_json: bool, humans: bool, only_new: bool, limit
     every = inbox.items(session, names)
     found = inbox.new(session, every) if only_new else every
     inbox.remember(session, every)
-    failed = tell(session, receivers, "inbox", inbox.described(every), lambda _: True)
+    failed = tell(session, receivers, "inbox", inbox.described(every), whose=names)
     now, more = int(session.clock()), max(0, len(found) - limit)
     found = found[:limit]
     if as_json:

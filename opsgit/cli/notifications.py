@@ -102,19 +102,27 @@ def _split(program: str) -> tuple[str, ...]:
     return words
 
 
-def tell(session: Session, receivers: Sequence[Any], kind: str, found: Any, mine: Callable[[str], bool]) -> int:
+def tell(
+    session: Session,
+    receivers: Sequence[Any],
+    kind: str,
+    found: Any,
+    mine: Callable[[str], bool] = lambda _: True,
+    whose: Sequence[str] = (),
+) -> int:
     """Tell receivers what is new; return 0, or 9 if something could not be delivered, which is said on stderr.
 
     :param kind: `monitor` or `inbox`.
     :param found: what there is now, by key.
     :param mine: returns whether a key is of a kind that was looked for.
+    :param whose: the agents whose inbox it is.
     """
     if not receivers or session.dry_run:
         return 0
     from opsgit.domain import times
     from opsgit.operations import notify
 
-    faults = notify.deliver(session, receivers, kind, found, mine, times.text(int(session.clock())))
+    faults = notify.deliver(session, receivers, kind, whose, found, mine, times.text(int(session.clock())))
     for fault in faults:
         output.say(f"{fault.code}: {fault.message}")
     return faults[0].exit if faults else 0

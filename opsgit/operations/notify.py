@@ -1,7 +1,7 @@
 """Tell others what is new and what is over: by a webhook, or by a program. Each thing is told once.
 
-What was told is remembered in the git folder, for each receiver, after it was delivered. The next run tries again what
-was not.
+For each receiver the git folder holds what lasts, and the events that wait to be delivered. An event that could not be
+delivered stays as it is, and the next run sends the same again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from opsgit.storage import runner, webhook
 Event = Mapping[str, Any]
 PROGRAM_SECONDS = 60
 PROGRAM_OUTPUT = 1 << 20
+WAITING_MAX = 1000  # events that are kept for a receiver that cannot be reached; the oldest are dropped first
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Program:
         command = Run(command=self.words, timeout=PROGRAM_SECONDS, output=PROGRAM_OUTPUT)
         folder = session.repository.top or session.repository.folder
         ended = runner.run(command, folder, {}, json.dumps(event).encode() + b"\n")
+        if ended.evidence == "interrupted":
+            raise KeyboardInterrupt
         if ended.evidence != "exit 0":
             last = f": {ended.output.strip()[-300:]}" if ended.output.strip() else ""
             refuse(
@@ -95,6 +98,7 @@ def deliver(
     session: Session,
     receivers: Sequence[Receiver],
     kind: str,
+    whose: Sequence[str],
     found: Mapping[str, Event],
     mine: Callable[[str], bool],
     at: str,
@@ -102,27 +106,64 @@ def deliver(
     """Tell each receiver what is new for it and what is over.
 
     :param kind: `monitor` or `inbox`.
+    :param whose: the agents whose inbox it is.
     :param found: what there is now, by key; each has a `message`.
     :param mine: returns whether a key is of a kind that was looked for.
     :returns: what could not be delivered.
-    :raises Refused: `BUSY` if another run is telling for 60 seconds.
+    :raises Refused: `BUSY` if another run is telling the same receiver for 60 seconds.
     """
     faults: list[Refusal] = []
     for receiver in receivers:
-        file = f"told-{kind}-{hashlib.sha256(receiver.name.encode()).hexdigest()[:16]}.json"
-        with session.repository.lock("told"):
-            lasting = sights.load(session, file)
+        about = json.dumps([kind, *sorted(whose), receiver.name])
+        name = f"told-{hashlib.sha256(about.encode()).hexdigest()[:16]}"
+        with session.repository.lock(name):
+            told = _Told.load(session, f"{name}.json")
+            told.add(changes(found, told.lasting, mine, at))
             try:
-                for event in list(changes(found, lasting, mine, at)):
-                    receiver.send(session, _letter(session, kind, event))
-                    if event["state"] == "raised":
-                        lasting[event["key"]] = event
-                    else:
-                        del lasting[event["key"]]
-                    sights.save(session, file, lasting)
+                told.send(lambda event, to=receiver: to.send(session, _letter(session, kind, event)))  # type: ignore[misc]
             except Refused as refused:
                 faults.append(refused.refusal)
     return faults
+
+
+@dataclass
+class _Told:
+    """What one receiver knows: the things that last, by key, and the events that wait, the oldest first."""
+
+    session: Session
+    file: str
+    lasting: dict[str, Event]
+    waiting: list[Event]
+
+    @staticmethod
+    def load(session: Session, file: str) -> _Told:
+        """Return what was remembered; a damaged file is an empty one."""
+        held = sights.load(session, file)
+        lasting, waiting = held.get("lasting"), held.get("waiting")
+        return _Told(
+            session, file, lasting if isinstance(lasting, dict) else {}, waiting if isinstance(waiting, list) else []
+        )
+
+    def add(self, events: Iterator[dict[str, Any]]) -> None:
+        """Let events wait."""
+        for event in list(events):
+            self.waiting.append(event)
+            if event["state"] == "raised":
+                self.lasting[event["key"]] = event
+            else:
+                del self.lasting[event["key"]]
+        self.waiting = self.waiting[-WAITING_MAX:]
+        self._save()
+
+    def send(self, send: Callable[[Event], None]) -> None:
+        """Send what waits, and forget each event that was delivered."""
+        while self.waiting:
+            send(self.waiting[0])
+            self.waiting.pop(0)
+            self._save()
+
+    def _save(self) -> None:
+        sights.save(self.session, self.file, {"lasting": self.lasting, "waiting": self.waiting})
 
 
 def _letter(session: Session, kind: str, event: Event) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 from opsgit.domain.refusals import refuse
 
-TIMEOUT = 10.0  # seconds for one try
+TIMEOUT = 10.0  # seconds without an answer, and for the whole of one try
 PAUSES = (1.0, 3.0)  # seconds before the second and the third try
 AGAIN = (408, 425, 429)  # answers after which another try may succeed, beside those of 500 and more
 
@@ -35,11 +36,14 @@ def check(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port is not False
+        fits = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        )
     except ValueError:
         fits = False
     if not fits or not url.isascii() or any(char.isspace() for char in url):
-        refuse("BAD_VALUE", f"{url!r} is no http or https URL", "--webhook https://host/path", "webhook")
+        why = "the webhook is no http or https URL, or has a user's name in it"  # it may hold a secret: it is not shown
+        refuse("BAD_VALUE", why, "--webhook https://host/path", "webhook")
     return url
 
 
@@ -76,6 +80,15 @@ def _moved(place: str | None) -> str:
 
 
 def _try(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
+    """Try once, in a thread: a server that sends one byte now and then would keep a socket's time limit from ending."""
+    result: list[tuple[str, bool]] = []
+    thread = threading.Thread(target=lambda: result.append(_once(url, body, headers)), daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    return result[0] if result else (f"no answer in {TIMEOUT:.0f} seconds", True)
+
+
+def _once(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[str, bool]:
     """Return why a try failed, empty if it did not, and whether another one may succeed."""
     request = urllib.request.Request(url, body, dict(headers), method="POST")  # noqa: S310 - `check` has seen the scheme
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -147,9 +148,51 @@ def test_nobody_listens(trouble: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "NOT_DELIVERED: http://127.0.0.1: " in result.err
 
 
-@pytest.mark.parametrize("url", ["ftp://x/y", "file:///etc/passwd", "x", "http://", "http://a b/", "http://x:port/"])
+@pytest.mark.parametrize("url", ["ftp://x/y", "file:///etc/passwd", "x", "http://", "http://a b/", "http://x:port/",
+                                 "http://me:secret@x/", "http://me:secret@x:port/"])  # fmt: skip
 def test_urls_that_are_none(desk: Desk, url: str) -> None:
-    assert desk.refused("monitor", "--webhook", url) == "BAD_VALUE"
+    result = desk.run("monitor", "--webhook", url)
+    assert result.err.startswith("opsgit: BAD_VALUE: ")
+    assert "secret" not in result.err
+
+
+def test_what_could_not_be_delivered_is_sent_unchanged(trouble: Desk, hook: Hook) -> None:
+    hook.answers = [(404, {})]
+    assert trouble.run("monitor", "--webhook", hook.url).exit == 9
+    trouble.ok("quota", "set", "q_daily", "--limit", "9")
+    time.sleep(1.1)  # the clock of events counts seconds
+    assert trouble.run("monitor", "--webhook", hook.url).exit == 0
+    assert hook.raw[0] == hook.raw[1]
+    first, second, third = (head["X-Opsgit-Delivery"] for head, _ in hook.posts)
+    assert first == second != third
+    assert [body["event"]["state"] for _, body in hook.posts] == ["raised", "raised", "over"]
+
+
+def test_two_inboxes_at_one_receiver(in_review: Desk, hook: Hook) -> None:
+    in_review.ok("task", "add", "--title", "two", "--assign", "dev")
+    for name in ("qa", "dev", "qa", "dev"):
+        in_review.ok("inbox", "--as", name, "--webhook", hook.url)
+    assert [body["event"]["state"] for _, body in hook.posts] == ["raised", "raised"]
+
+
+def test_a_server_that_answers_byte_by_byte(trouble: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "PAUSES", ())
+    monkeypatch.setattr(webhook, "TIMEOUT", 0.5)
+    ends = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            client, _ = server.accept()
+            with client, contextlib.suppress(OSError):
+                while not ends.wait(0.1):
+                    client.send(b"H")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        result = trouble.run("monitor", "--webhook", f"http://127.0.0.1:{server.getsockname()[1]}/")
+        ends.set()
+        thread.join()
+    assert (result.exit, "no answer in" in result.err) == (9, True)
 
 
 def test_programs(trouble: Desk, tmp_path: Path) -> None:
@@ -189,3 +232,19 @@ def test_every(trouble: Desk, tmp_path: Path) -> None:
         running.send_signal(signal.SIGINT)
     assert running.wait(20) == 0
     assert [json.loads(line)["event"]["state"] for line in log.read_text().splitlines()] == ["raised", "over"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_every_ends_by_a_signal_while_the_program_runs(trouble: Desk, tmp_path: Path, number: int) -> None:
+    begun = tmp_path / "begun"
+    words = ["-C", str(trouble.path), "monitor", "--every", "1s", "--exec", f"sh -c 'touch {begun}; sleep 50'"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "opsgit", *words], stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a background job ignores it
+    )  # fmt: skip
+    end = time.monotonic() + 20
+    while not begun.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    running.send_signal(number)
+    assert running.wait(10) == 0
