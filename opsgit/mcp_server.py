@@ -18,7 +18,7 @@ from pydantic import Field
 from opsgit.api.project import Project, open_project
 from opsgit.domain.model import Task, Value
 from opsgit.domain.records import to_record
-from opsgit.domain.refusals import Refusal, Refused
+from opsgit.domain.refusals import Refusal, Refused, refuse
 from opsgit.operations.work import Work
 from opsgit.version import VERSION
 from opsgit.views import guides, markdown
@@ -28,6 +28,9 @@ Id = Annotated[str, Field(description="The id of a task, such as T-7.")]
 Note = Annotated[str, Field(description="Words for the commit's message; a reason where one is needed.")]
 Count = Annotated[int, Field(ge=1, le=500, description="At most so many.")]
 Optional = Annotated[str | None, Field(description="Leave out what is not needed.")]
+Status = Literal[
+    "backlog", "assigned", "in-progress", "review", "done", "deployed", "rolled-back", "rejected", "cancelled"
+]
 Verdict = Literal["approve", "sign-off", "reject", "withdraw", "resolve"]
 
 
@@ -87,6 +90,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return _plain(value._asdict())
+    if isinstance(value, str):  # half of a character, such as a client's escape can make, is no JSON
+        return value.encode("utf-8", "backslashreplace").decode()
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
@@ -102,7 +107,8 @@ def _taken(found: Work | None) -> dict[str, Any] | None:
 
 
 def _refused(one: Refusal) -> dict[str, Any]:
-    return {"code": one.code, "message": one.message, "hint": one.hint, "exit": one.exit, "retryable": one.retryable}
+    told = {"code": one.code, "message": one.message, "hint": one.hint, "exit": one.exit, "retryable": one.retryable}
+    return {name: _plain(value) for name, value in told.items()}
 
 
 class Desk:
@@ -123,7 +129,7 @@ class Desk:
 
     def list_tasks(
         self,
-        status: Annotated[list[str] | None, Field(description="Statuses; none: all open ones.")] = None,
+        status: Annotated[list[Status] | None, Field(description="Statuses; none: all open ones.")] = None,
         assigned: Optional = None,
         waiting_for: Optional = None,
         text: Optional = None,
@@ -183,7 +189,11 @@ class Desk:
         alert: Annotated[str | None, Field(description="To rolled-back: the alert, for observers.")] = None,
         note: Note = "",
     ) -> Answer:
-        """Take a task to a status: start, submit, release, deploy, roll back, cancel. Every gate applies."""
+        """Take a task to a status: start, submit, release, deploy, roll back, cancel. Every gate applies.
+
+        A deliverable lies in the workspace of the project, in the folder that `agent spawn` made, or in the folder that
+        the server was started in.
+        """
         words = {
             "output": output,
             "repository": repository,
@@ -191,7 +201,30 @@ class Desk:
             "deploy_ref": deploy_ref,
             "alert": alert,
         }
-        return self._answer(lambda p: p.tasks.move(task, to, note=note, **words))
+
+        def work(project: Project) -> Any:
+            for place in (repository, None if (output or "").startswith("commit:") else output):
+                self._refuse_outside(project, place)
+            return project.tasks.move(task, to, note=note, **words)
+
+        return self._answer(work)
+
+    def _refuse_outside(self, project: Project, place: str | None) -> None:
+        """Refuse a path that the client's model could only use to read files that are not its work.
+
+        :raises Refused: `BAD_VALUE`.
+        """
+        if place is None:
+            return
+        here, workspace = Path.cwd(), project.policy().get("workspace")
+        roots = [self._path.resolve().with_name(f"{self._path.resolve().name}.work")]
+        roots += [Path(workspace).absolute()] if workspace else []
+        roots += [here] if not Path.home().is_relative_to(here) else []
+        if not any(Path(place).resolve().is_relative_to(root.resolve()) for root in roots):
+            where = " or ".join(map(str, roots))
+            refuse(
+                "BAD_VALUE", f"{place} is not in {where}", "write it there, or submit it at the command line", "output"
+            )
 
     def comment(
         self,

@@ -11,6 +11,7 @@ from opsgit.api.results import How, Result, frozen
 from opsgit.domain.model import Task
 from opsgit.domain.records import from_record
 from opsgit.domain.refusals import refuse
+from opsgit.domain.vocabulary import PRIORITIES, STATUSES
 from opsgit.operations import (
     deliverables,
     deployments,
@@ -179,6 +180,9 @@ class Tasks:
         if sort not in queries.SORTS:
             raise ValueError(f"sort is one of {', '.join(queries.SORTS)}, not {sort!r}")
         lists = [_tuple(one) or () for one in (status, priority, tag)]
+        for given, known in ((lists[0], STATUSES), (lists[1], PRIORITIES)):
+            if odd := set(given) - set(known):
+                raise ValueError(f"{min(odd)!r} is none of {', '.join(known)}")
         asked = Query(
             lists[0], all, lists[1], lists[2], assigned, waiting_for, blocked, text, updated_since, sort, limit
         )

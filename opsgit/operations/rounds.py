@@ -41,8 +41,9 @@ class Round(NamedTuple):
 def rounds(session: Session, task_id: str) -> list[Round]:
     """Return all rounds of a task, oldest first; the last one is open while the task is in review.
 
-    :raises Refused: as `ends`; the code of the first finding if the review branch breaks a rule.
+    :raises Refused: `BAD_ID`; as `ends`; the code of the first finding if the review branch breaks a rule.
     """
+    names.check_id(task_id)
     found = [_round(session, task_id, _record(session, one, task_id), one) for one in ends(session, task_id)]
     now = session.look(task_id).record(names.task_path(task_id)) or {}
     open_one = [_round(session, task_id, now, "")] if now.get("status") == vocabulary.IN_REVIEW else []

@@ -159,6 +159,13 @@ def test_a_number_that_was_taken_meanwhile(desk: Desk) -> None:
         assert [task.title for task in lead.tasks.list()] == ["theirs"]
 
 
+def test_words_that_are_none_of_the_known_ones(desk: Desk) -> None:
+    with opsgit.open(desk.path, actor="orchestrator") as lead:
+        for words in ({"status": ["x"]}, {"priority": ["x"]}, {"sort": "x"}):
+            with pytest.raises(ValueError, match="'x'"):
+                lead.tasks.list(**words)
+
+
 def test_another_thread_is_told_at_once(desk: Desk) -> None:
     with opsgit.open(desk.path, actor="orchestrator") as lead, ThreadPoolExecutor() as pool:
         for call in (lambda: lead.tasks.add("one"), lambda: lead.tasks.list()):

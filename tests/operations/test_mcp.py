@@ -9,20 +9,22 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from mcp import Client, StdioServerParameters
 
+from opsgit import mcp_server
+from opsgit.domain.vocabulary import STATUSES
 from tests.conftest import Desk
 
 Script = Callable[[Client], Awaitable[None]]
 
 
-def play(desk: Desk, name: str, script: Script) -> None:
-    """Start the server as an agent, and let the client do what a script says."""
+def play(desk: Desk, name: str, script: Script, folder: Path | None = None) -> None:
+    """Start the server as an agent in a folder, and let the client do what a script says."""
     words = ["-m", "opsgit", "-C", str(desk.path), "mcp", "--as", name]
-    server = StdioServerParameters(command=sys.executable, args=words, env=dict(os.environ))
+    server = StdioServerParameters(command=sys.executable, args=words, env=dict(os.environ), cwd=folder or desk.path)
 
     async def run() -> None:
         async with Client(server) as client:
@@ -80,7 +82,7 @@ def test_every_tool_is_listed_and_called(desk: Desk, output: Path) -> None:
 
     desk.ok("quota", "set", "q_daily", "--limit", "5")
     for name, script in (("orchestrator", lead), ("dev", dev), ("qa", qa)):
-        play(desk, name, script)
+        play(desk, name, script, output)
     assert desk.status() == "done"
     assert desk.ok("verify").exit == 0
     by = [entry["by"] for entry in desk.ok("history", "T-1", "--json").json["history"]]
@@ -128,3 +130,32 @@ def test_without_the_extra(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     result = desk.run("mcp", "--as", "dev")
     assert result.exit == 9
     assert "try: pip install 'opsgit[mcp]'" in result.err
+
+
+@pytest.mark.slow
+def test_what_a_client_cannot_do(desk: Desk) -> None:
+    async def script(client: Client) -> None:
+        for place in ("/etc/passwd", "../../x", "~/.ssh"):
+            refused = (await call(client, "move_task", task="T-1", to="review", output=place))["refused"]
+            assert refused["code"] == "BAD_VALUE"
+            assert "is not in " in refused["message"]
+        (desk.path / "link").symlink_to("/etc")
+        assert "refused" in await call(client, "move_task", task="T-1", to="review", output="link/passwd")
+        answer = await client.call_tool("list_tasks", {"status": ["x"]})
+        assert answer.is_error
+        assert "backlog" in str(answer)
+
+    desk.ok("task", "add", "--title", "one", "--assign", "dev")
+    desk.ok("task", "start", "T-1")
+    play(desk, "dev", script)
+    assert desk.status() == "in-progress"
+
+
+def test_half_a_character_is_answered(desk: Desk) -> None:
+    answer = mcp_server.Desk(desk.path, "dev").show_task("\ud800")
+    assert answer["refused"]["code"] == "BAD_ID"
+    assert json.dumps(answer, ensure_ascii=False).encode()
+
+
+def test_the_statuses_of_the_tools_are_those_of_the_rule_book() -> None:
+    assert get_args(mcp_server.Status) == STATUSES
