@@ -189,8 +189,9 @@ def _known(number: int, fields: Mapping[str, Any]) -> Line:
     if odd:
         return Line(number, fields, odd)
     for name in LISTS:
-        if not isinstance(fields.get(name, []), list):
-            return Line(number, fields, Refusal("BAD_VALUE", f"{name} is no list", f'"{name}": ["..."]'))
+        found = fields.get(name, [])
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            return Line(number, {}, Refusal("BAD_VALUE", f"{name} is no list of texts", f'"{name}": ["..."]'))
     return Line(number, {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
 

@@ -108,6 +108,8 @@ def _read(file: Path) -> Found:
     if tasks is not None:
         return {"tasks": tasks}
     try:
+        if file.exists() and not file.is_file():
+            refuse("BAD_VALUE", f"{file} is no regular file", PLACE)
         if file.stat().st_size > SIZE_MAX:
             refuse("BAD_VALUE", f"{file} is larger than 64 MiB", "split it")
         found: dict[str, Any] = json.loads(file.read_bytes())

@@ -20,6 +20,7 @@ BACKLOG_MD = {"to-do": "backlog", "todo": "backlog", "in-progress": "in-progress
 BEADS = {"open": "backlog", "in-progress": "in-progress", "closed": "done"}
 BEADS_PRIORITIES = {0: "critical", 1: "high", 2: "medium", 3: "low", 4: "low"}
 BEADS_TEXTS = ("description", "design", "acceptance_criteria", "notes", "close_reason")
+SIZE_MAX = 64 * 1024 * 1024
 BEADS_FILES = (".beads/issues.jsonl", ".beads/beads.jsonl", "issues.jsonl", "beads.jsonl")
 
 
@@ -48,10 +49,15 @@ def known(place: Path) -> Tasks | None:
 
 
 def _text(file: Path) -> str:
+    """Return the text of a regular file."""
     try:
+        if file.exists() and not file.is_file():
+            refuse("BAD_VALUE", f"{file.name} is no regular file", f"file {file}")
+        if file.stat().st_size > SIZE_MAX:
+            refuse("BAD_VALUE", f"{file.name} is larger than 64 MiB", "split it")
         return file.read_bytes().decode()
     except UnicodeDecodeError:
-        refuse("BAD_VALUE", f"{file} is not UTF-8", f"file {file}")
+        refuse("BAD_VALUE", f"{file.name} is not UTF-8", f"file {file}")
     except OSError as error:
         refuse("NOT_FOUND", f"{file}: {error.strerror}", "look at the path")
 
@@ -59,29 +65,47 @@ def _text(file: Path) -> str:
 def _backlog_md(top: Path) -> Iterator[tuple[str, Any]]:
     for folder in FOLDERS:
         for file in sorted((top / folder).glob("*.md")):
-            parts = FRONT.match(_text(file))
-            if parts is None:
-                yield file.name, "no front matter"
-                continue
             try:
-                head = yaml_codec.parse(parts[1].encode() + b"\n", file.name)
+                yield _backlog_file(file, folder)
             except Refused as refused:
                 yield file.name, refused.refusal.message
-                continue
-            yield str(head.get("id") or file.stem), _of_backlog_md(dict(head), parts[2], folder)
+
+
+def _backlog_file(file: Path, folder: str) -> tuple[str, Any]:
+    """Return the id and the task of a file of Backlog.md.
+
+    :raises Refused: `BAD_VALUE`, or as `yaml_codec.parse`, if it cannot be read.
+    """
+    if file.is_symlink():  # it may lead out of the folder
+        refuse("BAD_VALUE", "it is a link", "copy the file")
+    parts = FRONT.match(_text(file))
+    if parts is None:
+        refuse("BAD_VALUE", "no front matter", "the front matter stands between lines of ---")
+    head = yaml_codec.parse(parts[1].encode() + b"\n", file.name)
+    return str(head.get("id") or file.stem), _of_backlog_md(dict(head), parts[2], folder)
+
+
+def _list(value: Any) -> list[Any]:
+    """Return a field that should be a list as one; what is no list becomes one of texts."""
+    return value if isinstance(value, list) else [] if value in (None, "") else [str(value)]
+
+
+def _texts(value: Any) -> list[str] | None:
+    """Return the entries of a field as texts, None if there are none."""
+    return [one if isinstance(one, str) else json.dumps(one, default=str) for one in _list(value)] or None
 
 
 def _of_backlog_md(head: dict[str, Any], body: str, folder: str) -> dict[str, Any]:
     status = _word(head.pop("status", "to do"))
     assignee = head.pop("assignee", None)
-    names = [str(one).lstrip("@") for one in (assignee if isinstance(assignee, list) else [assignee]) if one]
+    names = [one.lstrip("@") for one in _texts(assignee) or ()]
     head.pop("id", None)
     task = {
         "title": head.pop("title", None),
         "status": "cancelled" if folder.startswith("archive") else BACKLOG_MD.get(status, status),
         "priority": head.pop("priority", None),
-        "tags": head.pop("labels", None) or None,
-        "depends_on": head.pop("dependencies", None) or None,
+        "tags": _texts(head.pop("labels", None)),
+        "depends_on": _texts(head.pop("dependencies", None)),
         "created": head.pop("created_date", None),
         "assigned": names[0] if names else None,
         "description": MARKS.sub("", body).strip() or None,
@@ -92,12 +116,12 @@ def _of_backlog_md(head: dict[str, Any], body: str, folder: str) -> dict[str, An
 
 
 def _beads(file: Path) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(_text(file).splitlines(), 1):
+    for number, line in enumerate(_text(file).split("\n"), 1):
         if not line.strip():
             continue
         try:
             issue = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield f"line {number}", f"not JSON: {error}"
             continue
         if not isinstance(issue, dict) or not isinstance(issue.get("id"), str):
@@ -111,17 +135,16 @@ def _beads(file: Path) -> Iterator[tuple[str, Any]]:
 def _of_beads(issue: dict[str, Any]) -> dict[str, Any]:
     issue.pop("id")
     status, priority = _word(issue.pop("status", "open")), issue.pop("priority", 2)
-    labels, kind = issue.pop("labels", None) or [], issue.pop("issue_type", None)
-    links = issue.pop("dependencies", None) or []
-    links = [one for one in links if isinstance(one, Mapping)]
+    labels, kind = _list(issue.pop("labels", None)), issue.pop("issue_type", None)
+    links = [one for one in _list(issue.pop("dependencies", None)) if isinstance(one, Mapping)]
     blocks = [one.get("depends_on_id") for one in links if one.get("type") == "blocks"]
     others = ", ".join(f"{one.get('type')} {one.get('depends_on_id')}" for one in links if one.get("type") != "blocks")
     task = {
         "title": issue.pop("title", None),
         "status": BEADS.get(status, status),
         "priority": BEADS_PRIORITIES.get(priority, priority) if isinstance(priority, int) else priority,
-        "tags": [*labels, *([kind] if kind and kind != "task" else [])] or None,
-        "depends_on": blocks or None,
+        "tags": _texts([*labels, *([kind] if kind and kind != "task" else [])]),
+        "depends_on": _texts(blocks),
         "created": issue.pop("created_at", None),
         "assigned": issue.pop("assignee", None),
         "description": _words(issue) or None,
@@ -139,7 +162,7 @@ def _words(issue: dict[str, Any]) -> str:
         if text:
             heading = "" if name == "description" else f"## {name.replace('_', ' ').capitalize()}\n\n"
             parts.append(f"{heading}{text}")
-    for one in issue.pop("comments", None) or []:
+    for one in _list(issue.pop("comments", None)):
         if isinstance(one, Mapping):
             parts.append(f"## Comment by {one.get('author')}, {one.get('created_at')}\n\n{one.get('text')}")
     return "\n\n".join(parts)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -41,9 +39,12 @@ def table(records: Iterable[Record], fields: Sequence[str]) -> Iterator[str]:
 
 
 def _row(cells: Sequence[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue().removesuffix("\r\n")
+    return ",".join(_quoted(cell) for cell in cells)
+
+
+def _quoted(cell: str) -> str:
+    """Return a cell in quotes where it holds a character by which some program separates cells, not only a comma."""
+    return '"{}"'.format(cell.replace('"', '""')) if set(cell) & set(',;|\t"\r\n') else cell
 
 
 def _guarded(cell: str) -> str:

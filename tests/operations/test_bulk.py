@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -272,3 +273,40 @@ def test_a_folder_of_neither(desk: Desk, tmp_path: Path) -> None:
     assert desk.refused("import", str(tmp_path / "no.jsonl")) == "NOT_FOUND"
     (tmp_path / "bad.jsonl").write_bytes(b"\xff")
     assert desk.refused("import", str(tmp_path / "bad.jsonl")) == "BAD_VALUE"
+
+
+def test_odd_values_of_other_trackers_are_read_or_left_out(desk: Desk, tmp_path: Path) -> None:
+    odd = [
+        {"id": "bd-1", "title": "a\u2028b", "labels": 5, "dependencies": 5, "comments": 5},
+        {"id": "bd-2", "title": "c", "dependencies": [{"type": "blocks", "depends_on_id": {"x": 1}}], "labels": [[1]]},
+    ]
+    lines = [json.dumps(one, ensure_ascii=False) for one in odd]
+    file = write(tmp_path, "odd.jsonl", "\n".join([*lines, "[" * 100_000]))
+    told = desk.run("import", file, "--json").json["records"]
+    assert {one["record"]: one["fate"] for one in told if one["fate"] == "left out"} == {"task line 3": "left out"}
+    assert {one["id"] for one in map(json.loads, desk.ok("export").out.splitlines())} == {"bd-1", "bd-2"}
+
+
+def test_files_that_are_none_stop_no_import(desk: Desk, tmp_path: Path) -> None:
+    folder = backlog(tmp_path) / "tasks"
+    (folder / "dangling.md").symlink_to("nowhere")
+    (folder / "zero.md").symlink_to("/dev/zero")
+    os.mkfifo(folder / "pipe.md")
+    (folder / "odd.md").write_bytes(b"\xff")
+    (folder / "task-8.md").write_text("---\nid: task-8\ntitle: t\nlabels: 5\ndependencies: 5\nassignee: 5\n---\nx\n")
+    told = {one["record"]: one["why"] for one in desk.run("import", str(folder.parent), "--json").json["records"]}
+    for name, why in (("dangling", "a link"), ("zero", "a link"), ("pipe", "no regular file"), ("odd", "not UTF-8")):
+        assert why in told[f"task {name}.md"]
+    assert desk.ok("task", "show", "task-8", "--json").json["task"]["tags"] == ["5"]
+    assert desk.refused("import", "/dev/zero") == "BAD_VALUE"
+
+
+@pytest.mark.parametrize("entry", ["{}", "[]", "5", "null"])
+def test_dependencies_that_are_no_texts(desk: Desk, tmp_path: Path, entry: str) -> None:
+    file = write(tmp_path, "t.jsonl", f'{{"id": "a", "title": "t", "depends_on": [{entry}]}}')
+    assert desk.refused("task", "add", "--from", file) == "BAD_VALUE"
+
+
+def test_cells_that_other_programs_would_split(desk: Desk) -> None:
+    desk.ok("task", "add", "--title", "a;=cmd|b")
+    assert '"a;=cmd|b"' in desk.ok("export", "--format", "csv").out

@@ -135,7 +135,7 @@ def test_without_the_extra(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_what_a_client_cannot_do(desk: Desk) -> None:
     async def script(client: Client) -> None:
-        for place in ("/etc/passwd", "../../x", "~/.ssh"):
+        for place in ("/etc/passwd", "../../x"):
             refused = (await call(client, "move_task", task="T-1", to="review", output=place))["refused"]
             assert refused["code"] == "BAD_VALUE"
             assert "is not in " in refused["message"]
