@@ -9,7 +9,7 @@ import sys
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common
+from opsgit.cli.options import common, looking_back
 from opsgit.operations import compile
 from opsgit.operations.session import Session
 
@@ -17,6 +17,7 @@ from opsgit.operations.session import Session
 @click.command("dashboard", epilog="\b\nExample:\n  opsgit dashboard --format html > dashboard.html")
 @click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
 @common
+@looking_back
 def command(session: Session, as_json: bool, form: str) -> None:
     """Show the project: tasks, who must act next, agents, quotas, alerts, activity."""
     state = compile.state(session, int(session.clock()))

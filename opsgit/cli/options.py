@@ -127,6 +127,23 @@ def fetching(function: Command) -> Command:
     return wrapped  # type: ignore[return-value]
 
 
+def looking_back(function: Command) -> Command:
+    """Add `--at` to a command that reads; it stands below `common`."""
+
+    @click.option(
+        "--at", metavar="REV|TIME", help="As it was: at a commit, 7d ago, 2026-01-31 or 2026-01-31T12:00:00Z."
+    )
+    @functools.wraps(function)
+    def wrapped(session: Session, *args: Any, at: str | None, **words: Any) -> Any:
+        if at:
+            from opsgit.operations import past
+
+            past.go(session, at)
+        return function(session, *args, **words)
+
+    return wrapped  # type: ignore[return-value]
+
+
 def silent_outside(function: Command) -> Command:
     """Let a command end in silence, with exit 0, where there is no state repository; it stands above `common`."""
 

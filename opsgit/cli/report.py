@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsgit.cli import output
-from opsgit.cli.options import common
+from opsgit.cli.options import common, looking_back
 from opsgit.operations.session import Session
 
 
@@ -13,6 +13,7 @@ from opsgit.operations.session import Session
 @click.option("--since", default="7d", show_default=True, metavar="TIME", help="How far back: 12h, 7d, 4w.")
 @click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
 @common
+@looking_back
 def command(session: Session, as_json: bool, since: str, form: str) -> None:
     """Report progress, pipeline, each agent's performance, cycle times, quotas, activity."""
     from opsgit.operations import report as figures

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from opsgit.cli import completion, output
-from opsgit.cli.options import MANY, as_status, common, listed, operations, subject, writing
+from opsgit.cli.options import MANY, as_status, common, listed, looking_back, operations, subject, writing
 from opsgit.domain.vocabulary import PRIORITIES
 from opsgit.operations import queries
 from opsgit.operations.session import Session, orchestrator
@@ -37,6 +37,7 @@ from opsgit.views import terminal
 @click.option("--fields", metavar="NAMES", help="Only these, with commas: id,title,blocked_by,waiting_for,updated ...")
 @click.option("--limit", type=MANY, default=100, show_default=True, help="At most so many.")
 @common
+@looking_back
 def list_(session: Session, as_json: bool, fields: str | None, **wanted: Any) -> None:
     """List the open tasks, the most urgent first.
 

@@ -124,11 +124,11 @@ def _metrics(found: Found) -> dict[str, Any]:
     return {names.LAST_CHECK: next(checked, None), **gauges, "alerts": alerts}
 
 
-def compile_all(session: Session) -> list[Path]:
-    """Write state.json, dashboard.md and dashboard.html to the top of the checkout, and return their paths.
+def compile_all(session: Session, folder: Path | None = None) -> list[Path]:
+    """Write state.json, dashboard.md and dashboard.html, and return their paths.
 
-    In a bare repository they are written to opsgit's own folder in the git folder.
-
+    :param folder: where they are written; None: the top of the checkout, in a bare repository opsgit's own folder in
+        the git folder.
     :raises OSError: if a file cannot be written.
     """
     from opsgit.views import markdown, page
@@ -136,14 +136,16 @@ def compile_all(session: Session) -> list[Path]:
     compiled = state(session)
     texts = {"state.json": dumped(compiled), "dashboard.md": markdown.dashboard(compiled),
              "dashboard.html": page.dashboard(compiled)}  # fmt: skip
-    return [_write(session, name, text) for name, text in texts.items()]
+    place = folder or _place(session)
+    place.mkdir(parents=True, exist_ok=True)
+    return [_write(place / name, text) for name, text in texts.items()]
 
 
 def refresh_small(session: Session) -> None:
     """Write state.json again if the repository has a checkout and at most 200 tasks."""
     top = session.repository.top
     if top and synced(session).count("kind = 'task'", ()) <= SMALL:
-        _write(session, "state.json", dumped(state(session)))
+        _write(top / "state.json", dumped(state(session)))
 
 
 def dumped(compiled: dict[str, Any]) -> str:
@@ -151,7 +153,10 @@ def dumped(compiled: dict[str, Any]) -> str:
     return json.dumps(compiled, ensure_ascii=False, indent=2) + "\n"
 
 
-def _write(session: Session, name: str, text: str) -> Path:
-    folder = session.repository.top or session.repository.own
-    put(folder / name, text.encode())
-    return folder / name
+def _place(session: Session) -> Path:
+    return session.repository.top or session.repository.own
+
+
+def _write(path: Path, text: str) -> Path:
+    put(path, text.encode())
+    return path

@@ -61,8 +61,12 @@ class Listed(NamedTuple):
 def synced(session: Session) -> Index:
     """Return the index after bringing it to the ledger's tip; new commits are judged first.
 
+    A session that looks at the past has an index of its own.
+
     :raises Refused: the code of the first finding if a new commit breaks a rule.
     """
+    if session.past:
+        return session.past
     repository = session.repository
     tip = repository.tip()
     if repository.index.tip() != tip:

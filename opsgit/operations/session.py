@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # modules that only writes need are imported late, so that li
     from opsgit.operations.batch import Batch
     from opsgit.operations.transactions import Transaction
     from opsgit.storage.attachment import Files
+    from opsgit.storage.index import Index
     from opsgit.storage.remote import Progress, Remote
 
 Natural = Callable[["Snapshot", str], Sequence[str]]
@@ -32,7 +33,8 @@ class Session:
     end. `online` says whether the remote is asked; None: as `opsgit.sync` in the clone's configuration says. `updated`
     is whether this session has already fetched. `op_id` is the id that the caller chose for its first request.
     `attachments` holds the files of deliverables by digest. `raced` is whether a push of this session has failed: what
-    it held may have landed. `batch` collects operations that are to be published together.
+    it held may have landed. `batch` collects operations that are to be published together. `at` is the hex id of the
+    ledger commit whose state a session that only reads looks at, with `past`, the index of that state; empty: the tip.
     """
 
     repository: Repository
@@ -49,6 +51,8 @@ class Session:
     attachments: dict[str, Files | str] = field(default_factory=dict)
     raced: bool = False
     batch: Batch | None = None
+    at: str = ""
+    past: Index | None = None
 
     @cached_property
     def url(self) -> str | None:
@@ -88,6 +92,10 @@ class Session:
         """
         from opsgit.operations import trust
 
+        if self.at:
+            from opsgit.domain.request import Snapshot
+
+            return Snapshot(self.repository.reader(self.repository.objects(), self.at))
         transaction = self.transaction()
         trust.judge_ledger(self.repository, transaction.base)
         if task_id:

@@ -136,18 +136,19 @@ def clock_of(objects: Objects, index: Index, commit_id: str) -> str | None:
     return (TreeReader(objects, index, ledger).record(names.PROJECT) or {}).get("clock")
 
 
-def sync_index(objects: Objects, index: Index, tip: str) -> None:
+def sync_index(objects: Objects, index: Index, tip: str, known: Index | None = None) -> None:
     """Bring the index to the ledger's tip; the cost depends on what changed since its last update.
 
     :param tip: hex id of the ledger's tip.
+    :param known: another index that may know records already.
     :raises Refused: `REPOSITORY_BROKEN` or `BAD_TREE` for a damaged repository; as `read_record` for a file that breaks
         the rules.
     """
     while index.tip() != tip:  # try again if another process was faster, or if the file could not be written
-        _advance(objects, index, tip)
+        _advance(objects, index, tip, known)
 
 
-def _advance(objects: Objects, index: Index, tip: str) -> None:
+def _advance(objects: Objects, index: Index, tip: str, known: Index | None) -> None:
     old = index.tip()
     objects.tree(objects.root(tip))  # refuses a missing tree by name; git log would only fail
     since = list(log.raw_entries(objects.git, tip, old)) if old and objects.get(old) else []
@@ -158,6 +159,6 @@ def _advance(objects: Objects, index: Index, tip: str) -> None:
     changed = {path: after.id if after else None for path, (_, after) in pairs}
 
     def record(path: str, blob: str) -> Record:
-        return read_record(objects, index, path, blob)
+        return (known and known.record(blob)) or read_record(objects, index, path, blob)
 
     index.advance(old, tip, changed, record, [log.summary(entry, record) for entry in since])
