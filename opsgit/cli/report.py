@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from opsgit.cli import output
@@ -9,13 +11,28 @@ from opsgit.cli.options import common, looking_back
 from opsgit.operations.session import Session
 
 
-@click.command("report", epilog="\b\nExample:\n  opsgit report --since 7d --format md")
+@click.command("report", epilog="\b\nExample:\n  opsgit report --format html --out site")
 @click.option("--since", default="7d", show_default=True, metavar="TIME", help="How far back: 12h, 7d, 4w.")
 @click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), metavar="PATH",
+              help="With html: the folder of a site, with a page for each task and agent.")  # fmt: skip
+@click.option(
+    "--single-file", is_flag=True, help="With html: one file without the pages of tasks (to --out, or stdout)."
+)
 @common
 @looking_back
-def command(session: Session, as_json: bool, since: str, form: str) -> None:
-    """Report progress, pipeline, each agent's performance, cycle times, quotas, activity."""
+def command(session: Session, as_json: bool, since: str, form: str, out: Path | None, single_file: bool) -> None:
+    """Report progress, pipeline, each agent's performance, cycle times, quotas, activity.
+
+    --format html makes pages that work without network, server and scripts: an overview, the board, charts of flow,
+    delivery, agents, the audit, and all tasks. The same commit always gives the same bytes. Where a site is already,
+    only what changed is written again.
+    """
+    if (out or single_file) and form != "html":
+        raise click.UsageError("--out and --single-file are for --format html", click.get_current_context())
+    if form == "html":
+        _pages(session, as_json, out, single_file or out is None)
+        return
     from opsgit.operations import report as figures
     from opsgit.views import report
 
@@ -23,4 +40,25 @@ def command(session: Session, as_json: bool, since: str, form: str) -> None:
     if as_json or form == "json":
         output.data("report", report=told)
     else:
-        click.echo({"text": report.text, "md": report.markdown, "html": report.html}[form](told))
+        click.echo({"text": report.text, "md": report.markdown}[form](told))
+
+
+def _pages(session: Session, as_json: bool, out: Path | None, single_file: bool) -> None:
+    from opsgit.operations import site, site_files
+    from opsgit.storage.disk import put
+    from opsgit.views.site import single
+
+    if not single_file and out:
+        built = site_files.build(session, out)
+        if as_json:
+            output.data("site", path=str(out.absolute()), **built._asdict())
+            return
+        output.line(str(out / "index.html"))
+        output.say(f"{built.written} pages written, {built.unchanged} unchanged, {built.removed} removed")
+        return
+    text = single(site.gather(session), whole=True)
+    if out:
+        put(out, text.encode())
+        output.line(str(out))
+    else:
+        click.echo(text, nl=False)

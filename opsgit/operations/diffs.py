@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from opsgit.storage import attachment, deliverable
 from opsgit.storage.git import Git
 from opsgit.storage.submissions import Submitted
 
+PATCH = ("--patch",)
 FIXED = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
 
 
@@ -61,10 +63,15 @@ def diff(session: Session, task_id: str, wanted: str | None, repository: str | N
         before = _before(session, task_id, known[old], wanted) if old else None
     old = old if before else ""
     before = before or git.run("hash-object", "-t", "tree", "/dev/null").decode().strip()
-    shape = ("--stat=100",) if stat else ("--patch",)
-    text = _trees(git, *shape, before, after).decode("utf-8", "replace")
-    lines = text.removesuffix("\n").split("\n") if text else []  # other line ends are part of the content
+    lines = between(git, before, after, ("--stat=100",) if stat else PATCH)
     return Diff(old, known[new].submission, lines, _binaries(git, before, after))
+
+
+def between(git: Git, before: str, after: str, shape: Sequence[str] = PATCH) -> list[str]:
+    """Return the lines of git's diff of two trees (hex ids); an empty `before` is the empty tree."""
+    old = before or git.run("hash-object", "-t", "tree", "/dev/null").decode().strip()
+    text = _trees(git, *shape, old, after).decode("utf-8", "replace")
+    return text.removesuffix("\n").split("\n") if text else []  # other line ends are part of the content
 
 
 def look(session: Session, task_id: str, wanted: str | None, repository: str | None, stat: bool) -> Diff:

@@ -266,7 +266,9 @@ class Transaction:
         record = change.edits[0].record or {}
         path = change.edits[0].path
         said = Message(change.subject, change.request.note, change.request.op, "", "", None, ((path, ""),))
-        return log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
+        entry = log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
+        written = self.objects.entry(self.objects.root(one.id), path)
+        return {**entry, **({"blob": written.id} if written else {})}
 
 
 def half_pushed(task_id: str) -> str:

@@ -19,7 +19,7 @@ from opsgit.storage.disk import Damaged
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-FORMAT = 3
+FORMAT = 4
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
 CREATE TABLE parsed (blob TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
@@ -37,7 +37,8 @@ CREATE INDEX by_time ON log (time);
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {word: rank for rank, word in enumerate(vocabulary.PRIORITIES)}
 NEED = {status: rank for rank, status in enumerate(vocabulary.BY_NEED)}
-# One operation: commit, at (seconds after the epoch), by, op, path, what; also status, note and others if present.
+# One operation: commit, at (seconds after the epoch), by, op, path, what; also blob (the file at path after it),
+# status, note and others if present.
 Entry = dict[str, Any]
 Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None]
 

@@ -10,6 +10,7 @@ from opsgit.domain import message, vocabulary
 from opsgit.domain.records import Record
 from opsgit.storage.git import Git
 
+DEPLOY_FINISH = "task.deploy-finish"
 _FORMAT = "--format=%x1e%H%x1f%P%x1f%an%x1f%ct%x1f%B%x1f"
 
 
@@ -63,15 +64,15 @@ def summary(entry: Logged, record: Callable[[str, str], Record]) -> dict[str, An
     """Return the history entry of a ledger commit.
 
     :param record: returns the record for a path and the hex id of its blob.
-    :returns: as `summarize`.
+    :returns: as `summarize`, and blob: the hex id of the file that was written.
     :raises Refused: `MESSAGE_MISMATCH` if the commit's message is not one of opsgit's.
     """
     said = message.parse(entry.message)
     path = said.files[0][0] if said.files else ""
     blob = entry.files.get(path)
-    moved = " → " in said.subject
-    found = record(path, blob) if moved and blob else {}
-    return summarize(entry.id, entry.time, entry.agent, said, found)
+    told = " → " in said.subject or said.op == DEPLOY_FINISH
+    found = record(path, blob) if told and blob else {}
+    return {**summarize(entry.id, entry.time, entry.agent, said, found), **({"blob": blob} if blob else {})}
 
 
 def summarize(commit: str, at: int, agent: str, said: message.Message, record: Record) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def summarize(commit: str, at: int, agent: str, said: message.Message, record: R
         "status": status or None,
         "before": before if status else None,
         "note": said.note or None,
-        **(_details(before, status, record) if status else {}),
+        **(_details(before, status, record) if status else _failed(record) if said.op == DEPLOY_FINISH else {}),
     }
     return {name: value for name, value in happened.items() if value is not None}
 
@@ -111,6 +112,11 @@ def _details(before: str, status: str, record: Record) -> dict[str, Any]:
     if status == vocabulary.DEPLOYED:
         return {**assigned, **{name: record.get("deployment", {}).get(name) for name in ("ref", "evidence")}}
     return assigned
+
+
+def _failed(record: Record) -> dict[str, Any]:
+    """Return the evidence of a deployment that ended and moved no task."""
+    return {"evidence": record.get("deployment", {}).get("evidence")}
 
 
 def operations(git: Git, tip: str, path: str, op: str) -> Iterator[str]:

@@ -60,8 +60,22 @@ def fingerprint(line: str) -> str:
 
     :param line: the OpenSSH line.
     """
-    blob = base64.b64decode(line.partition(" ")[2])
+    return _fingerprint(base64.b64decode(line.partition(" ")[2]))
+
+
+def _fingerprint(blob: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def signer(armored: str) -> str:
+    """Return the fingerprint of the public key that a signature names. Whether it is valid is `verify`'s question.
+
+    :param armored: the text of the signature, in the encoding that `armor` gives.
+    """
+    blob = base64.b64decode("".join(armored.split("\n")[1:-2]))
+    start = len(_MAGIC) + 4
+    length = int.from_bytes(blob[start : start + 4], "big")
+    return _fingerprint(blob[start + 4 : start + 4 + length])
 
 
 def _to_sign(message: bytes, namespace: str) -> bytes:

@@ -19,7 +19,8 @@ TAGS = {"p", "br", "em", "strong", "code", "pre", "ul", "ol", "li", "blockquote"
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """Return the environment of all templates: it escapes, and shows control characters as escapes."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("opsgit.views"),
         autoescape=True,
@@ -41,7 +42,7 @@ def rendered(text: str) -> Markup:
 
 def dashboard(state: State) -> str:
     """Return the dashboard of a compiled state as an HTML page."""
-    return _templates().get_template("dashboard.html").render(
+    return templates().get_template("dashboard.html").render(
         state=state,
         counts=figures.counts(state),
         waiting=figures.waiting(state),
@@ -56,4 +57,4 @@ def report(told: dict[str, Any]) -> str:
 
     :param told: the report with its `sections`.
     """
-    return _templates().get_template("report.html").render(**told)
+    return templates().get_template("report.html").render(**told)

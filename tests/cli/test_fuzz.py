@@ -23,7 +23,7 @@ from tests.conftest import git
 QUICK = os.environ.get("HYPOTHESIS_PROFILE") == "quick"
 LONG = settings(
     deadline=None,
-    max_examples=100 if QUICK else 1000,
+    max_examples=100 if QUICK else 500,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 VALUES = [
@@ -158,7 +158,7 @@ def test_every_kind_of_file_is_among_them() -> None:
 
 
 @pytest.mark.slow
-@settings(LONG, max_examples=30 if QUICK else 300)
+@settings(LONG, max_examples=30 if QUICK else 150)
 @given(kind=st.sampled_from(sorted(FILES)), data=st.data())
 def test_no_content_of_a_file_makes_a_command_fail_as_a_bug(place: Path, kind: str, data: st.DataObject) -> None:
     """A record with one value changed is committed past the hooks, and everything is asked about it."""
@@ -196,7 +196,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.slow
-@settings(LONG, max_examples=30 if QUICK else 300)
+@settings(LONG, max_examples=30 if QUICK else 150)
 @given(content=JSON | st.text(max_size=50))
 def test_nothing_that_is_imported_makes_it_fail_as_a_bug(place: Path, content: Any) -> None:
     file = place / "import.json"

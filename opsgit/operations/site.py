@@ -1,0 +1,220 @@
+"""The values of the site: what needs somebody, figures of flow and delivery, agents, exceptions, and single tasks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opsgit.domain import flow, names, statistics, times
+from opsgit.domain.flow import Delivery, Flow
+from opsgit.domain.model import Submission
+from opsgit.domain.records import from_record
+from opsgit.domain.vocabulary import ENDED
+from opsgit.operations import attachments, compile, diffs, monitor, rounds, timeline
+from opsgit.operations.queries import synced
+from opsgit.operations.session import Session
+from opsgit.operations.timeline import Event
+
+State = Mapping[str, Any]
+PERIOD = 12 * flow.WEEK  # seconds before the newest operation: what the figures of flow and delivery are about
+DIFF_LINES = 400
+OVERDUE = ("stale", "reviews")  # the checks of the monitor that find tasks which wait for too long
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A task that waits for somebody: its id and title, what is to be done, since when (seconds), its priority."""
+
+    task: str
+    title: str
+    act: str
+    since: int
+    priority: str
+    overdue: bool
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """Something out of the ordinary that an auditor looks at.
+
+    `kind` is imported, ratified, attested, failed deployment, lease taken over or void words.
+    """
+
+    kind: str
+    at: str
+    by: str
+    about: str
+    what: str
+    commit: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """The values of all pages but those of single tasks.
+
+    `state` is the compiled state. `moment` is the time of which the pages tell (seconds after the epoch). `groups` has
+    what waits, by the agent or role that it waits for, the oldest first. `kinds` says of each of these names whether
+    it is a human (also a role of people alone), an agent or a role. `entries` are all operations, oldest first.
+    """
+
+    state: State
+    moment: int
+    groups: Mapping[str, Sequence[Waiting]]
+    kinds: Mapping[str, str]
+    entries: Sequence[Mapping[str, Any]]
+    flow: Flow
+    delivery: Delivery
+    agents: Mapping[str, statistics.Performance]
+    exceptions: Sequence[Oddity]
+    problems: Sequence[monitor.Problem]
+    proven: int
+    told: int
+
+
+def gather(session: Session, live: bool = False) -> Site:
+    """Return the values of a site. They tell of the time of the newest operation, unless the session looks at another.
+
+    :param live: let them tell of the present.
+
+    :raises Refused: the code of the first finding if a new commit breaks a rule.
+    """
+    index = synced(session)
+    entries, moment = index.log("1"), _moment(session, live)
+    state = compile.state(session, moment)
+    problems = monitor.monitor(session, [])
+    late = {one.task for one in problems if one.check in OVERDUE and one.task}
+    since, touched = moment - PERIOD, index.last_times("path")
+    brought = sum(bool(event.get("imported")) for task in state["tasks"].values() for event in task["history"])
+    return Site(
+        state=state,
+        moment=moment,
+        groups=_groups(state, touched, late),
+        kinds=_kinds(state),
+        entries=entries,
+        flow=flow.flow(entries, moment),
+        delivery=flow.delivery(entries, _raised(session), since, moment),
+        agents=statistics.figures(entries, 0).agents,
+        exceptions=list(_exceptions(session, state, entries)),
+        problems=problems,
+        proven=len(entries),
+        told=len(entries) + brought,
+    )
+
+
+def _diff(session: Session, task_id: str, one: rounds.Round, before: str) -> tuple[list[str] | None, str]:
+    """Return the lines of what changed since an older version (its tree, or empty), and the tree of this one."""
+    tree = attachments.find(session, task_id, from_record(Submission, one.submission)) or ""
+    return (diffs.between(session.repository.git, before, tree) if tree else None), tree
+
+
+def _moment(session: Session, live: bool) -> int:
+    """Return the time of which the pages tell, and let the session's clock stand there."""
+    if not session.at and not live:
+        newest = synced(session).log("1", (), 1)[0]["at"]
+        session.clock = lambda: newest
+    return int(session.clock())
+
+
+def _groups(state: State, touched: Mapping[str, int], late: set[str]) -> dict[str, list[Waiting]]:
+    """Return what waits by whom it waits for: people first, then agents, then roles; the oldest first."""
+    found: dict[str, list[Waiting]] = defaultdict(list)
+    for task in state["tasks"].values():
+        if task["waiting_for"]:
+            since = touched.get(names.task_path(task["id"]), 0)
+            one = Waiting(task["id"], task["title"], task["waiting_to"], since, task["priority"], task["id"] in late)
+            for who in task["waiting_for"].split(", "):
+                found[who].append(one)
+    kinds, rank = _kinds(state), {"human": 0, "agent": 1}
+    order = sorted(found, key=lambda who: (rank.get(kinds.get(who, ""), 2), who))
+    return {who: sorted(found[who], key=lambda one: (one.since, one.task)) for who in order}
+
+
+def _kinds(state: State) -> dict[str, str]:
+    """Return of each agent whether it is a human or an agent; a role that people alone have is a human too."""
+    active = [agent for agent in state["agents"].values() if agent["status"] == "active"]
+    roles: dict[str, set[str]] = defaultdict(set)
+    for agent in active:
+        roles[agent["role"]].add(agent["kind"])
+    people = {role: "human" if kinds == {"human"} else "role" for role, kinds in roles.items()}
+    return {**people, **{name: agent["kind"] for name, agent in state["agents"].items()}}
+
+
+def _raised(session: Session) -> dict[str, list[int]]:
+    """Return when alerts on each task were raised, by the path of the task."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for alert in synced(session).select("kind = 'alert'", (), "name"):
+        if "task" in alert:
+            found[names.task_path(alert["task"])].append(times.seconds(alert["raised"]))
+    return found
+
+
+def _exceptions(session: Session, state: State, entries: Sequence[Mapping[str, Any]]) -> Iterator[Oddity]:
+    """Yield what is out of the ordinary, in the order of the ledger."""
+    held: dict[str, str | None] = {}
+    for entry in entries:
+        path, op, at = entry["path"], entry["op"], times.text(entry["at"])
+        told = {"at": at, "by": entry["by"], "about": entry["what"], "commit": entry["commit"]}
+        if entry.get("before") == "imported":
+            yield Oddity("imported", what=f"came as {entry['status']} from another tracker, unproven", **told)
+        if op == "agent.ratify":
+            yield Oddity(
+                "ratified", what=f"commits of a compromised key were accepted: {entry.get('note', '')}", **told
+            )
+        if op == "agent.compromise":
+            yield Oddity("void words", what="a key was compromised: what it signed since is void", **told)
+        if entry.get("evidence") == "attested":
+            yield Oddity("attested", what="no deploy command is set: the deployer's word alone", **told)
+        elif op == "task.deploy-finish" and "status" not in entry:
+            yield Oddity("failed deployment", what=str(entry.get("evidence") or "no evidence"), **told)
+        holder = held.get(path)
+        if op == "task.claim" and holder and holder != entry["by"]:
+            yield Oddity("lease taken over", what=f"from {holder}, whose lease had run out", **told)
+        if "status" in entry:
+            held[path] = entry.get("assigned") if entry["status"] not in ("backlog", *ENDED) else None
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of a review: `number`, `submission` and `review` as records, and what changed in the deliverable.
+
+    `diff` are lines of git's diff, None if the files are not here; `more` is how many lines were left out.
+    """
+
+    number: int
+    submission: Mapping[str, Any]
+    review: Mapping[str, Any]
+    ended: str
+    diff: Sequence[str] | None
+    more: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """The values of the page of one task: its compiled record, its operations, its rounds, and what depends on it."""
+
+    task: Mapping[str, Any]
+    events: Sequence[Event]
+    rounds: Sequence[Round]
+    needed_by: Sequence[str]
+
+
+def page(session: Session, site: Site, task_id: str, needed_by: Sequence[str]) -> Page:
+    """Return the values of the page of one task.
+
+    :param needed_by: the ids of the tasks that depend on it.
+    :raises Refused: as `timeline.events`.
+    """
+    task = site.state["tasks"][task_id]
+    found = timeline.events(session, task_id)
+    reviewed = (
+        [] if session.at or not any(one.op == "task.submit" for one in found) else rounds.rounds(session, task_id)
+    )
+    shown, before = list[Round](), ""
+    for one in reviewed:
+        lines, tree = _diff(session, task_id, one, before)
+        before = tree or before
+        more = max(0, len(lines or ()) - DIFF_LINES)
+        shown.append(Round(one.number, one.submission, one.review, one.ended, lines and lines[:DIFF_LINES], more))
+    return Page(task, found, shown, needed_by)

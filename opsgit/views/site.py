@@ -1,0 +1,342 @@
+"""The pages of the site. Each can be read without scripts, network and server; text by others is escaped or cleaned."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from opsgit.domain import names, times
+from opsgit.domain.flow import Measure
+from opsgit.domain.statistics import Performance, median
+from opsgit.domain.vocabulary import DEPLOYED, ENDED, PRIORITIES, ROLLED_BACK, STATUSES
+from opsgit.version import VERSION
+from opsgit.views import charts, figures, page
+from opsgit.views.figures import percent, span
+
+NAV = (("index.html", "Overview"), ("board.html", "Board"), ("tasks.html", "Tasks"), ("flow.html", "Flow"),
+       ("delivery.html", "Delivery"), ("agents.html", "Agents"), ("audit.html", "Audit"))  # fmt: skip
+GROUP_MAX, COLUMN_MAX, LAST_MAX, LIST_MAX, AGENT_MAX, AUDIT_MAX = 8, 30, 15, 500, 50, 500
+POLICY = "default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action {form}"
+Render = Callable[[], str]
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    made = page.templates().overlay()
+    made.filters |= {"stamp": times.text, "rough": times.rough, "plain": _plain, "thousands": _thousands,
+                     "sign": _sign, "completed": figures.completed, "exhausted": figures.exhausted}  # fmt: skip
+    return made
+
+
+def _plain(text: str) -> str:
+    """Return RFC 3339 text as people read it."""
+    return text.replace("T", " ").replace("Z", " UTC")
+
+
+def _thousands(number: int) -> str:
+    return f"{number:,}"
+
+
+def _sign(line: str) -> str:
+    """Return the class of a line of a diff."""
+    return (
+        "hunk"
+        if line.startswith(("@@", "diff ", "index ", "+++", "---"))
+        else {"+": "add", "-": "del"}.get(line[:1], "")
+    )
+
+
+def assets() -> dict[str, str]:
+    """Return the style sheet and the script by their file names."""
+    place = files("opsgit.views").joinpath("templates/site")
+    return {name: place.joinpath(name).read_text("utf-8") for name in ("site.css", "site.js")}
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {one if number == 1 else many or one}"
+
+
+def health(site: Any) -> str:
+    """Return one sentence on the state of a project.
+
+    :param site: an `operations.site.Site`.
+    """
+    tasks = site.state["tasks"].values()
+    open_ones = sum(task["status"] not in ENDED for task in tasks)
+    people = {one.task for who, group in site.groups.items() if site.kinds.get(who) == "human" for one in group}
+    late = {one.task for group in site.groups.values() for one in group if one.overdue}
+    return (f"{open_ones:,} open, {counted(len(people), 'waits', 'wait')} for people, {len(late):,} overdue, "
+            f"{site.proven:,} of {site.told:,} operations proven")  # fmt: skip
+
+
+class Pages:
+    """All pages of a site but those of single tasks.
+
+    :param site: an `operations.site.Site`.
+    :param live: whether they are served and told of changes.
+    """
+
+    def __init__(self, site: Any, live: bool = False) -> None:
+        self.site, self.live = site, live
+        self.tasks: Mapping[str, Any] = site.state["tasks"]
+        self.ids = {names.task_path(task_id): task_id for task_id in self.tasks}
+        self.touched: dict[str, int] = {}
+        for entry in site.entries:
+            self.touched[entry["path"]] = entry["at"]
+
+    def common(self, here: str, title: str, **more: Any) -> dict[str, Any]:
+        """Return what each page needs.
+
+        :param here: the path of the page in the site.
+        """
+        state = self.site.state
+        policy = POLICY.format(style="'self'", script="'self'", form="'self'" if self.live else "'none'")
+        policy += "; connect-src 'self'" if self.live else ""
+        return {"project": state["project"], "title": title, "here": here, "root": "../" * here.count("/"), "nav": NAV,
+                "policy": policy, "style": "", "live": self.live, "asof": "", "commit": state["commit"][:10],
+                "version": VERSION, "agents": state["agents"], "linked": True, "now": self.site.moment,
+                "priorities": PRIORITIES, **more}  # fmt: skip
+
+    def paths(self) -> dict[str, Render]:
+        """Return how each page is rendered, by its path in the site."""
+        found: dict[str, Render] = {
+            "index.html": lambda: self._page("overview.html", "index.html", "Overview", **self.overview()),
+            "board.html": lambda: self._page("board.html", "board.html", "Board", **self.board()),
+            "tasks.html": lambda: self._page("search.html", "tasks.html", "Tasks", search=True,
+                                             counts=figures.counts(self.site.state)),
+            "flow.html": lambda: self._page("flow.html", "flow.html", "Flow", **self.flow()),
+            "delivery.html": lambda: self._page("delivery.html", "delivery.html", "Delivery", **self.delivery()),
+            "agents.html": lambda: self._page("agents.html", "agents.html", "Agents", **self.performances()),
+            "audit.html": lambda: self._page("audit.html", "audit.html", "Audit", **self.audit()),
+            "index.js": self.search_index,
+            **{name: lambda text=text: text for name, text in assets().items()},  # type: ignore[misc]
+        }  # fmt: skip
+        for name in self.site.state["agents"]:
+            found[f"agent/{name}.html"] = lambda name=name: self.agent(name)  # type: ignore[misc]
+        for status in STATUSES:
+            rows = [task for task in self.tasks.values() if task["status"] == status]
+            found |= self._lists(f"list/{status}", f"Tasks: {status}", rows)
+        for who, group in self.site.groups.items():
+            rows = [self.tasks[one.task] for one in group]
+            found |= self._lists(f"waiting/{who}", f"Waits for {who}", rows)
+        return found
+
+    def _page(self, template: str, here: str, title: str, **more: Any) -> str:
+        told = self.common(here, title, asof=times.text(self.site.moment), **more)
+        return _templates().get_template(f"site/{template}").render(told)
+
+    def overview(self) -> dict[str, Any]:
+        """Return the values of the overview."""
+        site, state = self.site, self.site.state
+        groups = [
+            {"who": who, "kind": site.kinds.get(who, "role"), "total": len(group), "shown": group[:GROUP_MAX]}
+            for who, group in site.groups.items()
+        ]
+        alerts = [
+            {**one, "task": one.get("task"), "since": times.seconds(one["raised"])}
+            for one in state["metrics"]["alerts"]
+        ]
+        return {"health": health(site), "groups": groups, "alerts": alerts, "counts": figures.counts(state),
+                "quotas": state["quotas"], "gauges": figures.metrics(state),
+                "last": [self._told(one) for one in site.entries[: -LAST_MAX - 1 : -1]]}  # fmt: skip
+
+    def _told(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an operation as lists show it."""
+        known = {name: entry.get(name) for name in ("at", "by", "op", "what", "status", "note")}
+        return {**known, "task": self.ids.get(entry["path"])}
+
+    def _row(self, task: Mapping[str, Any]) -> dict[str, Any]:
+        return {**task, "since": self.touched.get(names.task_path(task["id"]), 0)}
+
+    def board(self) -> dict[str, Any]:
+        """Return the values of the board: for each status the most urgent tasks."""
+        rank = {word: number for number, word in enumerate(PRIORITIES)}
+        columns = []
+        for status in STATUSES:
+            rows = [self._row(task) for task in self.tasks.values() if task["status"] == status]
+            newest = -1 if status in ENDED else 1
+            rows.sort(key=lambda one: (0 if newest < 0 else rank[one["priority"]], newest * one["since"], one["id"]))
+            columns.append({"status": status, "total": len(rows), "shown": rows[:COLUMN_MAX]})
+        return {"columns": columns}
+
+    def flow(self) -> dict[str, Any]:
+        """Return the charts of flow."""
+        return {"charts": charts.charts(self.site.flow, self.site.moment, self.ids)}
+
+    def delivery(self) -> dict[str, Any]:
+        """Return the four figures of delivery, and the deployments with the rollbacks, the newest first."""
+        told = self.site.delivery
+        measures = [
+            ("Deployment frequency", _figure(told.frequency, lambda value: f"{value:.1f} a week"), told.frequency.cases,
+             "Deployments a week."),
+            ("Lead time", _figure(told.lead, span), told.lead.cases,
+             "Median, from the first start of work to the deployment."),
+            ("Change failure rate", _figure(told.failures, percent), told.failures.cases,
+             "Deployments that were rolled back."),
+            ("Time to restore", _figure(told.restore, span), told.restore.cases,
+             "Median, from the first alert, else from the deployment, to the rollback."),
+        ]  # fmt: skip
+        moved = [one for one in self.site.entries if one.get("status") in (DEPLOYED, ROLLED_BACK)]
+        shown = [
+            {"at": one["at"], "task": self.ids[one["path"]], "step": one["status"], "by": one["by"],
+             "ref": one.get("ref"), "evidence": one.get("evidence")}
+            for one in moved[: -AGENT_MAX - 1 : -1]
+        ]  # fmt: skip
+        return {"measures": measures, "deployments": shown, "more_deployments": max(0, len(moved) - AGENT_MAX)}
+
+    def performances(self) -> dict[str, Any]:
+        """Return the figures of all agents."""
+        return {"performances": [self._agent(name) for name in self.site.state["agents"]]}
+
+    def _agent(self, name: str) -> dict[str, Any]:
+        told, one = self.site.state["agents"][name], self.site.agents.get(name, Performance())
+        rate = "" if one.success is None else percent(1 - one.success)
+        return {"name": name, "role": told["role"], "kind": told["kind"], "rights": told["rights"],
+                "description": told["description"], "removed": told["status"] != "active", "open": told["tasks_open"],
+                "done": one.done, "rejected": one.rejected, "rate": rate,
+                "reviews": one.reviewed, "review_time": span(median(one.reviews)), "deployed": one.deployed,
+                "uses": self._uses()[name], "last_active": told["last_active"]}  # fmt: skip
+
+    def _uses(self) -> Counter[str]:
+        if not hasattr(self, "_used"):
+            self._used = Counter(one["by"] for one in self.site.entries if one["op"] == "quota.use")
+        return self._used
+
+    def _last(self, name: str) -> list[Mapping[str, Any]]:
+        """Return the newest operations of an agent."""
+        if not hasattr(self, "_by"):
+            self._by: dict[str, list[Mapping[str, Any]]] = {}
+            for entry in self.site.entries:
+                self._by.setdefault(entry["by"], []).append(entry)
+        return self._by.get(name, [])[: -AGENT_MAX - 1 : -1]
+
+    def agent(self, name: str) -> str:
+        """Return the page of one agent."""
+        waiting = list(self.site.groups.get(name, ()))
+        last = [self._told(one) for one in self._last(name)]
+        told = self.common(f"agent/{name}.html", name, one=self._agent(name), waiting=waiting[:AGENT_MAX],
+                           waiting_more=max(0, len(waiting) - AGENT_MAX), last=last)  # fmt: skip
+        return _templates().get_template("site/agent.html").render(told)
+
+    def audit(self) -> dict[str, Any]:
+        """Return what is out of the ordinary, the newest first."""
+        found = list(reversed(self.site.exceptions))
+        return {"exceptions": found[:AUDIT_MAX], "exceptions_more": max(0, len(found) - AUDIT_MAX),
+                "proven": self.site.proven, "told": self.site.told, "known_tasks": self.tasks}  # fmt: skip
+
+    def _lists(self, stem: str, title: str, tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Render]]:
+        """Yield the pages of a list, each with its path."""
+        count = max(1, -(-len(tasks) // LIST_MAX))
+        ends = [".html", *(f"-{number}.html" for number in range(2, count + 1))]
+        for number, end in enumerate(ends, 1):
+            told = {
+                "total": len(tasks),
+                "page": number,
+                "pages": count,
+                "paths": [stem.rpartition("/")[2] + e for e in ends],
+            }
+
+            def render(number: int = number, path: str = stem + end, told: dict[str, Any] = told) -> str:
+                rows = [self._row(one) for one in tasks[(number - 1) * LIST_MAX : number * LIST_MAX]]
+                return _templates().get_template("site/list.html").render(self.common(path, title, rows=rows, **told))
+
+            yield stem + end, render
+
+    def search_index(self) -> str:
+        """Return the index for the search: id, title, status, priority and assignee of each task."""
+        rows = (
+            [one["id"], one["title"], one["status"], one["priority"], one["assigned"] or ""]
+            for one in self.tasks.values()
+        )
+        lines = ",\n".join(json.dumps(row) for row in rows)
+        return f"window.opsgit = [\n{lines}\n];\n"
+
+    def task(self, found: Any, actions: str = "") -> str:
+        """Return the page of one task.
+
+        :param found: an `operations.site.Page`.
+        :param actions: HTML with what can be done here.
+        """
+        task = found.task
+        told = self.common(
+            f"task/{task['id']}.html", task["id"], task=task, events=list(reversed(found.events)), rounds=found.rounds,
+            needed_by=found.needed_by, gates=list(gates(task)), actions=Markup(actions),  # noqa: S704 - our own template
+            imported=[one for one in task["history"] if one.get("imported")],
+        )  # fmt: skip
+        return _templates().get_template("site/task.html").render(told)
+
+
+def _figure(measure: Measure, words: Callable[[float], str]) -> str:
+    return words(measure.value) if measure.value is not None else "not enough data"
+
+
+def gates(task: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield the gates that a task came to: what they ask for, whether it is there, and the evidence."""
+    submission, review, deployment = task.get("submission"), task.get("review") or {}, task.get("deployment")
+    if not submission:
+        return
+    yield "a deliverable is named", "passed", f"{submission['deliverable']}, {submission['digest']}"
+    for one in review.get("checks", ()):
+        yield (
+            f"check {one['name']}",
+            "passed" if one["status"] == "pass" else "failed",
+            f"{one['by']}, {one.get('url', one['digest'])}",
+        )
+    for one in review.get("sign_offs", ()):
+        yield f"stage {one['stage']} signed off", "passed", f"{one['by']}, {one['at']}, {one['digest']}"
+    blocking = [one["id"] for one in review.get("comments", ()) if one.get("blocking") and not one.get("resolved")]
+    if blocking:
+        yield "no blocking thread is open", "open", ", ".join(blocking)
+    verdict = review.get("verdict")
+    if verdict:
+        passed = "passed" if verdict["outcome"] == "approved" else "failed"
+        yield (
+            "approved by somebody who did not work on it",
+            passed,
+            f"{verdict['outcome']} by {verdict['by']}, {verdict['at']}",
+        )
+    elif task["status"] == "review":
+        yield "approved by somebody who did not work on it", "open", f"waits for {task['waiting_for']}"
+    if deployment:
+        state = {"deployed": "passed", "rolled-back": "passed", "started": "open"}.get(deployment["state"], "failed")
+        yield (
+            "the deployment succeeded",
+            state,
+            f"{deployment['by']}, {deployment.get('evidence', 'running')}, {deployment['digest']}",
+        )
+        if "rollback" in deployment:
+            back = deployment["rollback"]
+            yield (
+                "rolled back",
+                "passed",
+                f"{back['by']}, {back['evidence']}" + (f", alert {back['alert']}" if "alert" in back else ""),
+            )
+
+
+def single(site: Any, whole: bool, links: str = "") -> str:
+    """Return one file that needs no other: the overview, or all pages but those of single tasks.
+
+    :param site: an `operations.site.Site`.
+    :param whole: whether board, flow, delivery, agents and audit follow the overview.
+    :param links: the path of a site beside the file, to which it links; empty: there is none.
+    """
+    pages, style = Pages(site), assets()["site.css"]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = POLICY.format(style=f"'sha256-{digest}'", script="'none'", form="'none'")
+    parts: dict[str, Any] = pages.overview()
+    if whole:
+        parts |= {**pages.board(), **pages.flow(), **pages.delivery(), **pages.performances(), **pages.audit()}
+    told = pages.common("index.html", "Overview", asof=times.text(site.moment), whole=whole, **parts)
+    told |= {"policy": policy, "style": Markup(style), "root": links, "linked": bool(links)}  # noqa: S704 - our own file
+    told["nav"] = NAV if links else ()
+    return _templates().get_template("site/single.html").render(told)
