@@ -8,7 +8,7 @@ import click
 
 from opsgit.cli import output
 from opsgit.cli.options import common, looking_back
-from opsgit.operations import compile
+from opsgit.operations import dashboards
 from opsgit.operations.session import Session
 
 
@@ -24,7 +24,7 @@ def command(session: Session, as_json: bool, folder: Path | None) -> None:
     """
     if session.at and not folder:
         raise click.UsageError("--at is for files of the past: say where with --out DIR", click.get_current_context())
-    written = [str(path) for path in compile.compile_all(session, folder)]
+    written = [str(path) for path in dashboards.write(session, folder)]
     if as_json:
         output.data("compile", files=written, commit=session.at or session.repository.tip())
         return

@@ -20,6 +20,12 @@ from opsgit.operations.session import Session
 @looking_back
 def command(session: Session, as_json: bool, form: str) -> None:
     """Show the project: tasks, who must act next, agents, quotas, alerts, activity."""
+    if form == "html" and not as_json:
+        from opsgit.operations import site
+        from opsgit.views.site import single
+
+        click.echo(single(site.gather(session, live=True), whole=False), nl=False)
+        return
     state = compile.state(session, int(session.clock()))
     if as_json or form == "json":
         output.data("dashboard", state=state)
@@ -27,10 +33,6 @@ def command(session: Session, as_json: bool, form: str) -> None:
         from opsgit.views import markdown
 
         click.echo(markdown.dashboard(state), nl=False)
-    elif form == "html":
-        from opsgit.views import page
-
-        click.echo(page.dashboard(state), nl=False)
     else:
         from opsgit.views import board
 

@@ -16,9 +16,7 @@ from opsgit.operations.transactions import Written
 COMMANDS = (
     "pip install --quiet opsgit",
     "opsgit verify --require-pin --pin {genesis} 2>&1 | tee verify.txt",
-    "mkdir -p site",
-    "opsgit dashboard --format html > site/index.html",
-    "opsgit report --since 7d --format html > site/report.html",
+    "opsgit report --format html --out site",
 )
 # Before them, for a ledger beside code: the branches get the names that they have in a state repository.
 RENAMED = (

@@ -1,11 +1,10 @@
-"""state.json and the dashboards, compiled from the ledger: the same commit always gives the same bytes."""
+"""The state in the shape of state.json, compiled from the ledger: the same commit always gives the same bytes."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from opsgit.domain import names, policy, quotas, rules, statistics, times, vocabulary
@@ -124,39 +123,13 @@ def _metrics(found: Found) -> dict[str, Any]:
     return {names.LAST_CHECK: next(checked, None), **gauges, "alerts": alerts}
 
 
-def compile_all(session: Session, folder: Path | None = None) -> list[Path]:
-    """Write state.json, dashboard.md and dashboard.html, and return their paths.
-
-    :param folder: where they are written; None: the top of the checkout, in a bare repository opsgit's own folder in
-        the git folder.
-    :raises OSError: if a file cannot be written.
-    """
-    from opsgit.views import markdown, page
-
-    compiled = state(session)
-    texts = {"state.json": dumped(compiled), "dashboard.md": markdown.dashboard(compiled),
-             "dashboard.html": page.dashboard(compiled)}  # fmt: skip
-    place = folder or _place(session)
-    place.mkdir(parents=True, exist_ok=True)
-    return [_write(place / name, text) for name, text in texts.items()]
-
-
 def refresh_small(session: Session) -> None:
     """Write state.json again if the repository has a checkout and at most 200 tasks."""
     top = session.repository.top
     if top and synced(session).count("kind = 'task'", ()) <= SMALL:
-        _write(top / "state.json", dumped(state(session)))
+        put(top / "state.json", dumped(state(session)).encode())
 
 
 def dumped(compiled: dict[str, Any]) -> str:
     """Return the text of state.json."""
     return json.dumps(compiled, ensure_ascii=False, indent=2) + "\n"
-
-
-def _place(session: Session) -> Path:
-    return session.repository.top or session.repository.own
-
-
-def _write(path: Path, text: str) -> Path:
-    put(path, text.encode())
-    return path

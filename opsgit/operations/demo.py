@@ -7,7 +7,18 @@ from pathlib import Path
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused
-from opsgit.operations import agents, compile, deployments, init, moves, observations, project, quotas, reviews, tasks
+from opsgit.operations import (
+    agents,
+    dashboards,
+    deployments,
+    init,
+    moves,
+    observations,
+    project,
+    quotas,
+    reviews,
+    tasks,
+)
 from opsgit.operations.deliverables import Given
 from opsgit.operations.publication import act
 from opsgit.operations.session import Session
@@ -38,7 +49,7 @@ def walk(folder: Path) -> Iterator[tuple[str, str]]:
                 yield from (("done", f"{one.change.subject}  by {one.change.request.actor}") for one in act(session))
             except Refused as refused:
                 yield "refused", f"{refused.refusal.code}: {refused.refusal.message}"
-        compile.compile_all(Session(repository))
+        dashboards.write(Session(repository))
     finally:
         repository.close()
 

@@ -1,17 +1,14 @@
-"""HTML pages: each is self-contained and works without scripts and network. User text is escaped or cleaned."""
+"""Templates of HTML pages, and Markdown as HTML. Text by others is escaped or cleaned."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import jinja2
 import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from opsgit.views import figures
-from opsgit.views.figures import State
 from opsgit.views.terminal import safe
 
 TAGS = {"p", "br", "em", "strong", "code", "pre", "ul", "ol", "li", "blockquote", "hr", "a",
@@ -29,7 +26,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=lambda value: safe(value) if type(value) is str else value,
     )
-    made.filters |= {"markdown": rendered, "exhausted": figures.exhausted, "completed": figures.completed}
+    made.filters |= {"markdown": rendered}
     return made
 
 
@@ -38,23 +35,3 @@ def rendered(text: str) -> Markup:
     made = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough").render(safe(text))
     clean = nh3.clean(made, tags=TAGS, attributes={"a": {"href", "title"}}, url_schemes={"http", "https", "mailto"})
     return Markup(clean)  # noqa: S704 - cleaned on the line above
-
-
-def dashboard(state: State) -> str:
-    """Return the dashboard of a compiled state as an HTML page."""
-    return templates().get_template("dashboard.html").render(
-        state=state,
-        counts=figures.counts(state),
-        waiting=figures.waiting(state),
-        activity=figures.activity(state, 30),
-        metrics=figures.metrics(state),
-        total=len(state["tasks"]),
-    )  # fmt: skip
-
-
-def report(told: dict[str, Any]) -> str:
-    """Return a report as an HTML page.
-
-    :param told: the report with its `sections`.
-    """
-    return templates().get_template("report.html").render(**told)

@@ -1,4 +1,4 @@
-"""The report as text, Markdown or HTML, all with the same sections."""
+"""The report as text or Markdown, both with the same sections."""
 
 from __future__ import annotations
 
@@ -66,10 +66,3 @@ def markdown(told: Told) -> str:
             table(section["head"], [tuple(map(escaped, row)) for row in section["rows"]]),
         ]
     return "\n\n".join(parts)
-
-
-def html(told: Told) -> str:
-    """Return the report as an HTML page."""
-    from opsgit.views import page
-
-    return page.report({**told, "sections": sections(told)})

@@ -258,7 +258,7 @@ class Pages:
             [one["id"], one["title"], one["status"], one["priority"], one["assigned"] or ""]
             for one in self.tasks.values()
         )
-        lines = ",\n".join(json.dumps(row) for row in rows)
+        lines = ",\n".join(json.dumps(row).replace("<", "\\u003c") for row in rows)
         return f"window.opsgit = [\n{lines}\n];\n"
 
     def task(self, found: Any, actions: str = "") -> str:

@@ -103,7 +103,7 @@ def test_its_commands_run(in_review: Desk, forge: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert play(after, place, tmp_path).returncode == 0
     assert "<html" in (place / "site/index.html").read_text()
-    assert "<html" in (place / "site/report.html").read_text()
+    assert "<html" in (place / "site/task/T-1.html").read_text()
     assert "# demo" in (place / "summary.md").read_text()
 
 

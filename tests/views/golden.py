@@ -10,11 +10,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from opsgit.operations import compile, queries
+from opsgit.operations import compile, queries, site
 from opsgit.operations import report as figures
 from opsgit.operations.session import Session
 from opsgit.storage.repository import Repository
-from opsgit.views import board, markdown, page, report
+from opsgit.views import board, markdown, report
+from opsgit.views import site as pages
 
 HERE = Path(__file__).parent
 BUNDLE = HERE.parent / "ledgers" / "rules-1.bundle"
@@ -29,16 +30,19 @@ def rendered(folder: Path) -> dict[str, str]:
     newest = queries.synced(session).log("1")[-1]["at"]
     session.clock = lambda: newest + 60
     told = figures.report(session, "7d")
+    found = site.gather(session)
+    page = pages.Pages(found).task(site.page(session, found, "R-1", ()))
     repository.close()
     return {
         "state.json": compile.dumped(state),
         "dashboard.txt": board.dashboard(state, 100, False) + "\n",
         "dashboard-narrow-colour.txt": board.dashboard(state, 60, True) + "\n",
         "dashboard.md": markdown.dashboard(state),
-        "dashboard.html": page.dashboard(state),
+        "dashboard.html": pages.single(found, whole=False),
+        "site.html": pages.single(found, whole=True),
+        "task.html": page,
         "report.txt": report.text(told) + "\n",
         "report.md": report.markdown(told) + "\n",
-        "report.html": report.html(told),
     }
 
 
