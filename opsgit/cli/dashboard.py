@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 
 import click
 
 from opsgit.cli import output
 from opsgit.cli.options import common, looking_back
+from opsgit.cli.watch import watching, width
 from opsgit.operations import compile
 from opsgit.operations.session import Session
 
@@ -18,6 +18,7 @@ from opsgit.operations.session import Session
 @click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
 @common
 @looking_back
+@watching
 def command(session: Session, as_json: bool, form: str) -> None:
     """Show the project: tasks, who must act next, agents, quotas, alerts, activity."""
     if form == "html" and not as_json:
@@ -37,4 +38,4 @@ def command(session: Session, as_json: bool, form: str) -> None:
         from opsgit.views import board
 
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        click.echo(board.dashboard(state, shutil.get_terminal_size((100, 40)).columns, colour), color=colour)
+        click.echo(board.dashboard(state, width(), colour), color=colour)

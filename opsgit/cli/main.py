@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "metric": ("metric", "Metrics: gauges that observers set."),
     "alert": ("alert", "Alerts: trouble, raised and resolved by observers."),
     "monitor": ("monitor", "What has gone wrong or stands still."),
+    "board": ("board", "The tasks in each status, side by side."),
     "dashboard": ("dashboard", "The project at a glance: terminal, Markdown or HTML."),
     "report": ("report", "Progress, performance, cycle times."),
     "compile": ("compile", "Write state.json and the dashboards."),

@@ -12,14 +12,14 @@ from opsgit.domain.flow import Delivery, Flow
 from opsgit.domain.model import Submission
 from opsgit.domain.records import from_record
 from opsgit.domain.vocabulary import ENDED
-from opsgit.operations import attachments, compile, diffs, monitor, rounds, timeline
+from opsgit.operations import attachments, board, compile, diffs, monitor, rounds, timeline
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.operations.timeline import Event
 
 State = Mapping[str, Any]
 PERIOD = 12 * flow.WEEK  # seconds before the newest operation: what the figures of flow and delivery are about
-DIFF_LINES = 400
+DIFF_LINES, COLUMN_MAX = 400, 30
 OVERDUE = ("stale", "reviews")  # the checks of the monitor that find tasks which wait for too long
 
 
@@ -54,13 +54,15 @@ class Oddity:
 class Site:
     """The values of all pages but those of single tasks.
 
-    `state` is the compiled state. `moment` is the time of which the pages tell (seconds after the epoch). `groups` has
+    `state` is the compiled state. `columns` are those of the board.
+    `moment` is the time of which the pages tell (seconds after the epoch). `groups` has
     what waits, by the agent or role that it waits for, the oldest first. `kinds` says of each of these names whether
     it is a human (also a role of people alone), an agent or a role. `entries` are all operations, oldest first.
     """
 
     state: State
     moment: int
+    columns: Sequence[board.Column]
     groups: Mapping[str, Sequence[Waiting]]
     kinds: Mapping[str, str]
     entries: Sequence[Mapping[str, Any]]
@@ -90,6 +92,7 @@ def gather(session: Session, live: bool = False) -> Site:
     return Site(
         state=state,
         moment=moment,
+        columns=board.columns(session, COLUMN_MAX),
         groups=_groups(state, touched, late),
         kinds=_kinds(state),
         entries=entries,

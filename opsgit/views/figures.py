@@ -71,6 +71,17 @@ def span(seconds: float | None) -> str:
     return " ".join(named[:2]) or "0s"
 
 
+AGES = (("week", 7 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
+
+
+def age(seconds: int) -> str:
+    """Return a duration in words, in the largest unit that it fills: `3 days`."""
+    for unit, size in AGES:
+        if seconds >= size * (2 if unit == "week" else 1):
+            return f"{seconds // size} {unit}{'s' if seconds // size > 1 else ''}"
+    return "a moment"
+
+
 def percent(share: float | None) -> str:
     """Return a share (0 to 1) as a percentage, `-` for None."""
     return "-" if share is None else f"{share:.0%}"

@@ -8,17 +8,23 @@ from collections.abc import Iterable, Sequence
 from opsgit.views.figures import State, activity, bar, completed, counts, exhausted, metrics, waiting
 from opsgit.views.terminal import safe
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&$:@])")
+# What Markdown, or a forge that shows it, would take for markup. A hyphen, a dot or an underscore in a word is none.
+_SPECIAL = re.compile(
+    r"[\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|:(?=[A-Za-z0-9_+-]+:)|@(?=\w)|#(?=\w)|#$|(?<=[wW]{3})\.|"
+    r"^[-+#=]|^(?<![0-9])[0-9]+(?P<end>[.)])"
+)
 
 
 def escaped(text: str) -> str:
     """Return a text on one line, escaped so that Markdown shows it as it is."""
-    return (
-        _SPECIAL.sub(r"\\\1", " ".join(safe(text).split()))
-        .replace("\\<", "&lt;")
-        .replace("\\>", "&gt;")
-        .replace("\\&", "&amp;")
-    )
+    return _SPECIAL.sub(_escape, " ".join(safe(text).split()))
+
+
+def _escape(found: re.Match[str]) -> str:
+    entities = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+    if found["end"]:
+        return f"{found.group()[:-1]}\\{found['end']}"
+    return entities.get(found.group(), f"\\{found.group()}")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -24,7 +24,7 @@ from opsgit.views.figures import percent, span
 
 NAV = (("index.html", "Overview"), ("board.html", "Board"), ("tasks.html", "Tasks"), ("flow.html", "Flow"),
        ("delivery.html", "Delivery"), ("agents.html", "Agents"), ("audit.html", "Audit"))  # fmt: skip
-GROUP_MAX, COLUMN_MAX, LAST_MAX, LIST_MAX, AGENT_MAX, AUDIT_MAX = 8, 30, 15, 500, 50, 500
+GROUP_MAX, LAST_MAX, LIST_MAX, AGENT_MAX, AUDIT_MAX = 8, 15, 500, 50, 500
 POLICY = "default-src 'none'; style-src {style}; script-src {script}; base-uri 'none'; form-action {form}"
 Render = Callable[[], str]
 
@@ -32,7 +32,7 @@ Render = Callable[[], str]
 @cache
 def _templates() -> jinja2.Environment:
     made = page.templates().overlay()
-    made.filters |= {"stamp": times.text, "rough": times.rough, "plain": _plain, "thousands": _thousands,
+    made.filters |= {"stamp": times.text, "age": figures.age, "plain": _plain, "thousands": _thousands,
                      "sign": _sign, "completed": figures.completed, "exhausted": figures.exhausted}  # fmt: skip
     return made
 
@@ -159,15 +159,8 @@ class Pages:
         return {**task, "since": self.touched.get(names.task_path(task["id"]), 0)}
 
     def board(self) -> dict[str, Any]:
-        """Return the values of the board: for each status the most urgent tasks."""
-        rank = {word: number for number, word in enumerate(PRIORITIES)}
-        columns = []
-        for status in STATUSES:
-            rows = [self._row(task) for task in self.tasks.values() if task["status"] == status]
-            newest = -1 if status in ENDED else 1
-            rows.sort(key=lambda one: (0 if newest < 0 else rank[one["priority"]], newest * one["since"], one["id"]))
-            columns.append({"status": status, "total": len(rows), "shown": rows[:COLUMN_MAX]})
-        return {"columns": columns}
+        """Return the values of the board."""
+        return {"columns": self.site.columns}
 
     def flow(self) -> dict[str, Any]:
         """Return the charts of flow."""

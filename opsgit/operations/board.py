@@ -1,0 +1,60 @@
+"""The board: for each status how many tasks have it, and the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from opsgit.domain import names, vocabulary
+from opsgit.domain.records import Record
+from opsgit.operations.queries import SORTS, blocked, synced
+from opsgit.operations.session import Session
+from opsgit.storage.index import Index
+
+
+class Column(NamedTuple):
+    """The tasks of one status: how many there are, and the first of them.
+
+    Each has the fields of its record, `since`: the time of its last operation (seconds after the epoch), and
+    `blocked_by`.
+    """
+
+    status: str
+    total: int
+    shown: Sequence[dict[str, Any]]
+
+
+def columns(session: Session, most: int, assigned: str | None = None) -> list[Column]:
+    """Return the columns of the board in the order of the lifecycle: open tasks by priority, ended ones newest first.
+
+    :param most: the largest number of tasks to show in each column.
+    :param assigned: only the tasks of this agent.
+    :raises Refused: `NOT_FOUND` if there is no such agent.
+    """
+    if assigned:
+        session.look().agent(assigned)
+    index = synced(session)
+    return [_column(index, status, most, assigned) for status in vocabulary.STATUSES]
+
+
+def _column(index: Index, status: str, most: int, assigned: str | None) -> Column:
+    where, values = "kind = 'task' AND status = ?", [status]
+    if assigned:
+        where, values = f"{where} AND assigned = ?", [*values, assigned]
+    found = _newest(index, status, most, assigned) if status in vocabulary.ENDED else None
+    if found is None:
+        found = index.select(where, tuple(values), SORTS["priority"], most)
+    return Column(status, index.count(where, tuple(values)), [_card(index, record) for record in found])
+
+
+def _newest(index: Index, status: str, most: int, assigned: str | None) -> list[Record] | None:
+    """Return the tasks that ended last; None if they do not stand in the newest part of the log."""
+    paths = dict.fromkeys(entry["path"] for entry in reversed(index.log("status = ?", (status,), 4 * most)))
+    records = (index.select("path = ? AND status = ?", (path, status), "path") for path in paths)
+    found = [one for listed in records for one in listed if not assigned or one.get("assigned") == assigned][:most]
+    return found if len(found) == most else None
+
+
+def _card(index: Index, record: Record) -> dict[str, Any]:
+    last = index.log("path = ?", (names.task_path(record["id"]),), 1)
+    return {"assigned": None, **record, "since": last[0]["at"] if last else 0, "blocked_by": blocked(index, record)}
