@@ -75,8 +75,9 @@ def health(site: Any) -> str:
     open_ones = sum(task["status"] not in ENDED for task in tasks)
     people = {one.task for who, group in site.groups.items() if site.kinds.get(who) == "human" for one in group}
     late = {one.task for group in site.groups.values() for one in group if one.overdue}
+    rest = ", the others imported, unproven" if site.told > site.proven else ""
     return (f"{open_ones:,} open, {counted(len(people), 'waits', 'wait')} for people, {len(late):,} overdue, "
-            f"{site.proven:,} of {site.told:,} operations proven")  # fmt: skip
+            f"{site.proven:,} of {site.told:,} operations proven{rest}")  # fmt: skip
 
 
 class Pages:

@@ -83,11 +83,11 @@ def test_markdown_is_readable_as_it_is(desk: Desk) -> None:
 def test_markdown_shows_any_text_as_it_is(words: str) -> None:
     parser = MarkdownIt("gfm-like", {"linkify": False, "html": True})
     wanted = " ".join(terminal.safe(words).split())
-    (table,) = [one for one in parser.parse(f"| {markdown.escaped(words)} |\n| --- |\n") if one.type == "inline"] or [
-        None
-    ]
+    tokens = parser.parse(f"| {markdown.escaped(words)} |\n| --- |\n")
+    table = next((one for one in tokens if one.type == "inline"), None)
     if wanted:
-        assert table and "".join(child.content for child in table.children or ()) == wanted
+        assert table
+        assert "".join(child.content for child in table.children or ()) == wanted
         assert {child.type for child in table.children or ()} <= {"text", "text_special"}
         (line,) = [one for one in parser.parse(markdown.escaped(words)) if one.type == "inline"]
         assert "".join(child.content for child in line.children or ()) == wanted
