@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "board": ("board", "The tasks in each status, side by side."),
     "dashboard": ("dashboard", "The project at a glance: terminal, Markdown or HTML."),
     "report": ("report", "Progress, performance, cycle times."),
+    "serve": ("serve", "The site, live on this machine."),
     "compile": ("compile", "Write state.json and the dashboards."),
     "import": ("import_", "Bring a state.json, Backlog.md or beads in."),
     "export": ("export", "All tasks as JSONL or CSV."),

@@ -84,11 +84,11 @@ class Pages:
     """All pages of a site but those of single tasks.
 
     :param site: an `operations.site.Site`.
-    :param live: whether they are served and told of changes.
+    :param live: whether they are served and told of changes, those after the change of `number`.
     """
 
     def __init__(self, site: Any, live: bool = False) -> None:
-        self.site, self.live = site, live
+        self.site, self.live, self.number = site, live, 0
         self.tasks: Mapping[str, Any] = site.state["tasks"]
         self.ids = {names.task_path(task_id): task_id for task_id in self.tasks}
         self.touched: dict[str, int] = {}
@@ -104,8 +104,9 @@ class Pages:
         policy = POLICY.format(style="'self'", script="'self'", form="'self'" if self.live else "'none'")
         policy += "; connect-src 'self'" if self.live else ""
         return {"project": state["project"], "title": title, "here": here, "root": "../" * here.count("/"), "nav": NAV,
-                "policy": policy, "style": "", "live": self.live, "asof": "", "commit": state["commit"][:10],
-                "version": VERSION, "agents": state["agents"], "linked": True, "now": self.site.moment,
+                "policy": policy, "style": "", "live": self.live, "number": self.number, "asof": "",
+                "now": self.site.moment,
+                "commit": state["commit"][:10], "version": VERSION, "agents": state["agents"], "linked": True,
                 "priorities": PRIORITIES, **more}  # fmt: skip
 
     def paths(self) -> dict[str, Render]:
@@ -334,3 +335,16 @@ def single(site: Any, whole: bool, links: str = "") -> str:
     told |= {"policy": policy, "style": Markup(style), "root": links, "linked": bool(links)}  # noqa: S704 - our own file
     told["nav"] = NAV if links else ()
     return _templates().get_template("site/single.html").render(told)
+
+
+def actions(told: Mapping[str, Any]) -> str:
+    """Return the forms for what an agent may do with a task.
+
+    :param told: task, actor, version, `can` (what is allowed, by operation) and the open `threads`.
+    """
+    return _templates().get_template("site/actions.html").render(told)
+
+
+def message(words: str, hint: str) -> str:
+    """Return a page that says why something was not done."""
+    return _templates().get_template("site/message.html").render(words=words, hint=hint)

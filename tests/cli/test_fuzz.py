@@ -34,7 +34,7 @@ VALUES = [
     "orchestrator", "daily", "ssh-ed25519 AAAA", "x" * 5000, "x=1", "deploy.command", "roles.x", "stale.done", "pipeline",
 ]  # fmt: skip
 # demo runs for long; serve-like and internal commands read from git; init and clone make folders anywhere.
-APART = {"mcp", "demo", "hooks run", "server judge", "init", "clone", "server init", "agent checkout"}
+APART = {"mcp", "serve", "demo", "hooks run", "server judge", "init", "clone", "server init", "agent checkout"}
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -1,0 +1,1 @@
+"""The site, served live on this machine: `opsgit serve`."""

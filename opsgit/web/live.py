@@ -1,0 +1,185 @@
+"""The live site: one thread owns the repository, renders pages when they are asked for, and performs what people do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from opsgit.api.project import open_project
+from opsgit.domain import names
+from opsgit.domain.decide import may
+from opsgit.domain.model import Task
+from opsgit.domain.refusals import Refused, refuse
+from opsgit.domain.vocabulary import IN_REVIEW
+from opsgit.operations import sights, site, site_files, update
+from opsgit.operations.session import Session
+from opsgit.storage import repository
+from opsgit.views.site import Pages, actions
+
+Result = TypeVar("Result")
+FRESH = 60  # seconds after which ages are counted anew
+STEPS = ("review.approve", "review.sign-off", "review.reject", "review.comment", "task.comment")
+
+
+class Live:
+    """The site of a state repository as it is now.
+
+    :param path: a folder in the state repository.
+    :param actor: the agent that people act as; None: the pages are for reading only.
+    :param say: receives messages for whoever started the server.
+    """
+
+    def __init__(self, path: Path, actor: str | None, say: Callable[[str], None]) -> None:
+        self.path, self.actor, self.say = path, actor, say
+        self._worker = ThreadPoolExecutor(max_workers=1)  # the index is for one thread
+        self._known: tuple[Any, ...] = ()
+        self._site: site.Site | None = None
+        self._pages: Pages | None = None
+        self._moved = threading.Condition()
+        self._number, self._over = 0, False
+        self._seen: tuple[Any, ...] = ()
+        self._work(self._open)
+
+    def _work(self, function: Callable[[], Result]) -> Result:
+        return self._worker.submit(function).result()
+
+    def _open(self) -> None:
+        self.repository = repository.find(self.path)
+
+    def stop(self) -> None:
+        """Let nobody wait for a change any more."""
+        with self._moved:
+            self._over = True
+            self._moved.notify_all()
+
+    def close(self) -> None:
+        """End the thread that owns the repository."""
+        self._work(self.repository.close)
+        self._worker.shutdown()
+
+    def page(self, path: str, acting: bool) -> str | None:
+        """Return a page, None if there is none at this path.
+
+        :param path: as in the site, such as `task/T-7.html`.
+        :param acting: whether whoever asks may act.
+        :raises Refused: as `site.gather`.
+        """
+        return self._work(lambda: self._rendered(path, acting))
+
+    def _session(self) -> Session:
+        return Session(self.repository, online=False)
+
+    def _rendered(self, path: str, acting: bool) -> str | None:
+        session = self._session()
+        mark = (self._refs(), int(session.clock()) // FRESH)
+        if self._pages is None or mark != self._known:
+            self._site = site.gather(session, live=True)
+            self._pages, self._known = Pages(self._site, live=True), mark
+        assert self._site
+        self._pages.number = self._number  # a page listens from the state that it shows
+        task_id = path.removeprefix("task/").removesuffix(".html")
+        if path == f"task/{task_id}.html" and task_id in self._site.state["tasks"]:
+            needed_by = site_files.needed(self._site.state)[task_id]
+            found = site.page(session, self._site, task_id, needed_by)
+            return self._pages.task(found, self._actions(session, task_id) if acting and self.actor else "")
+        render = self._pages.paths().get(path)
+        return render() if render else None
+
+    def _actions(self, session: Session, task_id: str) -> str:
+        """Return the forms for what the actor may do with a task now, and note that the actor has seen it."""
+        assert self.actor
+        snapshot, now = session.look(task_id), int(session.clock())
+        task = snapshot.task(task_id)
+        can = {op: may(snapshot, op, self.actor, task_id, now) is None for op in STEPS}
+        can["task.comment" if task.status == IN_REVIEW else "review.comment"] = False
+        if task.submission:
+            sights.note(session, self.actor, task_id, task.submission)
+        told = {"can": can, "version": _version(task), "threads": _threads(task)}
+        return actions({"task": task_id, "actor": self.actor, **told})
+
+    def act(self, fields: Mapping[str, str]) -> str:
+        """Perform what a form asks for, signed by the actor, and return what was done in words.
+
+        :param fields: task, op, text, thread and version.
+        :raises Refused: `BAD_VALUE` for another form; `STALE` if another version was submitted since the page was
+            shown; as the operation.
+        """
+        return self._work(lambda: self._acted(fields))
+
+    def _acted(self, fields: Mapping[str, str]) -> str:
+        task, op, text = (
+            fields.get("task", ""),
+            fields.get("op", ""),
+            fields.get("text", "").replace("\r\n", "\n").strip(),
+        )
+        with open_project(self.path, self.actor) as project:
+            steps: dict[str, Callable[[], Any]] = {
+                "review.approve": lambda: project.reviews.approve(task, note=text),
+                "review.sign-off": lambda: project.reviews.sign_off(task, note=text),
+                "review.reject": lambda: project.reviews.reject(task, text),
+                "review.comment": lambda: project.reviews.comment(task, text, reply_to=fields.get("thread") or None,
+                                                                  blocking=fields.get("blocking") == "yes"),
+                "review.resolve": lambda: project.reviews.resolve(task, fields.get("thread", ""), note=text),
+                "task.comment": lambda: project.tasks.comment(task, text),
+            }  # fmt: skip
+            if op not in steps:
+                refuse("BAD_VALUE", f"this page does not offer {op!r}", "load the page again")
+            found = project.tasks.show(task)
+            if op != "task.comment" and fields.get("version", "") != _version(found):
+                refuse(
+                    "STALE", f"{task} was submitted again since this page was shown", "load the page, and look again"
+                )
+            done = steps[op]()
+        return "; ".join(f"{one.op} {one.commit[:10]}" for one in done.operations)
+
+    def _refs(self) -> tuple[Any, ...]:
+        """Return what changes when main or a review branch moves; asking for it needs no process."""
+        folder = self.repository.folder
+        places = [folder / "packed-refs", folder / "refs/heads/review", *(folder / "refs/heads/review").glob("*")]
+        return (
+            self.repository.git.ref(names.MAIN),
+            *((str(place), place.stat().st_mtime_ns) for place in places if place.exists()),
+        )
+
+    def look(self) -> None:
+        """Look whether the ledger has moved, and wake whoever waits for that."""
+        seen = self._work(self._refs)
+        with self._moved:
+            if seen != self._seen:
+                self._seen, self._number = seen, self._number + 1
+                self._moved.notify_all()
+
+    def fetch(self) -> None:
+        """Bring the clone up to its remote. If that is not possible, it is said."""
+        try:
+            self._work(lambda: update.update(Session(self.repository)))
+        except Refused as refused:
+            self.say(f"{refused.refusal.code}: {refused.refusal.message}")
+
+    def wait(self, number: int, seconds: float) -> int | None:
+        """Wait until the ledger has moved on from a number of changes; return the present one, None at the end.
+
+        :param seconds: how long to wait at most.
+        """
+        with self._moved:
+            self._moved.wait_for(lambda: self._over or self._number != number, seconds)
+            return None if self._over else self._number
+
+    @property
+    def number(self) -> int:
+        """How often the ledger has moved so far."""
+        return self._number
+
+
+def _version(task: Task) -> str:
+    return task.submission.version if task.submission else ""
+
+
+def _threads(task: Task) -> list[dict[str, Any]]:
+    """Return the open threads of a task's review."""
+    comments = task.review.comments if task.review and task.status == IN_REVIEW else ()
+    return [{"id": one.id, "by": one.by, "text": one.text, "blocking": bool(one.blocking)}
+            for one in comments if not one.answers and not one.resolved]  # fmt: skip
