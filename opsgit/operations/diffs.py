@@ -11,7 +11,7 @@ from opsgit.domain.refusals import refuse
 from opsgit.operations import attachments, deliverables, rounds, sights
 from opsgit.operations.session import Session
 from opsgit.storage import attachment, deliverable
-from opsgit.storage.git import Git
+from opsgit.storage.git import Git, object_id
 from opsgit.storage.submissions import Submitted
 
 PATCH = ("--patch",)
@@ -62,14 +62,14 @@ def diff(session: Session, task_id: str, wanted: str | None, repository: str | N
         after = _tree(session, task_id, known[new])
         before = _before(session, task_id, known[old], wanted) if old else None
     old = old if before else ""
-    before = before or git.run("hash-object", "-t", "tree", "/dev/null").decode().strip()
+    before = before or object_id("tree", b"", len(after))
     lines = between(git, before, after, ("--stat=100",) if stat else PATCH)
     return Diff(old, known[new].submission, lines, _binaries(git, before, after))
 
 
 def between(git: Git, before: str, after: str, shape: Sequence[str] = PATCH) -> list[str]:
     """Return the lines of git's diff of two trees (hex ids); an empty `before` is the empty tree."""
-    old = before or git.run("hash-object", "-t", "tree", "/dev/null").decode().strip()
+    old = before or object_id("tree", b"", len(after))
     text = _trees(git, *shape, old, after).decode("utf-8", "replace")
     return text.removesuffix("\n").split("\n") if text else []  # other line ends are part of the content
 

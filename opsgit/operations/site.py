@@ -10,12 +10,14 @@ from typing import Any
 from opsgit.domain import flow, names, statistics, times
 from opsgit.domain.flow import Delivery, Flow
 from opsgit.domain.model import Submission
-from opsgit.domain.records import from_record
-from opsgit.domain.vocabulary import ENDED
-from opsgit.operations import attachments, board, compile, diffs, monitor, rounds, timeline
+from opsgit.domain.records import Record, from_record
+from opsgit.domain.vocabulary import ENDED, IN_REVIEW
+from opsgit.operations import attachments, board, compile, monitor, timeline
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.operations.timeline import Event
+from opsgit.storage import reader
+from opsgit.storage.trees import Trees
 
 State = Mapping[str, Any]
 PERIOD = 12 * flow.WEEK  # seconds before the newest operation: what the figures of flow and delivery are about
@@ -104,12 +106,6 @@ def gather(session: Session, live: bool = False) -> Site:
         proven=len(entries),
         told=len(entries) + brought,
     )
-
-
-def _diff(session: Session, task_id: str, one: rounds.Round, before: str) -> tuple[list[str] | None, str]:
-    """Return the lines of what changed since an older version (its tree, or empty), and the tree of this one."""
-    tree = attachments.find(session, task_id, from_record(Submission, one.submission)) or ""
-    return (diffs.between(session.repository.git, before, tree) if tree else None), tree
 
 
 def _moment(session: Session, live: bool) -> int:
@@ -203,21 +199,31 @@ class Page:
     needed_by: Sequence[str]
 
 
-def page(session: Session, site: Site, task_id: str, needed_by: Sequence[str]) -> Page:
+def page(session: Session, site: Site, task_id: str, needed_by: Sequence[str], trees: Trees) -> Page:
     """Return the values of the page of one task.
 
     :param needed_by: the ids of the tasks that depend on it.
+    :param trees: compares attachments.
     :raises Refused: as `timeline.events`.
     """
-    task = site.state["tasks"][task_id]
     found = timeline.events(session, task_id)
-    reviewed = (
-        [] if session.at or not any(one.op == "task.submit" for one in found) else rounds.rounds(session, task_id)
-    )
     shown, before = list[Round](), ""
-    for one in reviewed:
-        lines, tree = _diff(session, task_id, one, before)
+    for commit, record in _ended(session, task_id, found):
+        submission = from_record(Submission, record["submission"])
+        tree = attachments.find(session, task_id, submission) or ""
+        lines = trees.between(before, tree) if tree else None
         before = tree or before
         more = max(0, len(lines or ()) - DIFF_LINES)
-        shown.append(Round(one.number, one.submission, one.review, one.ended, lines and lines[:DIFF_LINES], more))
-    return Page(task, found, shown, needed_by)
+        shown.append(Round(submission.round, record["submission"], record.get("review") or {}, commit,
+                           lines and lines[:DIFF_LINES], more))  # fmt: skip
+    return Page(site.state["tasks"][task_id], found, shown, needed_by)
+
+
+def _ended(session: Session, task_id: str, events: Sequence[Event]) -> Iterator[tuple[str, Record]]:
+    """Yield the task at the end of each round with the commit that ended it; at last the open round, with no commit."""
+    path, index, objects = names.task_path(task_id), synced(session), session.repository.objects()
+    for one in events:
+        if one.before == IN_REVIEW and not one.branch:
+            yield one.commit, reader.read_record(objects, index, path, one.blob)
+    if events and events[-1].branch:
+        yield "", reader.read_record(objects, index, path, events[-1].blob)

@@ -14,6 +14,7 @@ from opsgit.domain import names
 from opsgit.domain.refusals import refuse
 from opsgit.operations import site as values
 from opsgit.operations.session import Session
+from opsgit.storage.trees import Trees
 from opsgit.version import VERSION
 from opsgit.views.site import Pages, assets
 
@@ -111,7 +112,7 @@ def _tasks(session: Session, site: values.Site, pages: Pages) -> Iterator[tuple[
     tips: dict[str, list[str]] = defaultdict(list)
     for ref, tip in sorted(refs.items()):
         tips[ref.split("review/")[-1] if "review/" in ref else ref.split("/")[3]].append(tip)
-    by = needed(site.state)
+    by, trees = needed(site.state), Trees(session.repository.git)
     frame = [VERSION, site.state["project"], *(hashlib.sha256(text.encode()).hexdigest() for text in assets().values()),
              sorted(site.state["agents"])]  # fmt: skip
     for task_id, task in site.state["tasks"].items():
@@ -119,6 +120,6 @@ def _tasks(session: Session, site: values.Site, pages: Pages) -> Iterator[tuple[
         key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
         def render(task_id: str = task_id) -> str:
-            return pages.task(values.page(session, site, task_id, by.get(task_id, ())))
+            return pages.task(values.page(session, site, task_id, by.get(task_id, ()), trees))
 
         yield f"task/{task_id}.html", key, render

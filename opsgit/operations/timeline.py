@@ -29,8 +29,8 @@ class Change(NamedTuple):
 class Event:
     """One operation. `at` is RFC 3339 text; `key` is the fingerprint of the key that signed it.
 
-    `status` and `before` are those of a transition. `words` are the note, the comment or the like. `branch` is whether
-    it was made on the review branch.
+    `blob` is the hex id of the task's file after it. `status` and `before` are those of a transition. `words` are the
+    note, the comment or the like. `branch` is whether it was made on the review branch.
     """
 
     at: str
@@ -39,6 +39,7 @@ class Event:
     commit: str
     key: str
     changes: tuple[Change, ...]
+    blob: str
     status: str = ""
     before: str = ""
     words: str = ""
@@ -85,23 +86,16 @@ class _Reading:
     def branch(self, tip: str | None) -> None:
         """Take the operations of a review branch."""
         for commit_id, op, commit in reversed(list(signed.commits(self.objects, tip))) if tip else ():
-            entry = self.objects.entry(self.objects.root(commit_id), self.path)
-            self._add(
-                commit_id,
-                commit,
-                op,
-                entry.id if entry else None,
-                words=message.parse(commit.message).note,
-                branch=True,
-            )
+            file = self.objects.git.get(f"{commit_id}:{self.path}")  # git walks the trees faster than we do
+            words = message.parse(commit.message).note
+            self._add(commit_id, commit, op, file.id if file else None, words=words, branch=True)
 
     def _add(self, commit_id: str, commit: Commit, op: str, blob: str | None, **told: Any) -> None:
         before = self.text
         self.text = self.objects.need(blob, "blob").content.decode("utf-8", "replace") if blob else ""
         key = sshsig.signer(commit.signature)
-        self.found.append(
-            Event(times.text(commit.time), commit.name, op, commit_id, key, tuple(changes(before, self.text)), **told)
-        )
+        changed = tuple(changes(before, self.text))
+        self.found.append(Event(times.text(commit.time), commit.name, op, commit_id, key, changed, blob or "", **told))
 
 
 def changes(before: str, after: str) -> Iterator[Change]:

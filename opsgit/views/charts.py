@@ -164,8 +164,8 @@ def _points(cycles: Sequence[Cycle], moment: int, lines: Sequence[tuple[float, i
     unit, suffix = (flow.DAY, " d") if longest > 2 * flow.DAY else (3600, " h") if longest > 7200 else (60, " min")
     scale = _Scale(min(cycles[0].done, moment - flow.DAY), moment, longest)
     yield from _axes(scale, unit, suffix)
-    for one in cycles:
-        yield f'<circle class="point" r="3" cx="{scale.x(one.done):.1f}" cy="{scale.y(one.seconds):.1f}"/>'
+    places = dict.fromkeys((round(scale.x(one.done)), round(scale.y(one.seconds))) for one in cycles)
+    yield from (f'<circle class="point" r="3" cx="{x}" cy="{y}"/>' for x, y in places)
     labels = _apart([scale.y(value) for _, value in lines])
     for (share, value), label in zip(lines, labels, strict=True):
         y = scale.y(value)

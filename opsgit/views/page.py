@@ -30,8 +30,13 @@ def templates() -> jinja2.Environment:
     return made
 
 
+@cache
+def _parser() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough")
+
+
 def rendered(text: str) -> Markup:
     """Return Markdown as HTML, with raw HTML as text, without images, and with http, https and mailto links only."""
-    made = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough").render(safe(text))
+    made = _parser().render(safe(text))
     clean = nh3.clean(made, tags=TAGS, attributes={"a": {"href", "title"}}, url_schemes={"http", "https", "mailto"})
     return Markup(clean)  # noqa: S704 - cleaned on the line above

@@ -144,11 +144,11 @@ class Pages:
             {"who": who, "kind": site.kinds.get(who, "role"), "total": len(group), "shown": group[:GROUP_MAX]}
             for who, group in site.groups.items()
         ]
-        alerts = [
-            {**one, "task": one.get("task"), "since": times.seconds(one["raised"])}
-            for one in state["metrics"]["alerts"]
-        ]
-        return {"health": health(site), "groups": groups, "alerts": alerts, "counts": figures.counts(state),
+        raised = ({**one, "task": one.get("task"), "since": times.seconds(one["raised"])}
+                  for one in state["metrics"]["alerts"])  # fmt: skip
+        alerts = sorted(raised, key=lambda one: (-one["since"], one["id"]))
+        return {"alerts": alerts[:LAST_MAX], "alerts_more": max(0, len(alerts) - LAST_MAX),
+                "health": health(site), "groups": groups, "counts": figures.counts(state),
                 "quotas": state["quotas"], "gauges": figures.metrics(state),
                 "last": [self._told(one) for one in site.entries[: -LAST_MAX - 1 : -1]]}  # fmt: skip
 

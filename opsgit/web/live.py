@@ -17,6 +17,7 @@ from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.operations import sights, site, site_files, update
 from opsgit.operations.session import Session
 from opsgit.storage import repository
+from opsgit.storage.trees import Trees
 from opsgit.views.site import Pages, actions
 
 Result = TypeVar("Result")
@@ -48,6 +49,7 @@ class Live:
 
     def _open(self) -> None:
         self.repository = repository.find(self.path)
+        self.trees = Trees(self.repository.git)
 
     def stop(self) -> None:
         """Let nobody wait for a change any more."""
@@ -58,6 +60,7 @@ class Live:
     def close(self) -> None:
         """End the thread that owns the repository."""
         self._work(self.repository.close)
+        self.trees.close()
         self._worker.shutdown()
 
     def page(self, path: str, acting: bool) -> str | None:
@@ -83,7 +86,7 @@ class Live:
         task_id = path.removeprefix("task/").removesuffix(".html")
         if path == f"task/{task_id}.html" and task_id in self._site.state["tasks"]:
             needed_by = site_files.needed(self._site.state)[task_id]
-            found = site.page(session, self._site, task_id, needed_by)
+            found = site.page(session, self._site, task_id, needed_by, self.trees)
             return self._pages.task(found, self._actions(session, task_id) if acting and self.actor else "")
         render = self._pages.paths().get(path)
         return render() if render else None

@@ -14,6 +14,7 @@ from opsgit.operations import compile, queries, site
 from opsgit.operations import report as figures
 from opsgit.operations.session import Session
 from opsgit.storage.repository import Repository
+from opsgit.storage.trees import Trees
 from opsgit.views import board, markdown, report
 from opsgit.views import site as pages
 
@@ -31,7 +32,7 @@ def rendered(folder: Path) -> dict[str, str]:
     session.clock = lambda: newest + 60
     told = figures.report(session, "7d")
     found = site.gather(session)
-    page = pages.Pages(found).task(site.page(session, found, "R-1", ()))
+    page = pages.Pages(found).task(site.page(session, found, "R-1", (), Trees(repository.git)))
     repository.close()
     return {
         "state.json": compile.dumped(state),

@@ -97,6 +97,12 @@ def test_the_terminal_gets_no_escapes_but_ours(hostile: Desk) -> None:
     assert "\x1b]0" not in board.dashboard(state, 80, True)
 
 
+def test_no_forbidden_character_is_printable() -> None:
+    """`safe` rests on it."""
+    every = "".join(map(chr, range(0x110000)))
+    assert not [found.group() for found in FORBIDDEN.finditer(every) if found.group().isprintable()]
+
+
 @pytest.mark.parametrize("text", ["\x1b[31mred", "a\rb", "\u202eevil", "\x07", "\x9b31m"])
 def test_safe_shows_controls(text: str) -> None:
     assert not FORBIDDEN.search(terminal.safe(text))
