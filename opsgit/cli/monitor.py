@@ -23,6 +23,7 @@ from opsgit.views import terminal
 @click.option("--check-idle", "idle", is_flag=True, help="Agents that hold a task and do nothing.")
 @click.option("--check-reviews", "reviews", is_flag=True, help="Reviews that wait too long.")
 @click.option("--alert-to", type=click.Path(path_type=Path, dir_okay=False), help="Append one JSON object a line.")
+@click.option("--metrics", type=click.Path(path_type=Path, dir_okay=False), help="Write the state as OpenMetrics.")
 @click.option(
     "--raise",
     "raise_",
@@ -34,13 +35,21 @@ from opsgit.views import terminal
 @notifying
 @fetching
 def command(
-    session: Session, as_json: bool, alert_to: Path | None, raise_: bool, receivers: Sequence[Any], **checks: bool
+    session: Session,
+    as_json: bool,
+    alert_to: Path | None,
+    metrics: Path | None,
+    raise_: bool,
+    receivers: Sequence[Any],
+    **checks: bool,
 ) -> int:
     """Find what is stuck or has failed. Exit 10: something was found.
 
     Without a --check option all checks are made. With --alert-to each problem is written to FILE once when it begins
     and once when it is over. --webhook and --exec tell the same events; what could not be delivered is told by the next
-    run, and the exit is 9. Only --raise records the run in the ledger. The limits are in ops.yaml (opsgit help policy).
+    run, and the exit is 9. --metrics writes tasks, waits, quotas, metrics, alerts and problems for a monitoring system,
+    such as the textfile collector of Prometheus. Only --raise records the run in the ledger. The limits are in ops.yaml
+    (opsgit help policy).
     """
     chosen = [name for name, wanted in checks.items() if wanted]
     found = monitor.monitor(session, chosen)
@@ -48,6 +57,8 @@ def command(
         monitor.tell(alert_to, found, chosen, int(session.clock()))
     if raise_:
         monitor.raise_all(session, found, chosen)
+    if metrics and not session.dry_run:
+        _write(session, metrics, found, chosen)
     if as_json:
         recorded = raise_ and not session.dry_run
         output.data("monitor", findings=[_told(trouble) for trouble in found], recorded=recorded)
@@ -60,6 +71,14 @@ def command(
         output.say("this run is not recorded (last_check): --raise does that, as an observer")
     told = tell(session, receivers, "monitor", monitor.described(found), monitor.covered(chosen))
     return told or (output.FOUND if found else 0)
+
+
+def _write(session: Session, file: Path, found: Sequence[monitor.Problem], chosen: Sequence[str]) -> None:
+    from opsgit.operations.exposition import families
+    from opsgit.storage.disk import put
+    from opsgit.views.openmetrics import text
+
+    put(file, text(families(session, found, chosen)).encode())
 
 
 def _told(trouble: monitor.Problem) -> dict[str, str | None]:

@@ -12,17 +12,25 @@ from opsgit.operations.session import Session
 
 
 @click.command("report", epilog="\b\nExample:\n  opsgit report --format html --out site")
-@click.option("--since", default="7d", show_default=True, metavar="TIME", help="How far back: 12h, 7d, 4w.")
+@click.option("--since", metavar="TIME", help="How far back: 12h, 7d, 4w.  [default: 7d]")
 @click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), metavar="PATH",
               help="With html: the folder of a site, with a page for each task and agent.")  # fmt: skip
+@click.option(
+    "--retro", is_flag=True, help="A retrospective as Markdown, to be edited; --since is 14d by default then."
+)
 @click.option(
     "--single-file", is_flag=True, help="With html: one file without the pages of tasks (to --out, or stdout)."
 )
 @common
 @looking_back
-def command(session: Session, as_json: bool, since: str, form: str, out: Path | None, single_file: bool) -> None:
+def command(
+    session: Session, as_json: bool, since: str | None, form: str, out: Path | None, retro: bool, single_file: bool
+) -> None:
     """Report progress, pipeline, each agent's performance, cycle times, quotas, activity.
+
+    --retro says where tasks waited, which stage rejects, who has too much to do, and what changed against the period
+    before.
 
     --format html makes pages that work without network, server and scripts: an overview, the board, charts of flow,
     delivery, agents, the audit, and all tasks. The same commit always gives the same bytes. Where a site is already,
@@ -30,13 +38,25 @@ def command(session: Session, as_json: bool, since: str, form: str, out: Path | 
     """
     if (out or single_file) and form != "html":
         raise click.UsageError("--out and --single-file are for --format html", click.get_current_context())
+    if retro:
+        if form not in ("text", "md"):
+            raise click.UsageError("--retro is Markdown", click.get_current_context())
+        from opsgit.operations.retro import retro as gathered
+        from opsgit.views.retro import markdown
+
+        text = markdown(gathered(session, since or "14d"))
+        if as_json:
+            output.data("retro", markdown=text)
+        else:
+            output.document(text)
+        return
     if form == "html":
         _pages(session, as_json, out, single_file or out is None)
         return
     from opsgit.operations import report as figures
     from opsgit.views import report
 
-    told = figures.report(session, since)
+    told = figures.report(session, since or "7d")
     if as_json or form == "json":
         output.data("report", report=told)
     else:

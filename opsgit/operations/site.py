@@ -99,9 +99,9 @@ def gather(session: Session, live: bool = False) -> Site:
         kinds=_kinds(state),
         entries=entries,
         flow=flow.flow(entries, moment),
-        delivery=flow.delivery(entries, _raised(session), since, moment),
+        delivery=flow.delivery(entries, raised(session), since, moment),
         agents=statistics.figures(entries, 0).agents,
-        exceptions=list(_exceptions(session, state, entries)),
+        exceptions=list(oddities(entries)),
         problems=problems,
         proven=len(entries),
         told=len(entries) + brought,
@@ -140,8 +140,8 @@ def _kinds(state: State) -> dict[str, str]:
     return {**people, **{name: agent["kind"] for name, agent in state["agents"].items()}}
 
 
-def _raised(session: Session) -> dict[str, list[int]]:
-    """Return when alerts on each task were raised, by the path of the task."""
+def raised(session: Session) -> dict[str, list[int]]:
+    """Return when alerts on each task were raised (seconds after the epoch), by the path of the task's file."""
     found: dict[str, list[int]] = defaultdict(list)
     for alert in synced(session).select("kind = 'alert'", (), "name"):
         if "task" in alert:
@@ -149,8 +149,11 @@ def _raised(session: Session) -> dict[str, list[int]]:
     return found
 
 
-def _exceptions(session: Session, state: State, entries: Sequence[Mapping[str, Any]]) -> Iterator[Oddity]:
-    """Yield what is out of the ordinary, in the order of the ledger."""
+def oddities(entries: Sequence[Mapping[str, Any]]) -> Iterator[Oddity]:
+    """Yield what is out of the ordinary among operations, in their order.
+
+    :param entries: all operations of the ledger, oldest first.
+    """
     held: dict[str, str | None] = {}
     for entry in entries:
         path, op, at = entry["path"], entry["op"], times.text(entry["at"])

@@ -1,0 +1,121 @@
+"""The values of a retrospective: one period beside the one of the same length before it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opsgit.domain import flow, names, statistics, times
+from opsgit.domain.flow import Delivery, Flow
+from opsgit.domain.vocabulary import ENDED, IN_REVIEW, REJECTED
+from opsgit.operations import compile, site
+from opsgit.operations.queries import synced
+from opsgit.operations.session import Session
+from opsgit.operations.site import Oddity
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Period:
+    """What happened from `start` to `end` (seconds after the epoch).
+
+    `rejections` counts rejected reviews by who rejected, `verdicts` all verdicts by who gave them.
+    """
+
+    start: int
+    end: int
+    flow: Flow
+    agents: Mapping[str, statistics.Performance]
+    delivery: Delivery
+    made: int
+    rejections: Mapping[str, int]
+    verdicts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Load:
+    """An agent's open tasks, and how many it finished a week in the period."""
+
+    name: str
+    open: int
+    weekly: float
+
+
+@dataclass(frozen=True)
+class Retro:
+    """A retrospective: the period, the one before it, the agents with work, and what is to be looked at.
+
+    `reasons` are the rejections of the period: task, who rejected, and why. `oldest` are the tasks that wait longest
+    now: task, title, status, and since when (seconds after the epoch).
+    """
+
+    project: str
+    now: Period
+    before: Period
+    loads: Sequence[Load]
+    reasons: Sequence[tuple[str, str, str]]
+    oldest: Sequence[tuple[str, str, str, int]]
+    exceptions: Sequence[Oddity]
+
+
+def retro(session: Session, since: str) -> Retro:
+    """Return the values for a period that ends now.
+
+    :param since: its length, such as `14d`.
+    :raises Refused: `BAD_VALUE` if `since` is not a duration.
+    """
+    length, end = max(1, times.duration(since)), int(session.clock())
+    entries, state = synced(session).log("1"), compile.state(session)
+    raised = site.raised(session)
+    start = max(0, end - length)
+    now = _period(entries, raised, start, end)
+    before = _period([one for one in entries if one["at"] < start], raised, max(0, start - length), start)
+    touched = synced(session).last_times("path")
+    waiting = [
+        (task["id"], task["title"], task["status"], touched.get(names.task_path(task["id"]), end))
+        for task in state["tasks"].values() if task["status"] not in ENDED
+    ]  # fmt: skip
+    return Retro(
+        project=state["project"],
+        now=now,
+        before=before,
+        loads=_loads(state, now),
+        reasons=[
+            (one["what"], one["by"], one.get("note", "")) for one in entries if one["at"] >= start and _rejects(one)
+        ],
+        oldest=sorted(waiting, key=lambda one: (one[3], one[0]))[:5],
+        exceptions=[one for one in site.oddities(entries) if times.seconds(one.at) >= start],
+    )
+
+
+def _period(entries: Sequence[Entry], raised: Mapping[str, Sequence[int]], start: int, end: int) -> Period:
+    inside = [one for one in entries if one["at"] >= start]
+    verdicts = Counter(one["by"] for one in inside if one.get("before") == IN_REVIEW)
+    return Period(
+        start=start,
+        end=end,
+        flow=flow.flow(entries, end, start),
+        agents=statistics.figures(entries, start).agents,
+        delivery=flow.delivery(entries, raised, start, end),
+        made=sum(one["op"] == "task.add" for one in inside),
+        rejections=Counter(one["by"] for one in inside if _rejects(one)),
+        verdicts=verdicts,
+    )
+
+
+def _rejects(entry: Entry) -> bool:
+    return entry.get("before") == IN_REVIEW and entry.get("status") == REJECTED
+
+
+def _loads(state: Mapping[str, Any], now: Period) -> list[Load]:
+    """Return the agents that have open tasks, the one with the most work for its pace first."""
+    weeks = max(now.end - now.start, 1) / flow.WEEK
+    none = statistics.Performance()
+    loads = [
+        Load(name, agent["tasks_open"], now.agents.get(name, none).done / weeks)
+        for name, agent in state["agents"].items() if agent["tasks_open"]
+    ]  # fmt: skip
+    return sorted(loads, key=lambda one: (-one.open / one.weekly if one.weekly else float("-inf"), -one.open, one.name))

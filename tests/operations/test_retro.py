@@ -1,0 +1,100 @@
+"""`report --retro` and `monitor --metrics`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from opsgit.operations import retro as values
+from opsgit.views import retro
+from tests.conftest import Desk
+from tests.views.project import DAY, worked
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """A project of three weeks, and the time at its end."""
+    box = tmp_path_factory.mktemp("worked")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(box))
+        patch.setenv("XDG_DATA_HOME", str(box / "data"))
+        patch.setenv("XDG_STATE_HOME", str(box / "pins"))
+        made = worked(box, 24, days=20)
+    return made.path, made.now
+
+
+def test_a_retrospective_in_words_and_figures(story: tuple[Path, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    from opsgit.operations.session import Session
+    from opsgit.storage.repository import find
+
+    path, end = story
+    session = Session(find(path), clock=lambda: end)
+    told = values.retro(session, "10d")
+    log = [entry for entry in session.repository.index.log("1") if entry["at"] >= end - 10 * DAY]
+    session.repository.close()
+    done = sum(entry.get("before") == "review" and entry["status"] == "done" for entry in log)
+    bad = [entry["what"] for entry in log if entry.get("before") == "review" and entry["status"] == "rejected"]
+    text = retro.markdown(told)
+    assert done and bad
+    assert re.search(
+        rf"^- [0-9]+ tasks were made and {done} were done; in the period before, [0-9]+ and [0-9]+\.$",
+        text,
+        re.MULTILINE,
+    )
+    assert f"- {len(bad)} of {done + len(bad)} reviews rejected" in text
+    for task in bad:
+        assert f"- {task}, qa: it fails for empty input" in text
+    assert re.search(r"Most of the time went by in \*\*[a-z-]+\*\*: [0-9]+%", text)
+    assert re.search(r"^\| (ana|ben) \| [0-9]+ \| [0-9.]+ \| ", text, re.MULTILINE)
+    for title in ("In short", "Where tasks waited", "Which stage rejects", "Who has too much", "Delivery",
+                  "What is out of the ordinary", "What we say about it"):  # fmt: skip
+        assert f"## {title}" in text
+    assert (told.before.end, told.now.start) == (end - 10 * DAY, end - 10 * DAY)
+
+
+def test_a_retrospective_of_nothing(desk: Desk) -> None:
+    said = desk.ok("report", "--retro").out
+    assert "0 tasks were made and 0 were done" in said
+    assert "No review ended." in said and "Nobody has open tasks." in said and "not enough data (n = 0)" in said
+    assert desk.refused("report", "--retro", "--format", "html") == "USAGE"
+    assert desk.refused("report", "--retro", "--since", "soon") == "BAD_VALUE"
+
+
+def families(file: Path) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+    """The metrics in a file, as the reference parser reads them."""
+    return {
+        family.name: {tuple(sorted(sample.labels.items())): sample.value for sample in family.samples}
+        for family in text_string_to_metric_families(file.read_text())  # type: ignore[no-untyped-call]
+    }
+
+
+def test_metrics(in_review: Desk, tmp_path: Path) -> None:
+    in_review.ok("quota", "set", "q_daily", "--limit", "2")
+    in_review.ok("quota", "use", "q_daily", "--amount", "2")
+    in_review.ok("metric", "set", "downloads", "41.5", "--as", "eye")
+    in_review.ok("alert", "raise", "--message", 'odd "words" \\ here', "--severity", "critical", "--as", "eye")
+    file = tmp_path / "opsgit.prom"
+    assert in_review.run("monitor", "--metrics", str(file)).exit == 10
+    found = families(file)
+    assert found["opsgit_tasks"][("status", "review"),] == 1
+    assert (
+        found["opsgit_waiting"] == {(("for", "orchestrator"),): 0} or found["opsgit_waiting"][("for", "reviewer"),] == 1
+    )
+    assert (found["opsgit_quota_used"][("quota", "q_daily"),], found["opsgit_quota_limit"][("quota", "q_daily"),]) == (
+        2,
+        2,
+    )
+    assert found["opsgit_metric"][("name", "downloads"),] == 41.5
+    assert found["opsgit_alerts"][("severity", "critical"),] == 1
+    assert found["opsgit_problems"][("check", "quota"),] == 1
+    assert found["opsgit_problems"][("check", "stale"),] == 0
+    assert found["opsgit_operations"][()] == len(in_review.ok("history", "--json", "--limit", "500").json["history"])
+    in_review.run("monitor", "--check-stale", "--metrics", str(file))
+    assert ("check", "quota") not in [key[0] for key in families(file)["opsgit_problems"]], "what was not looked at"
+    file.unlink()
+    in_review.run("monitor", "--metrics", str(file), "--dry-run")
+    assert not file.exists()
+    assert in_review.run("monitor", "--metrics", str(tmp_path / "no/where")).exit == 9
