@@ -1,4 +1,4 @@
-"""Each command in `help start` and `help recipes` is run, by a shell, as a reader pastes it."""
+"""Each command in `help start`, `help recipes` and `help site` is run, by a shell, as a reader pastes it."""
 
 from __future__ import annotations
 
@@ -81,3 +81,11 @@ def test_the_configuration_for_mcp_names_a_command_that_is_there() -> None:
 
 def test_the_block_of_python_is_tested_elsewhere() -> None:
     assert "opsgit help api" in RECIPES["A worker in Python"]
+
+
+@pytest.mark.slow
+def test_the_commands_about_pages_run(in_review: Desk, tmp_path: Path) -> None:
+    done = play("\n".join(blocks(text("site"))), in_review.path, tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    for name in ("site/task/T-1.html", "report.html", "retro.md", "before/state.json", "opsgit.prom"):
+        assert (in_review.path / name).stat().st_size > 0, name
