@@ -280,6 +280,7 @@ def test_an_object_without_end_is_not_read(
     assert codes(forge.path, capsys) == ["TOO_LARGE"]
 
 
+@pytest.mark.slow
 def test_a_clone_that_is_behind_is_told_and_one_that_is_shown_less_finds_it(
     forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -619,6 +620,7 @@ def test_open_reviews_are_judged_in_a_fresh_clone(
     assert codes(tmp_path / "reader", capsys) == ["SELF_REVIEW"]
 
 
+@pytest.mark.slow
 def test_a_compromise_is_swept_on_every_ledger_and_in_ranges(
     forge: Forge, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -685,6 +687,7 @@ def test_nothing_is_built_on_or_shown_of_what_does_not_hold(
     assert main([*at, *words]) in (0, 10)
 
 
+@pytest.mark.slow
 def test_two_ledgers_of_which_one_is_behind(forge: Forge, tmp_path: Path) -> None:
     """main is ahead of origin/main, both were verified, and a review between them goes on."""
     hub, at = shared(forge, tmp_path), ["-C", str(tmp_path / "one")]

@@ -230,6 +230,7 @@ def test_numbering_goes_on_after_odd_numbers_in_ids(desk: Desk) -> None:
 COMMAND = "import sys; from opsgit.cli.main import run; run(sys.argv[1:])"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shell", "exit_code", "code"),
     [("{} > /dev/full", 9, "OUTPUT"), ("{} --json > /dev/full", 9, "OUTPUT"), ("{} >&-", 0, ""), ("{} 2> /dev/full", 0, ""),

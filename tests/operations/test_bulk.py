@@ -128,6 +128,7 @@ def test_from_stdin(desk: Desk) -> None:
 HOSTILE = ["=1+1", "+1", "-1", "@x", "'quoted'", 'a "b", c', "ü→", "plain"]
 
 
+@pytest.mark.slow
 def test_a_sheet_cannot_compute_and_comes_back_the_same(desk: Desk, tmp_path: Path) -> None:
     for title in HOSTILE:
         desk.ok("task", "add", "--title", title, "--tag", "a,b", "--desc", f"{title}\nmore")

@@ -241,6 +241,7 @@ def test_a_workspace_records_relative_paths(desk: Desk, output: Path, tmp_path: 
     desk.ok("review", "approve", "T-1", "--as", "qa")
 
 
+@pytest.mark.slow
 def test_the_command_is_told_of_its_own_deployment_even_if_main_here_did_not_move(
     done: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

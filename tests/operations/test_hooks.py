@@ -110,6 +110,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_no_legal_operation_is_refused_with_its_code(task: Desk, what: str) -> None:
     old, new, code = REFUSED[what]

@@ -69,6 +69,7 @@ def test_one_remote_serves_both(team: Desk, code: Path, hub: Path, tmp_path: Pat
     assert git(team.path, "branch", "-r", "--format=%(refname:short)").split() == ["origin/main"]
 
 
+@pytest.mark.slow
 def test_commands_in_the_code_find_the_ledger(
     team: Desk, code: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +77,7 @@ def test_commands_in_the_code_find_the_ledger(
     assert "dev" in at(code / "src/deep", capsys, monkeypatch, "agent", "list")
 
 
+@pytest.mark.slow
 def test_a_commit_of_the_code_is_the_deliverable(team: Desk, code: Path, hub: Path, tmp_path: Path) -> None:
     for number in (1, 2):
         team.ok("task", "add", "--title", f"task {number}", "--assign", "dev")

@@ -156,6 +156,7 @@ def test_urls_that_are_none(desk: Desk, url: str) -> None:
     assert "secret" not in result.err
 
 
+@pytest.mark.slow
 def test_what_could_not_be_delivered_is_sent_unchanged(trouble: Desk, hook: Hook) -> None:
     hook.answers = [(404, {})]
     assert trouble.run("monitor", "--webhook", hook.url).exit == 9
@@ -175,6 +176,7 @@ def test_two_inboxes_at_one_receiver(in_review: Desk, hook: Hook) -> None:
     assert [body["event"]["state"] for _, body in hook.posts] == ["raised", "raised"]
 
 
+@pytest.mark.slow
 def test_a_server_that_answers_byte_by_byte(trouble: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "PAUSES", ())
     monkeypatch.setattr(webhook, "TIMEOUT", 0.5)

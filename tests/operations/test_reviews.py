@@ -492,6 +492,7 @@ def test_a_ref_among_the_attachments_that_names_no_version(in_review: Desk) -> N
     assert found.exit == 10 and [one["code"] for one in found.json["findings"]] == ["WRONG_REF"]
 
 
+@pytest.mark.slow
 def test_a_new_server_takes_the_attachments_of_all_rounds(desk: Desk, output: Path, tmp_path: Path) -> None:
     """Also of a task that is in its second round, and of versions within a round."""
     desk.ok("task", "add", "--title", "One", "--assign", "dev")
@@ -516,6 +517,7 @@ def test_a_new_server_takes_the_attachments_of_all_rounds(desk: Desk, output: Pa
     assert len(git(tmp_path / "hub.git", "for-each-ref", "refs/opsgit").splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_sync_brings_attachments_after_a_push_of_main_alone(in_review: Desk, tmp_path: Path) -> None:
     hub = tmp_path / "hub.git"
     assert main(["server", "init", str(hub)]) == 0

@@ -146,6 +146,7 @@ def test_what_needs_the_remote_is_refused_offline(in_review: Desk, tmp_path: Pat
     assert desk.run("status", "--json").json["ahead"][0]["subject"] == "T-2: comment"
 
 
+@pytest.mark.slow
 def test_offline_work_lands_in_order_and_one_is_reported(desk: Desk, dev: Desk, hub: Path) -> None:
     """Seven operations made offline while others pushed; the task of one was taken away meanwhile."""
     dev.ok("task", "start", "T-1")
@@ -204,6 +205,7 @@ def test_a_sync_is_undone_and_tried_again(desk: Desk, dev: Desk) -> None:
     assert len(dev.ok("task", "show", "T-1", "--json").json["task"]["comments"]) == 1
 
 
+@pytest.mark.slow
 def test_what_goes_on_from_the_remote_keeps_its_commits(dev: Desk, hub: Path) -> None:
     dev.ok("task", "start", "T-1", "--offline")
     here = tips(dev.path)
@@ -378,6 +380,7 @@ def test_an_answer_that_never_came_of_a_push_that_never_landed(
     assert dev.status() == "assigned"
 
 
+@pytest.mark.slow
 def test_an_answer_that_never_came_is_asked_again_if_the_remote_is_there(
     dev: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -395,6 +398,7 @@ def test_an_answer_that_never_came_is_asked_again_if_the_remote_is_there(
     assert len(git(hub, "log", "--format=%s", "--grep=in-progress", "main").splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_what_the_remote_does_not_want_is_said_with_its_code(dev: Desk, hub: Path) -> None:
     git(hub, "config", "opsgit.pusherVariable", "NOBODY")
     refused = dev.run("task", "start", "T-1", "--json")

@@ -75,6 +75,7 @@ def test_the_last_words_are_kept(tmp_path: Path) -> None:
     assert ended.output.endswith("the end\n")
 
 
+@pytest.mark.slow
 def test_a_detached_command_goes_on_and_is_no_child_of_ours(tmp_path: Path) -> None:
     mark = tmp_path / "a name with spaces"
     before = time.monotonic()
