@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,8 @@ from opsgit.domain import names
 from opsgit.domain.refusals import refuse
 from opsgit.operations import site as values
 from opsgit.operations.session import Session
+from opsgit.storage import workers
+from opsgit.storage.repository import Repository
 from opsgit.storage.trees import Trees
 from opsgit.version import VERSION
 from opsgit.views.site import Pages, assets
@@ -39,24 +41,28 @@ def build(session: Session, folder: Path) -> Built:
     known = _manifest(folder)
     session.online = False  # pages are made of what is here
     site = values.gather(session)
-    pages = Pages(site)
-    made: dict[str, str] = {}
-    written = 0
-    every = [*_whole(pages), *_tasks(session, site, pages)]
-    for number, (path, key, render) in enumerate(every):
-        if session.progress and number % 50 == 0:
-            session.progress("pages", number, len(every))
-        text = "" if key else render()
-        made[path] = key or hashlib.sha256(text.encode()).hexdigest()
+    tasks = _Tasks(session, site, Pages(site), folder)
+    _put(
+        folder / MANIFEST, json.dumps(known, indent=0) + "\n"
+    )  # a run that is ended early leaves a site, not a stranger
+    made, written = dict[str, str](), 0
+    for path, render in tasks.pages.paths().items():
+        text = render()
+        made[path] = _hash(text)
         if known.get(path) != made[path] or not (folder / path).exists():
-            _put(folder / path, text or render())
+            _put(folder / path, text)
             written += 1
-    if session.progress:
-        session.progress("pages", len(every), len(every))
+    keys = tasks.keys()
+    made |= {_path(task_id): key for task_id, key in keys.items()}
+    changed = [one for one, key in keys.items() if known.get(_path(one)) != key or not (folder / _path(one)).exists()]
+    for number in workers.each(tasks.write, changed):
+        if session.progress:
+            session.progress("pages", number, len(changed))
     gone = sorted(set(known) - set(made))
     for path in gone:
         (folder / path).unlink(missing_ok=True)
     _put(folder / MANIFEST, json.dumps(made, indent=0) + "\n")
+    written += len(changed)
     return Built(written, len(made) - written, len(gone))
 
 
@@ -90,12 +96,6 @@ def _put(path: Path, text: str) -> None:
     os.replace(new, path)
 
 
-def _whole(pages: Pages) -> Iterator[tuple[str, str, Callable[[], str]]]:
-    """Yield the pages that are always rendered: path, an empty key, and how they are rendered."""
-    for path, render in pages.paths().items():
-        yield path, "", render
-
-
 def needed(state: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return for each task the ids of those that depend on it."""
     found: dict[str, list[str]] = defaultdict(list)
@@ -105,21 +105,49 @@ def needed(state: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def _tasks(session: Session, site: values.Site, pages: Pages) -> Iterator[tuple[str, str, Callable[[], str]]]:
-    """Yield the page of each task: path, the hash of all that it is made of, and how it is rendered."""
-    last = {entry["path"]: entry["commit"] for entry in site.entries}
-    refs = session.repository.git.refs("refs/heads/review", "refs/remotes/origin/review", "refs/opsgit/deliverables")
-    tips: dict[str, list[str]] = defaultdict(list)
-    for ref, tip in sorted(refs.items()):
-        tips[ref.split("review/")[-1] if "review/" in ref else ref.split("/")[3]].append(tip)
-    by, trees = needed(site.state), Trees(session.repository.git)
-    frame = [VERSION, site.state["project"], *(hashlib.sha256(text.encode()).hexdigest() for text in assets().values()),
-             sorted(site.state["agents"])]  # fmt: skip
-    for task_id, task in site.state["tasks"].items():
-        made_of = [frame, task, last.get(names.task_path(task_id)), tips[task_id], by.get(task_id), session.at]
-        key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+def _path(task_id: str) -> str:
+    return f"task/{task_id}.html"
 
-        def render(task_id: str = task_id) -> str:
-            return pages.task(values.page(session, site, task_id, by.get(task_id, ()), trees))
 
-        yield f"task/{task_id}.html", key, render
+class _Tasks:
+    """The pages of single tasks. A copy of the process that writes some of them opens the repository anew."""
+
+    def __init__(self, session: Session, site: values.Site, pages: Pages, folder: Path) -> None:
+        self.session, self.site, self.pages, self.folder = session, site, pages, folder
+        self.needed_by = needed(site.state)
+        self.process, self.trees = os.getpid(), Trees(session.repository.git)
+        self.first = session.repository, self.trees  # a copy must not close what the first process reads with
+
+    def keys(self) -> dict[str, str]:
+        """Return for each task the hash of all that its page is made of."""
+        last = {entry["path"]: entry["commit"] for entry in self.site.entries}
+        tips, state = self._tips(), self.site.state
+        frame = [VERSION, state["project"], sorted(state["agents"]), *(_hash(text) for text in assets().values())]
+        made_of = {
+            one: [frame, task, last.get(names.task_path(one)), tips[one], self.needed_by.get(one), self.session.at]
+            for one, task in state["tasks"].items()
+        }
+        return {one: _hash(json.dumps(parts, sort_keys=True)) for one, parts in made_of.items()}
+
+    def _tips(self) -> dict[str, list[str]]:
+        """Return the tips of the review branches and attachments of each task."""
+        git, found = self.session.repository.git, defaultdict[str, list[str]](list)
+        for ref, tip in sorted(git.refs("refs/heads/review", "refs/remotes/origin/review").items()):
+            found[ref.rpartition("/")[2]].append(tip)
+        for ref, tip in sorted(git.refs(names.ATTACHMENTS.rstrip("/")).items()):
+            found[ref.removeprefix(names.ATTACHMENTS).partition("/")[0]].append(tip)
+        return found
+
+    def write(self, task_id: str) -> None:
+        """Write the page of one task."""
+        if self.process != os.getpid():
+            repository = self.session.repository = Repository(
+                self.session.repository.folder, self.session.repository.top
+            )
+            self.process, self.trees = os.getpid(), Trees(repository.git)
+        found = values.page(self.session, self.site, task_id, self.needed_by.get(task_id, ()), self.trees)
+        _put(self.folder / _path(task_id), self.pages.task(found))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

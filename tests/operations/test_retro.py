@@ -26,6 +26,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     return made.path, made.now
 
 
+@pytest.mark.slow
 def test_a_retrospective_in_words_and_figures(story: tuple[Path, int], monkeypatch: pytest.MonkeyPatch) -> None:
     from opsgit.operations.session import Session
     from opsgit.storage.repository import find

@@ -111,6 +111,20 @@ def test_only_what_changed_is_written(in_review: Desk, tmp_path: Path) -> None:
             assert path.read_bytes() == (folder / path.relative_to(fresh)).read_bytes(), path
 
 
+def test_a_run_that_was_ended_early_is_finished_by_the_next(
+    in_review: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site, "page", ended)
+        assert in_review.run("report", "--format", "html", "--out", str(tmp_path / "site")).exit != 0
+    assert (tmp_path / "site/index.html").exists()
+    build(in_review, tmp_path / "site")
+    assert (tmp_path / "site/task/T-1.html").exists()
+
+
 def test_pages_of_what_is_gone_are_removed(in_review: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "site"
     build(in_review, folder)
