@@ -89,6 +89,7 @@ class Git:
         self.extra: dict[str, str] = {}  # variables by which git shows a server's hook the objects of a push
         self._batch: subprocess.Popen[bytes] | None = None
         self._end: Callable[[], object] = lambda: None
+        self._packed: tuple[tuple[int, int, int] | None, bytes] = (None, b"")
 
     def run(self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
         """Run a git command and return its standard output.
@@ -236,16 +237,28 @@ class Git:
             words = loose.read_text(errors="replace").strip()
             if len(words) in (40, 64) and not words.startswith("ref:") and not loose.is_symlink():
                 return words
-        packed = self.folder / "packed-refs"
-        line = re.compile(rb"^([0-9a-f]{40,64}) " + re.escape(os.fsencode(name)) + rb"$", re.MULTILINE)
-        found = line.search(packed.read_bytes()) if packed.exists() and not loose.exists() else None
-        if found:
-            return found[1].decode()
+        if not loose.exists():
+            content = self._packed_refs()
+            end = content.find(b" %s\n" % os.fsencode(name))
+            found = content[content.rfind(b"\n", 0, end) + 1 : end] if end >= 0 else b""
+            if re.fullmatch(rb"[0-9a-f]{40}|[0-9a-f]{64}", found):
+                return found.decode()
         if not loose.exists() and not (self.folder / "reftable").exists():
             return None  # this saves a process
         # asked for exactly: to most commands, a tag of the name refs/heads/main would do as well
         done = self.attempt("show-ref", "--verify", "--hash", name)
         return done.stdout.decode().strip() if done.returncode == 0 else None
+
+    def _packed_refs(self) -> bytes:
+        """Return the file of the packed refs; it is read again when it changed."""
+        try:
+            now = (self.folder / "packed-refs").stat()
+        except FileNotFoundError:
+            return b""
+        mark = (now.st_mtime_ns, now.st_size, now.st_ino)
+        if self._packed[0] != mark:
+            self._packed = mark, (self.folder / "packed-refs").read_bytes()
+        return self._packed[1]
 
 
 def _run(command: list[str], env: Mapping[str, str], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:

@@ -43,6 +43,7 @@ class Live:
         self._number, self._over = 0, False
         self._seen: tuple[Any, ...] = ()
         self._work(self._open)
+        self.look()  # what is there now is no change
 
     def _work(self, function: Callable[[], Result]) -> Result:
         return self._worker.submit(function).result()

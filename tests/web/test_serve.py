@@ -290,6 +290,8 @@ def test_the_command(in_review: Desk, tmp_path: Path) -> None:
 def test_in_a_browser(in_review: Desk) -> None:
     from playwright.sync_api import sync_playwright
 
+    from tests.views.test_browser import violations
+
     with serving(in_review, "qa") as site, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
@@ -298,6 +300,8 @@ def test_in_a_browser(in_review: Desk) -> None:
         page.goto(site.server.url)
         assert page.url == f"http://127.0.0.1:{site.port}/"
         page.click("text=T-1")
+        page.wait_for_selector("text=Act as qa")
+        assert violations(page) == []
         page.fill("textarea >> nth=0", "looks right")
         in_review.ok("task", "add", "--title", "meanwhile")
         page.wait_for_timeout(2500)
