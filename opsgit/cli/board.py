@@ -22,7 +22,7 @@ def command(session: Session, as_json: bool, assigned: str | None, limit: int, f
     """Show the board: the tasks in each status, the most urgent first.
 
     `!!` is critical, `!` is high. Each task has its assignee and the time since its last operation. Deployed and
-    cancelled tasks stand with the newest first. --watch shows it anew when the ledger moves, until Ctrl-C.
+    cancelled tasks stand with the newest first. --watch shows it again when the ledger changes, until Ctrl-C.
     """
     from opsgit.views import columns
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import click
 
 from opsgit.cli import output
@@ -37,5 +34,4 @@ def command(session: Session, as_json: bool, form: str) -> None:
     else:
         from opsgit.views import board
 
-        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        click.echo(board.dashboard(state, width(), colour), color=colour)
+        click.echo(board.dashboard(state, width(), output.colour()), color=output.colour())

@@ -46,7 +46,7 @@ def command(
     """Find what is stuck or has failed. Exit 10: something was found.
 
     Without a --check option all checks are made. With --alert-to each problem is written to FILE once when it begins
-    and once when it is over. --webhook and --exec tell the same events; what could not be delivered is told by the next
+    and once when it is over. --webhook and --exec send the same events; what could not be delivered is told by the next
     run, and the exit is 9. --metrics writes tasks, waits, quotas, metrics, alerts and problems for a monitoring system,
     such as the textfile collector of Prometheus. Only --raise records the run in the ledger. The limits are in ops.yaml
     (opsgit help policy).

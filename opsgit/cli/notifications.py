@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import shlex
@@ -14,6 +13,7 @@ import click
 
 from opsgit.cli import output
 from opsgit.cli.options import Command
+from opsgit.cli.watch import until_signal
 from opsgit.domain.refusals import Refused
 from opsgit.operations.session import Session
 
@@ -43,7 +43,7 @@ def notifying(function: Command) -> Command:
         if every is None:
             return function(session, *args, **words)
         seconds = _seconds(every)
-        with contextlib.suppress(KeyboardInterrupt):
+        with until_signal():
             while True:
                 _round(session, lambda: function(session, *args, **words))
                 time.sleep(seconds)

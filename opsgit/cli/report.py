@@ -29,12 +29,12 @@ def command(
 ) -> None:
     """Report progress, pipeline, each agent's performance, cycle times, quotas, activity.
 
-    --retro says where tasks waited, which stage rejects, who has too much to do, and what changed against the period
+    --retro says where tasks waited, who rejects, who has too much to do, and what changed against the period
     before.
 
     --format html makes pages that work without network, server and scripts: an overview, the board, charts of flow,
-    delivery, agents, the audit, and all tasks. The same commit always gives the same bytes. Where a site is already,
-    only what changed is written again.
+    delivery, agents, the audit, and all tasks. The same commit, review branches and attachments give the same bytes.
+    Where a site is already, only the pages of what changed are written again.
     """
     if (out or single_file) and form != "html":
         raise click.UsageError("--out and --single-file are for --format html", click.get_current_context())
@@ -51,6 +51,10 @@ def command(
             output.document(text)
         return
     if form == "html":
+        if since or (as_json and not out):
+            raise click.UsageError(
+                "with html, --since is not used, and --json needs --out", click.get_current_context()
+            )
         _pages(session, as_json, out, single_file or out is None)
         return
     from opsgit.operations import report as figures
@@ -79,6 +83,9 @@ def _pages(session: Session, as_json: bool, out: Path | None, single_file: bool)
     text = single(site.gather(session), whole=True)
     if out:
         put(out, text.encode())
-        output.line(str(out))
+        if as_json:
+            output.data("site", path=str(out.absolute()), written=1, unchanged=0, removed=0)
+        else:
+            output.line(str(out))
     else:
         click.echo(text, nl=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ import click
 
 from opsgit.cli import completion, output
 from opsgit.cli.options import common
+from opsgit.cli.watch import until_signal
 from opsgit.domain.refusals import refuse
 from opsgit.operations.session import Session
 
@@ -69,15 +68,14 @@ def _bound(live: Live, port: int) -> Server:
 def _run(server: Server, fetch: float) -> None:
     """Serve until a signal."""
     over = threading.Event()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    threads = [threading.Thread(target=server.serve_forever, args=(0.2,)),
-               threading.Thread(target=server.watch, args=(fetch, over))]  # fmt: skip
+    threads = [threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True),
+               threading.Thread(target=server.watch, args=(fetch, over), daemon=True)]  # fmt: skip
     for one in threads:
         one.start()
-    with contextlib.suppress(KeyboardInterrupt):
+    with until_signal():
         over.wait()
     over.set()
     server.live.stop()
     server.shutdown()
     for one in threads:
-        one.join()
+        one.join(1)  # a fetch that hangs keeps nobody waiting

@@ -1,13 +1,14 @@
-"""`--watch`: show something anew when the ledger moves."""
+"""`--watch`: show something again when the ledger changes; and commands that go on until a signal."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -21,6 +22,17 @@ ANEW = 60.0  # seconds after which ages are shown anew
 CLEAR = "\x1b[H\x1b[2J"
 
 
+@contextlib.contextmanager
+def until_signal() -> Iterator[None]:
+    """End the block at SIGINT or SIGTERM, without an error."""
+    old = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, old)
+
+
 def width() -> int:
     """Return the number of columns of the terminal, 100 if there is none."""
     return shutil.get_terminal_size((100, 40)).columns
@@ -29,14 +41,14 @@ def width() -> int:
 def watching(function: Command) -> Command:
     """Add `--watch` to a command that shows text; it stands below `common`. A signal ends the command, with exit 0."""
 
-    @click.option("--watch", is_flag=True, help="Show it anew when the ledger moves, until Ctrl-C.")
+    @click.option("--watch", is_flag=True, help="Show it again when the ledger changes, until Ctrl-C.")
     @functools.wraps(function)
     def wrapped(session: Session, as_json: bool, watch: bool, **words: Any) -> Any:
         if not watch:
             return function(session, as_json, **words)
         if as_json or session.at or words.get("form", "text") != "text":
             raise click.UsageError("--watch shows text, as it is now", click.get_current_context())
-        with contextlib.suppress(KeyboardInterrupt):
+        with until_signal():
             _watch(session, lambda: function(session, as_json, **words))
         return 0
 

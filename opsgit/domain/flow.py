@@ -1,11 +1,12 @@
 """The figures of flow and delivery, computed from the operations of the ledger alone.
 
 - The *cumulative flow* is the number of tasks in each status at the end of each day (UTC).
-- A *cycle* runs from the first start of work to done, as in `statistics`.
+- A *cycle* runs from the first start of work to done, as in `statistics`. When work was started that was imported in
+  progress is not known: it counts from its next start.
 - The *throughput* of a week is the number of its cycles. Weeks begin on Monday, 00:00 UTC.
 - The *age* of work in progress runs from the first start of work since the task was last done.
 - A *deployment* is a change of status to deployed. Its *lead time* runs from the start of the work on it.
-- The *change failure rate* is the share of deployments that were rolled back.
+- The *change failure rate* is the share of the period's deployments that were rolled back, whenever that was.
 - The *time to restore* runs from the first alert on the task since the deployment, or from the deployment if there is
   none, to the rollback.
 
@@ -25,6 +26,7 @@ from opsgit.domain.vocabulary import DEPLOYED, DONE, IN_PROGRESS, IN_REVIEW, REJ
 DAY, WEEK = 86_400, 7 * 86_400
 MONDAY = 4 * DAY  # the first Monday after the epoch
 FEW = 5  # with fewer cases, a figure of delivery is not given
+IMPORTED = "imported"  # what a task was before, in the words of an import
 UNDERWAY = (IN_PROGRESS, IN_REVIEW, REJECTED)
 # One operation: at (seconds after the epoch), path; a transition also has status and before.
 Entry = Mapping[str, Any]
@@ -117,7 +119,7 @@ class _Walk:
                 self.found.waits[before[0]].append(at - before[1])
         self.counts[status] += 1
         self.status[path] = status, at
-        if status == IN_PROGRESS:
+        if status == IN_PROGRESS and entry.get("before") != IMPORTED:
             self.begun.setdefault(path, at)
         if status == DONE:
             begun = self.begun.pop(path, None)
@@ -160,26 +162,26 @@ def _monday(moment: int) -> int:
     return moment - (moment - MONDAY) % WEEK
 
 
-def delivery(entries: Iterable[Entry], alerts: Mapping[str, Sequence[int]], since: int, until: int) -> Delivery:
+def delivery(entries: Sequence[Entry], alerts: Mapping[str, Sequence[int]], since: int, until: int) -> Delivery:
     """Return the four figures of delivery.
 
-    :param entries: all operations of the ledger, oldest first.
+    :param entries: all operations of the ledger, oldest first, also those after the period.
     :param alerts: for the path of each task, the moments at which alerts on it were raised.
-    :param since: deployments and rollbacks before this moment are left out.
-    :param until: the end of the period.
+    :param since: the period begins with this moment.
+    :param until: the period ends before this moment.
     """
     deployed, leads, restored, failed = 0, list[int](), list[int](), 0
     for entry, begun, live in _deployments(entries):
-        if entry["at"] < since:
-            continue
+        inside = since <= entry["at"] < until
         if entry["status"] == DEPLOYED:
-            deployed += 1
-            leads += [entry["at"] - begun] if begun is not None else []
+            deployed += inside
+            leads += [entry["at"] - begun] if begun is not None and inside else []
         elif live is not None:
-            failed += live >= since
+            failed += since <= live < until
             raised = [at for at in alerts.get(entry["path"], ()) if live <= at <= entry["at"]]
-            restored.append(entry["at"] - min(raised, default=live))
-    weeks = max(until - since, 1) / WEEK
+            restored += [entry["at"] - min(raised, default=live)] if inside else []
+    first = entries[0]["at"] if entries else since
+    weeks = max(until - max(since, first), WEEK) / WEEK  # a project that is younger than a week counts as one week
     return Delivery(
         _measure(deployed / weeks, deployed),
         _measure(median(leads), len(leads)),
@@ -193,9 +195,11 @@ def _deployments(entries: Iterable[Entry]) -> Iterator[tuple[Entry, int | None, 
     begun, live = dict[str, int](), dict[str, int]()
     for entry in entries:
         path, status = entry["path"], entry.get("status")
+        if entry.get("before") == IMPORTED:
+            continue
         if status == IN_PROGRESS:
             begun.setdefault(path, entry["at"])
-        elif status == DEPLOYED and entry.get("before") != "imported":
+        elif status == DEPLOYED:
             yield entry, begun.pop(path, None), None
             live[path] = entry["at"]
         elif status == ROLLED_BACK:

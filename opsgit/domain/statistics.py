@@ -5,7 +5,7 @@
 - The time of a review runs from the submission to the verdict. It counts for the author of the verdict.
 - *Completed* counts an agent's approved tasks, its deployments, and the reviews in which it signed off or gave the
   verdict, if they ended with an approval or a rejection. Later operations do not reduce it.
-- A cycle runs from the first start of work to done.
+- A cycle runs from the first start of work to done. The start of what was imported in progress is not known.
 - The 85th percentile is the nearest rank: the smallest value such that at least 85 % of the values are not larger.
 
 All times are in seconds.
@@ -67,7 +67,7 @@ def figures(entries: Iterable[Entry], since: int) -> Figures:
     found, begun, handed_in = Figures(), dict[str, int](), dict[str, int]()
     for entry in entries:
         path, at, status = entry["path"], entry["at"], entry.get("status")
-        if status == IN_PROGRESS:
+        if status == IN_PROGRESS and entry.get("before") != "imported":
             begun.setdefault(path, at)
         if status == IN_REVIEW:
             handed_in[path] = at

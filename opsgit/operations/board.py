@@ -41,18 +41,22 @@ def _column(index: Index, status: str, most: int, assigned: str | None) -> Colum
     where, values = "kind = 'task' AND status = ?", [status]
     if assigned:
         where, values = f"{where} AND assigned = ?", [*values, assigned]
-    found = _newest(index, status, most, assigned) if status in vocabulary.ENDED else None
+    total, ended = index.count(where, tuple(values)), status in vocabulary.ENDED
+    found = _newest(index, status, min(most, total), assigned) if ended else None
     if found is None:
-        found = index.select(where, tuple(values), SORTS["priority"], most)
-    return Column(status, index.count(where, tuple(values)), [_card(index, record) for record in found])
+        found = index.select(where, tuple(values), SORTS["updated" if ended else "priority"], most)
+    return Column(status, total, [_card(index, record) for record in found])
 
 
-def _newest(index: Index, status: str, most: int, assigned: str | None) -> list[Record] | None:
-    """Return the tasks that ended last; None if they do not stand in the newest part of the log."""
-    paths = dict.fromkeys(entry["path"] for entry in reversed(index.log("status = ?", (status,), 4 * most)))
+def _newest(index: Index, status: str, wanted: int, assigned: str | None) -> list[Record] | None:
+    """Return the tasks that ended last; None if they do not stand in the newest part of the log.
+
+    Looking there costs the same however many tasks there are; sorting all of them does not.
+    """
+    paths = dict.fromkeys(entry["path"] for entry in reversed(index.log("status = ?", (status,), 4 * wanted)))
     records = (index.select("path = ? AND status = ?", (path, status), "path") for path in paths)
-    found = [one for listed in records for one in listed if not assigned or one.get("assigned") == assigned][:most]
-    return found if len(found) == most else None
+    found = [one for listed in records for one in listed if not assigned or one.get("assigned") == assigned][:wanted]
+    return found if len(found) == wanted else None
 
 
 def _card(index: Index, record: Record) -> dict[str, Any]:

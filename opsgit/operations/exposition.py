@@ -18,7 +18,7 @@ CYCLE_DAYS = 28
 
 
 class Family(NamedTuple):
-    """One metric: its name without a suffix, `type` (gauge, counter or info), help, and values with their labels."""
+    """One metric: its name without a suffix, `type` (gauge or counter), help, and values with their labels."""
 
     name: str
     type: str
@@ -36,7 +36,7 @@ def families(session: Session, problems: Iterable[Problem], chosen: Sequence[str
     state, entries = compile.state(session, now), synced(session).log("1")
     counts = Counter(task["status"] for task in state["tasks"].values())
     info = {"project": state["project"], "repository": state["repository"], "version": VERSION}
-    yield Family("opsgit", "info", "The state repository.", [(info, 1)])
+    yield Family("opsgit_repository", "gauge", "The state repository.", [(info, 1)])
     yield Family("opsgit_tasks", "gauge", "Tasks by status.",
                  [({"status": one}, counts[one]) for one in vocabulary.STATUSES])  # fmt: skip
     waiting = Counter(who for task in state["tasks"].values() for who in (task["waiting_for"] or "").split(", ") if who)

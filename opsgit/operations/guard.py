@@ -92,25 +92,38 @@ def _corrected(call: Call, name: str) -> str:
 
 def calls(line: str) -> Iterator[Call]:
     """Yield the opsgit commands in a line of the shell, with the variables that it exports before them."""
-    exported: dict[str, str] = {}
+    shell = _Shell({}, {})
     for words in commands(line):
-        yield from _call(words, exported)
+        yield from _call(words, shell)
 
 
-def _call(words: Sequence[Word], exported: dict[str, str]) -> Iterator[Call]:
+class _Shell(NamedTuple):
+    """The variables that a shell has set, and those that it gives to its commands."""
+
+    own: dict[str, str]
+    exported: dict[str, str]
+
+
+def _call(words: Sequence[Word], shell: _Shell) -> Iterator[Call]:
     """Yield the opsgit commands in one command of the shell.
 
-    :param exported: the variables that were set before; those that this command sets are added.
+    :param shell: what was set before; what this command sets is added.
     """
-    variables = dict(exported)
+    given: dict[str, str] = {}
     rest = list(words)
     while rest and (rest[0].raw in KEYWORDS or ASSIGNMENT.match(rest[0].text)):
-        _set(variables, rest.pop(0))
-    if not rest or rest[0].text == "export":
-        exported.update(variables)
-        for word in rest:
-            _set(exported, word)
+        _set(given, rest.pop(0))
+    if not rest:
+        shell.own.update(given)
+        shell.exported.update({name: value for name, value in given.items() if name in shell.exported})
         return
+    if rest[0].text == "export":
+        for word in rest[1:]:
+            _set(shell.own, word)
+            name = word.text.partition("=")[0]
+            shell.exported.update({name: shell.own[name]} if name in shell.own else {})
+        return
+    variables = {**shell.exported, **given}
     program, after = rest[0].text.rsplit("/", 1)[-1], rest[1:]
     if program == "opsgit":
         yield Call(variables, tuple(after))
@@ -135,7 +148,7 @@ def _run(variables: dict[str, str], words: Sequence[Word]) -> Iterator[Call]:
         _set(variables, word)
         program = word.text.rsplit("/", 1)[-1]
         if program == "opsgit" or program in SHELLS or program in RUNNERS:
-            yield from _call(words[number:], variables)
+            yield from _call(words[number:], _Shell({}, variables))
             return
         if re.search(r"\bopsgit\s", word.text):
             yield from calls(word.text)

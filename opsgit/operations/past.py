@@ -30,7 +30,7 @@ def go(session: Session, wanted: str) -> None:
     else:
         found = index.log("time <= ?", (moment,), 1)
     if not found:
-        why = f"main has no commit {wanted!r}" if moment is None else f"main has no commit before {wanted}"
+        why = f"main has no commit {wanted!r}" if moment is None else f"main has no commit at {wanted} or before"
         hint = "opsgit history shows all; a time is written as 7d, 2026-01-31 or 2026-01-31T12:00:00Z"
         refuse("NOT_FOUND", why, hint, "at")
     session.at, at = found[0]["commit"], found[0]["at"] if moment is None else moment

@@ -9,7 +9,7 @@ from typing import Any
 
 from opsgit.domain import flow, names, statistics, times
 from opsgit.domain.flow import Delivery, Flow
-from opsgit.domain.vocabulary import ENDED, IN_REVIEW, REJECTED
+from opsgit.domain.vocabulary import DONE, ENDED, IN_REVIEW, REJECTED
 from opsgit.operations import compile, site
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
@@ -20,7 +20,7 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Period:
-    """What happened from `start` to `end` (seconds after the epoch).
+    """What happened from `start` to before `end` (seconds after the epoch).
 
     `rejections` counts rejected reviews by who rejected, `verdicts` all verdicts by who gave them.
     """
@@ -71,8 +71,8 @@ def retro(session: Session, since: str) -> Retro:
     entries, state = synced(session).log("1"), compile.state(session)
     raised = site.raised(session)
     start = max(0, end - length)
-    now = _period(entries, raised, start, end)
-    before = _period([one for one in entries if one["at"] < start], raised, max(0, start - length), start)
+    now = _period(entries, raised, start, end + 1)
+    before = _period(entries, raised, max(0, start - length), start)
     touched = synced(session).last_times("path")
     waiting = [
         (task["id"], task["title"], task["status"], touched.get(names.task_path(task["id"]), end))
@@ -84,7 +84,9 @@ def retro(session: Session, since: str) -> Retro:
         before=before,
         loads=_loads(state, now),
         reasons=[
-            (one["what"], one["by"], one.get("note", "")) for one in entries if one["at"] >= start and _rejects(one)
+            (one["what"], one["by"], one.get("note", ""))
+            for one in entries
+            if one["at"] >= start and _verdict(one) == REJECTED
         ],
         oldest=sorted(waiting, key=lambda one: (one[3], one[0]))[:5],
         exceptions=[one for one in site.oddities(entries) if times.seconds(one.at) >= start],
@@ -92,22 +94,25 @@ def retro(session: Session, since: str) -> Retro:
 
 
 def _period(entries: Sequence[Entry], raised: Mapping[str, Sequence[int]], start: int, end: int) -> Period:
-    inside = [one for one in entries if one["at"] >= start]
-    verdicts = Counter(one["by"] for one in inside if one.get("before") == IN_REVIEW)
+    """Return what happened from `start` to before `end`."""
+    known = [one for one in entries if one["at"] < end]
+    inside = [one for one in known if one["at"] >= start]
     return Period(
         start=start,
         end=end,
-        flow=flow.flow(entries, end, start),
-        agents=statistics.figures(entries, start).agents,
+        flow=flow.flow(known, end, start),
+        agents=statistics.figures(known, start).agents,
         delivery=flow.delivery(entries, raised, start, end),
         made=sum(one["op"] == "task.add" for one in inside),
-        rejections=Counter(one["by"] for one in inside if _rejects(one)),
-        verdicts=verdicts,
+        rejections=Counter(one["by"] for one in inside if _verdict(one) == REJECTED),
+        verdicts=Counter(one["by"] for one in inside if _verdict(one)),
     )
 
 
-def _rejects(entry: Entry) -> bool:
-    return entry.get("before") == IN_REVIEW and entry.get("status") == REJECTED
+def _verdict(entry: Entry) -> str:
+    """Return the status to which a verdict brought a task; empty for another operation."""
+    status = entry.get("status", "")
+    return status if entry.get("before") == IN_REVIEW and status in (DONE, REJECTED) else ""
 
 
 def _loads(state: Mapping[str, Any], now: Period) -> list[Load]:

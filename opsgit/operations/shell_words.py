@@ -10,6 +10,7 @@ from typing import NamedTuple
 TOKEN = re.compile(
     r"""(?P<join>\\\n)
     |(?P<space>[ \t\r]+)
+    |(?P<text><<<)
     |(?P<heredoc><<-?[ \t]*(?P<quote>['"]?)(?P<tag>[A-Za-z0-9_.-]+)(?P=quote))
     |(?P<redirection>[<>]&|&>>?)
     |(?P<newline>\n)
@@ -67,7 +68,8 @@ class _Reader:
         """Go to the line after the here-documents that begin here."""
         for tag in self.tags:
             found = re.compile(rf"^\t*{re.escape(tag)}$", re.MULTILINE).search(self.line, self.at)
-            self.at = min(found.end() + 1, len(self.line)) if found else len(self.line)
+            if found:  # without an end it is none, such as a shift in ((x<<y))
+                self.at = min(found.end() + 1, len(self.line))
         self.tags = []
 
 
@@ -110,7 +112,7 @@ def _take(read: _Reader, found: re.Match[str]) -> None:
             read.add(re.sub(r'\\([$`"\\\n])', r"\1", inner), raw)
         case "escape":
             read.add(raw[1:], raw)
-        case "plain" | "redirection":
+        case "plain" | "redirection" | "text":
             read.add(raw, raw)
         case "heredoc":
             read.tags.append(found["tag"])

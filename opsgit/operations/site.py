@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opsgit.domain import flow, names, statistics, times
@@ -20,7 +20,7 @@ from opsgit.storage import reader
 from opsgit.storage.trees import Trees
 
 State = Mapping[str, Any]
-PERIOD = 12 * flow.WEEK  # seconds before the newest operation: what the figures of flow and delivery are about
+PERIOD = 12 * flow.WEEK  # seconds before the newest operation: what the figures of delivery are about
 DIFF_LINES, COLUMN_MAX = 400, 30
 OVERDUE = ("stale", "reviews")  # the checks of the monitor that find tasks which wait for too long
 
@@ -41,7 +41,7 @@ class Waiting:
 class Oddity:
     """Something out of the ordinary that an auditor looks at.
 
-    `kind` is imported, ratified, attested, failed deployment, lease taken over or void words.
+    `kind` is imported, ratified, attested, failed deployment, lease taken over or compromised key.
     """
 
     kind: str
@@ -56,10 +56,10 @@ class Oddity:
 class Site:
     """The values of all pages but those of single tasks.
 
-    `state` is the compiled state. `columns` are those of the board.
-    `moment` is the time of which the pages tell (seconds after the epoch). `groups` has
-    what waits, by the agent or role that it waits for, the oldest first. `kinds` says of each of these names whether
-    it is a human (also a role of people alone), an agent or a role. `entries` are all operations, oldest first.
+    `state` is the compiled state. `columns` are those of the board. `moment` is the time of which the pages tell
+    (seconds after the epoch). `groups` has what waits, by the agent or role that it waits for, the oldest first. For
+    each of these names, `kinds` says whether it is a human (also a role of people alone), an agent or a role. `touched`
+    has the time of the last operation by path. `entries` are all operations, oldest first.
     """
 
     state: State
@@ -67,6 +67,7 @@ class Site:
     columns: Sequence[board.Column]
     groups: Mapping[str, Sequence[Waiting]]
     kinds: Mapping[str, str]
+    touched: Mapping[str, int]
     entries: Sequence[Mapping[str, Any]]
     flow: Flow
     delivery: Delivery
@@ -77,15 +78,24 @@ class Site:
     told: int
 
 
+def standing(session: Session, live: bool) -> Session:
+    """Return a session that reads what is here and whose clock stands: now, or at the newest operation.
+
+    :param live: whether it stands now. A session that looks at the past has a clock that stands already.
+    """
+    moment = int(session.clock()) if live or session.at else synced(session).log("1", (), 1)[0]["at"]
+    return replace(session, clock=lambda: moment, online=False)
+
+
 def gather(session: Session, live: bool = False) -> Site:
     """Return the values of a site. They tell of the time of the newest operation, unless the session looks at another.
 
     :param live: let them tell of the present.
-
     :raises Refused: the code of the first finding if a new commit breaks a rule.
     """
-    index = synced(session)
-    entries, moment = index.log("1"), _moment(session, live)
+    session = standing(session, live)
+    index, moment = synced(session), int(session.clock())
+    entries = index.log("1")
     state = compile.state(session, moment)
     problems = monitor.monitor(session, [])
     late = {one.task for one in problems if one.check in OVERDUE and one.task}
@@ -96,24 +106,17 @@ def gather(session: Session, live: bool = False) -> Site:
         moment=moment,
         columns=board.columns(session, COLUMN_MAX),
         groups=_groups(state, touched, late),
+        touched=touched,
         kinds=_kinds(state),
         entries=entries,
         flow=flow.flow(entries, moment),
-        delivery=flow.delivery(entries, raised(session), since, moment),
+        delivery=flow.delivery(entries, raised(session), since, moment + 1),
         agents=statistics.figures(entries, 0).agents,
         exceptions=list(oddities(entries)),
         problems=problems,
         proven=len(entries),
         told=len(entries) + brought,
     )
-
-
-def _moment(session: Session, live: bool) -> int:
-    """Return the time of which the pages tell, and let the session's clock stand there."""
-    if not session.at and not live:
-        newest = synced(session).log("1", (), 1)[0]["at"]
-        session.clock = lambda: newest
-    return int(session.clock())
 
 
 def _groups(state: State, touched: Mapping[str, int], late: set[str]) -> dict[str, list[Waiting]]:
@@ -165,7 +168,7 @@ def oddities(entries: Sequence[Mapping[str, Any]]) -> Iterator[Oddity]:
                 "ratified", what=f"commits of a compromised key were accepted: {entry.get('note', '')}", **told
             )
         if op == "agent.compromise":
-            yield Oddity("void words", what="a key was compromised: what it signed since is void", **told)
+            yield Oddity("compromised key", what="a key was compromised: what it signed since is void", **told)
         if entry.get("evidence") == "attested":
             yield Oddity("attested", what="no deploy command is set: the deployer's word alone", **told)
         elif op == "task.deploy-finish" and "status" not in entry:
@@ -214,11 +217,10 @@ def page(session: Session, site: Site, task_id: str, needed_by: Sequence[str], t
     for commit, record in _ended(session, task_id, found):
         submission = from_record(Submission, record["submission"])
         tree = attachments.find(session, task_id, submission) or ""
-        lines = trees.between(before, tree) if tree else None
+        lines, more = trees.between(before, tree, DIFF_LINES) if tree else (None, 0)
         before = tree or before
-        more = max(0, len(lines or ()) - DIFF_LINES)
-        shown.append(Round(submission.round, record["submission"], record.get("review") or {}, commit,
-                           lines and lines[:DIFF_LINES], more))  # fmt: skip
+        review = record.get("review") or {}
+        shown.append(Round(submission.round, record["submission"], review, commit, lines, more))
     return Page(site.state["tasks"][task_id], found, shown, needed_by)
 
 

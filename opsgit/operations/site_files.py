@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import secrets
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +23,10 @@ from opsgit.version import VERSION
 from opsgit.views.site import Pages, assets
 
 MANIFEST = ".opsgit-site.json"
+NEW = ".opsgit-new-"  # how a file is called while it is written
+PARTS = ("agent", "list", "task", "waiting")  # the folders of a site
+# A path in a manifest, whose files may be removed: one in the site, whoever wrote the manifest.
+PAGE = re.compile(rf"(({'|'.join(PARTS)})/)?[A-Za-z0-9_-][A-Za-z0-9._-]{{0,200}}\.(html|css|js)")
 
 
 class Built(NamedTuple):
@@ -39,60 +45,79 @@ def build(session: Session, folder: Path) -> Built:
     :raises OSError: if a file cannot be written.
     """
     known = _manifest(folder)
-    session.online = False  # pages are made of what is here
+    session = values.standing(session, live=False)
     site = values.gather(session)
     tasks = _Tasks(session, site, Pages(site), folder)
-    _put(
-        folder / MANIFEST, json.dumps(known, indent=0) + "\n"
-    )  # a run that is ended early leaves a site, not a stranger
-    made, written = dict[str, str](), 0
+    _put(folder / MANIFEST, json.dumps(known, indent=0) + "\n")  # a run that is ended early leaves a site too
+    for left in (*folder.glob(f"{NEW}*"), *folder.glob(f"*/{NEW}*")):  # by a run that was killed
+        left.unlink()
+    made, written = dict[str, Made](), 0
     for path, render in tasks.pages.paths().items():
         text = render()
-        made[path] = _hash(text)
-        if known.get(path) != made[path] or not (folder / path).exists():
+        made[path] = Made(_hash(text), _hash(text))
+        if not _is_there(folder / path, made[path].of, known.get(path)):
             _put(folder / path, text)
             written += 1
-    keys = tasks.keys()
-    made |= {_path(task_id): key for task_id, key in keys.items()}
-    changed = [one for one, key in keys.items() if known.get(_path(one)) != key or not (folder / _path(one)).exists()]
-    for number in workers.each(tasks.write, changed):
+    keys = {_path(task_id): key for task_id, key in tasks.keys().items()}
+    changed = [path for path, key in keys.items() if not _is_there(folder / path, key, known.get(path))]
+    made |= {path: known[path] for path in keys.keys() - set(changed)}
+    for number, (path, text) in enumerate(workers.each(tasks.write, changed), 1):
+        made[path] = Made(keys[path], text)
         if session.progress:
             session.progress("pages", number, len(changed))
     gone = sorted(set(known) - set(made))
     for path in gone:
         (folder / path).unlink(missing_ok=True)
-    _put(folder / MANIFEST, json.dumps(made, indent=0) + "\n")
+    _put(folder / MANIFEST, json.dumps(dict(sorted(made.items())), indent=0) + "\n")
     written += len(changed)
     return Built(written, len(made) - written, len(gone))
 
 
-def _manifest(folder: Path) -> dict[str, str]:
-    """Return the pages that the last run wrote, each with the hash of what it was made of.
+class Made(NamedTuple):
+    """What a page was made `of`, and what it `is`: hashes of all values in it, and of its text."""
+
+    of: str
+    is_: str
+
+
+def _is_there(place: Path, of: str, known: Made | None) -> bool:
+    """Return whether a page is there already: made of the same, and not changed by anybody since."""
+    if known is None or known.of != of or place.is_symlink() or not place.is_file():
+        return False
+    return hashlib.sha256(place.read_bytes()).hexdigest() == known.is_
+
+
+def _manifest(folder: Path) -> dict[str, Made]:
+    """Return the pages that the last run wrote.
 
     :raises Refused: `BAD_VALUE` if there is something in the folder, and no manifest.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return {}
+    hint = "name a new folder: --out DIR"
+    odd = next((name for name in PARTS if (folder / name).is_symlink()), None)
+    if odd:
+        refuse("BAD_VALUE", f"{folder / odd} is a link: its files would be somewhere else", hint, "out")
     try:
-        found = json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        refuse(
-            "BAD_VALUE", f"{folder} holds something that is no site of opsgit", "name a new folder: --out DIR", "out"
+        found = json.loads((folder / MANIFEST).read_bytes()) if (folder / MANIFEST).is_file() else None
+        known = (
+            {path: Made(*hashes) for path, hashes in found.items() if PAGE.fullmatch(path)}
+            if found is not None
+            else None
         )
-    fits = isinstance(found, dict) and all(isinstance(one, str) and _inside(path) for path, one in found.items())
-    return found if fits else {}
-
-
-def _inside(path: str) -> bool:
-    """Return whether a path of a manifest is one in the site: it may be anybody's, and its files are removed."""
-    return not path.startswith("/") and ".." not in path.split("/")
+    except (AttributeError, TypeError, OSError, ValueError, RecursionError):
+        refuse("BAD_VALUE", f"{folder} holds something that is no site of opsgit", hint, "out")
+    if known is None or found is None or len(known) < len(found):
+        refuse("BAD_VALUE", f"{folder} holds something that is no site of opsgit", hint, "out")
+    return known
 
 
 def _put(path: Path, text: str) -> None:
     """Write a file at once; it can be made again, so it is not synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(text.encode())
+    new = path.with_name(f"{NEW}{secrets.token_hex(8)}")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:  # never through a link
+        file.write(text.encode())
     os.replace(new, path)
 
 
@@ -138,15 +163,18 @@ class _Tasks:
             found[ref.removeprefix(names.ATTACHMENTS).partition("/")[0]].append(tip)
         return found
 
-    def write(self, task_id: str) -> None:
-        """Write the page of one task."""
+    def write(self, path: str) -> str:
+        """Write the page of one task, and return the hash of its text."""
+        task_id = path.removeprefix("task/").removesuffix(".html")
         if self.process != os.getpid():
             repository = self.session.repository = Repository(
                 self.session.repository.folder, self.session.repository.top
             )
             self.process, self.trees = os.getpid(), Trees(repository.git)
         found = values.page(self.session, self.site, task_id, self.needed_by.get(task_id, ()), self.trees)
-        _put(self.folder / _path(task_id), self.pages.task(found))
+        text = self.pages.task(found)
+        _put(self.folder / path, text)
+        return _hash(text)
 
 
 def _hash(text: str) -> str:

@@ -6,10 +6,12 @@ import contextlib
 import secrets
 import subprocess
 import weakref
+from collections.abc import Callable
 
 from opsgit.domain.refusals import refuse
 from opsgit.storage.git import FIXED, Git, environment, object_id
 
+LINE_MAX = 2000  # bytes of a line
 PATCH = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--patch")
 
 
@@ -20,38 +22,59 @@ class Trees:
     """
 
     def __init__(self, git: Git) -> None:
-        words = ["git", f"--git-dir={git.folder}", *FIXED, "-C", str(git.folder), "diff-tree", "--stdin", "-r", *PATCH]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                        env=environment(), process_group=0)  # fmt: skip
         self.folder = git.folder
-        self.close = weakref.finalize(self, _ended, self.process)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.close: Callable[[], object] = lambda: None
 
-    def between(self, before: str, after: str) -> list[str]:
-        """Return the lines of git's diff of two trees (hex ids); an empty `before` is the empty tree.
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self.process is None or self.process.poll() is not None:
+            words = [
+                "git",
+                f"--git-dir={self.folder}",
+                *FIXED,
+                "-C",
+                str(self.folder),
+                "diff-tree",
+                "--stdin",
+                "-r",
+                *PATCH,
+            ]
+            self.close()
+            self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=subprocess.DEVNULL, env=environment(), process_group=0)  # fmt: skip
+            self.close = weakref.finalize(self, _ended, self.process)
+        return self.process
 
+    def between(self, before: str, after: str, most: int) -> tuple[list[str], int]:
+        """Return the first lines of git's diff of two trees (hex ids), and how many more there are.
+
+        :param before: empty for the empty tree.
+        :param most: how many lines to return at most.
         :raises Refused: `REPOSITORY_BROKEN` if git cannot read them.
         """
-        stdin, stdout = self.process.stdin, self.process.stdout
+        process = self._started()
+        stdin, stdout = process.stdin, process.stdout
         assert stdin and stdout
         old = before or object_id("tree", b"", len(after))
         mark = f"end {secrets.token_hex(8)}\n".encode()  # git repeats a line that names no trees, and flushes
-        lines: list[bytes] = []
+        lines, more = list[bytes](), -1  # the first line names the trees
         try:
             stdin.write(f"{old} {after}\n".encode() + mark)
             stdin.flush()
             while (line := stdout.readline()) != mark:
                 if not line:
                     raise BrokenPipeError
-                lines.append(line)
+                more += 1
+                if 0 < more <= most:
+                    lines.append(line[:LINE_MAX])
         except BrokenPipeError:
+            process.kill()
             refuse(
                 "REPOSITORY_BROKEN",
                 f"git cannot compare {old[:10]} and {after[:10]}",
                 f"git -C {self.folder} fsck --full",
             )
-        return [
-            line.removesuffix(b"\n").decode("utf-8", "replace") for line in lines[1:]
-        ]  # the first one names the trees
+        return [line.removesuffix(b"\n").decode("utf-8", "replace") for line in lines], more - len(lines)
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:

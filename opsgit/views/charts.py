@@ -66,6 +66,12 @@ def charts(found: Flow, moment: int, names: Mapping[str, str]) -> list[Chart]:
     ]
 
 
+def _cut(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    """Return the first rows, and a last one that says how many more there are."""
+    more = [(f"and {len(rows) - ROWS_MAX:,} more", *("" for _ in rows[0][1:]))] if len(rows) > ROWS_MAX else []
+    return [*rows[:ROWS_MAX], *more]
+
+
 def _day(moment: float) -> str:
     return times.text(int(moment))[:10]
 
@@ -104,7 +110,9 @@ def _steps(top: float) -> list[float]:
 def cumulative(days: Sequence[Day]) -> Chart:
     """Return the cumulative flow: how many tasks were in each status at the end of each day."""
     title = "Cumulative flow"
-    about = "Tasks in each status at the end of each day (UTC). A band that grows wider is a queue that grows."
+    about = (
+        "Tasks in each status at the end of each day (UTC), at last now. A band that grows wider is a queue that grows."
+    )
     shown = [status for status in LAYERS if any(day.counts[status] for day in days)]
     rows = [(_day(day.begins), *(str(day.counts[status]) for status in STATUSES)) for day in reversed(days)]
     svg = Markup("")
@@ -113,7 +121,7 @@ def cumulative(days: Sequence[Day]) -> Chart:
         svg = _drawn(
             title, f"{_day(days[0].begins)} to {_day(days[-1].begins)}; at the end {last}", _bands(days, shown)
         )
-    return Chart(title, about, svg, ("day", *STATUSES), rows[:ROWS_MAX])
+    return Chart(title, about, svg, ("day", *STATUSES), _cut(rows))
 
 
 def _bands(days: Sequence[Day], shown: Sequence[str]) -> Iterator[str]:
@@ -156,7 +164,7 @@ def cycle_times(cycles: Sequence[Cycle], moment: int, names: Mapping[str, str]) 
         lines = [(share, statistics.rank([one.seconds for one in cycles], share) or 0) for share in SHARES]
         said = "; ".join(f"{share:.0%} within {span(value)}" for share, value in lines)
         svg = _drawn(title, f"{len(cycles)} tasks: {said}", _points(cycles, moment, lines))
-    return Chart(title, about, svg, ("done", "task", "cycle time"), rows[:ROWS_MAX])
+    return Chart(title, about, svg, ("done", "task", "cycle time"), _cut(rows))
 
 
 def _points(cycles: Sequence[Cycle], moment: int, lines: Sequence[tuple[float, int]]) -> Iterator[str]:
@@ -200,6 +208,7 @@ def ageing(ages: Sequence[Age], cycles: Sequence[Cycle], names: Mapping[str, str
     title = "Ageing work in progress"
     usual = statistics.rank([one.seconds for one in cycles])
     about = "How long ago work was started that is not done."
+    about += f" The {BARS_MAX} oldest of {len(ages)} are drawn." if len(ages) > BARS_MAX else ""
     about += f" The line is the time within which 85 % of finished tasks were done: {span(usual)}." if usual else ""
     rows = [(names.get(one.path, one.path), one.status, span(one.seconds)) for one in ages]
     svg = Markup("")
@@ -207,7 +216,7 @@ def ageing(ages: Sequence[Age], cycles: Sequence[Cycle], names: Mapping[str, str
         said = f"{len(ages)} tasks; the oldest, {rows[0][0]}, was started {rows[0][2]} ago"
         shown = ages[:BARS_MAX]
         svg = _drawn(title, said, _bars(shown, usual, names), round(TOP + len(shown) * BAR + 6))
-    return Chart(title, about, svg, ("task", "status", "age"), rows[:ROWS_MAX])
+    return Chart(title, about, svg, ("task", "status", "age"), _cut(rows))
 
 
 def _bars(ages: Sequence[Age], usual: int | None, names: Mapping[str, str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Metrics as text in the format OpenMetrics 1.0 (application/openmetrics-text)."""
+"""Metrics as text in the format OpenMetrics 1.0. Gauges and counters alone: Prometheus' older format reads them too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from opsgit.views.terminal import safe
 
-SUFFIX = {"counter": "_total", "info": "_info"}
+SUFFIX = {"counter": "_total"}
 
 
 def text(families: Iterable[Any]) -> str:

@@ -26,7 +26,7 @@ def markdown(told: Any) -> str:
         f"{times.text(told.now.start)[:10]} to {times.text(told.now.end)[:10]}",
     ]
     for title, lines in (
-        ("In short", _short(told)), ("Where tasks waited", _waits(told)), ("Which stage rejects", _rejects(told)),
+        ("In short", _short(told)), ("Where tasks waited", _waits(told)), ("Who rejects", _rejects(told)),
         ("Who has too much", _loads(told)), ("Delivery", _delivery(told)), ("What is out of the ordinary", _odd(told)),
         ("What we say about it", iter(QUESTIONS)),
     ):  # fmt: skip
@@ -41,7 +41,7 @@ def _cycles(period: Any) -> list[int]:
 def _short(told: Any) -> Iterator[str]:
     now, before = told.now, told.before
     done, old = len(now.flow.cycles), len(before.flow.cycles)
-    yield f"- {now.made} tasks were made and {done} were done; in the period before, {before.made} and {old}."
+    yield f"- Tasks made: {now.made}, done: {done}. In the period before: {before.made} and {old}."
     if done:
         half, most = span(statistics.median(_cycles(now))), span(statistics.rank(_cycles(now)))
         was = _was(statistics.rank(_cycles(before)))
@@ -49,9 +49,9 @@ def _short(told: Any) -> Iterator[str]:
     verdicts, rejected = sum(now.verdicts.values()), sum(now.rejections.values())
     if verdicts:
         rate = sum(before.rejections.values()) / sum(before.verdicts.values()) if before.verdicts else None
-        yield f"- {rejected} of {verdicts} reviews rejected: {percent(rejected / verdicts)}{_was(rate, percent)}."
+        yield f"- {rejected} of {verdicts} reviews ended in a rejection{_was(rate, percent)}."
     for task, title, status, since in told.oldest[:1]:
-        yield (f"- Nothing happened for the longest time on {escaped(task)} ({escaped(title)}): "
+        yield (f"- {escaped(task)} ({escaped(title)}) has waited longest: "
                f"{status} for {span(now.end - since)}.")  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def _waits(told: Any) -> Iterator[str]:
         yield "No task left a status."
         return
     most = max(rows, key=lambda row: sum(now[row[0]]))
-    yield f"Most of the time went by in **{most[0]}**: {most[4]}.\n"
+    yield f"The tasks that left a status in this time had spent {most[4]} of their time in **{most[0]}**.\n"
     yield table(("status", "left it", "median", "85 %", "share of the time", "median before"), rows)
 
 
@@ -101,7 +101,8 @@ def _loads(told: Any) -> Iterator[str]:
     rows = []
     for one in told.loads:
         weeks = one.open / one.weekly if one.weekly else None
-        much = "none done in this time" if weeks is None else f"{weeks:.1f} weeks{', much' if weeks > MUCH else ''}"
+        much = "none done in this time" if weeks is None else f"{weeks:.1f} weeks"
+        much += f", more than {MUCH:g}" if weeks and weeks > MUCH else ""
         rows.append((escaped(one.name), str(one.open), f"{one.weekly:.1f}", much))
     yield table(("agent", "open", "done a week", "work at that pace"), rows)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from opsgit.domain import names, times
-from opsgit.domain.flow import Measure
+from opsgit.domain.flow import IMPORTED, Measure
 from opsgit.domain.statistics import Performance, median
 from opsgit.domain.vocabulary import DEPLOYED, ENDED, PRIORITIES, ROLLED_BACK, STATUSES
 from opsgit.version import VERSION
@@ -91,9 +91,6 @@ class Pages:
         self.site, self.live, self.number = site, live, 0
         self.tasks: Mapping[str, Any] = site.state["tasks"]
         self.ids = {names.task_path(task_id): task_id for task_id in self.tasks}
-        self.touched: dict[str, int] = {}
-        for entry in site.entries:
-            self.touched[entry["path"]] = entry["at"]
 
     def common(self, here: str, title: str, **more: Any) -> dict[str, Any]:
         """Return what each page needs.
@@ -158,7 +155,7 @@ class Pages:
         return {**known, "task": self.ids.get(entry["path"])}
 
     def _row(self, task: Mapping[str, Any]) -> dict[str, Any]:
-        return {**task, "since": self.touched.get(names.task_path(task["id"]), 0)}
+        return {**task, "since": self.site.touched.get(names.task_path(task["id"]), 0)}
 
     def board(self) -> dict[str, Any]:
         """Return the values of the board."""
@@ -181,7 +178,11 @@ class Pages:
             ("Time to restore", _figure(told.restore, span), told.restore.cases,
              "Median, from the first alert, else from the deployment, to the rollback."),
         ]  # fmt: skip
-        moved = [one for one in self.site.entries if one.get("status") in (DEPLOYED, ROLLED_BACK)]
+        moved = [
+            one
+            for one in self.site.entries
+            if one.get("status") in (DEPLOYED, ROLLED_BACK) and one["before"] != IMPORTED
+        ]
         shown = [
             {"at": one["at"], "task": self.ids[one["path"]], "step": one["status"], "by": one["by"],
              "ref": one.get("ref"), "evidence": one.get("evidence")}
@@ -200,25 +201,25 @@ class Pages:
                 "description": told["description"], "removed": told["status"] != "active", "open": told["tasks_open"],
                 "done": one.done, "rejected": one.rejected, "rate": rate,
                 "reviews": one.reviewed, "review_time": span(median(one.reviews)), "deployed": one.deployed,
-                "uses": self._uses()[name], "last_active": told["last_active"]}  # fmt: skip
+                "uses": self._uses[name], "last_active": told["last_active"]}  # fmt: skip
 
+    @cached_property
     def _uses(self) -> Counter[str]:
-        if not hasattr(self, "_used"):
-            self._used = Counter(one["by"] for one in self.site.entries if one["op"] == "quota.use")
-        return self._used
+        """How often each agent has used a quota."""
+        return Counter(one["by"] for one in self.site.entries if one["op"] == "quota.use")
 
-    def _last(self, name: str) -> list[Mapping[str, Any]]:
-        """Return the newest operations of an agent."""
-        if not hasattr(self, "_by"):
-            self._by: dict[str, list[Mapping[str, Any]]] = {}
-            for entry in self.site.entries:
-                self._by.setdefault(entry["by"], []).append(entry)
-        return self._by.get(name, [])[: -AGENT_MAX - 1 : -1]
+    @cached_property
+    def _by(self) -> Mapping[str, list[Mapping[str, Any]]]:
+        """The operations of each agent, oldest first."""
+        found = defaultdict[str, list[Mapping[str, Any]]](list)
+        for entry in self.site.entries:
+            found[entry["by"]].append(entry)
+        return found
 
     def agent(self, name: str) -> str:
         """Return the page of one agent."""
         waiting = list(self.site.groups.get(name, ()))
-        last = [self._told(one) for one in self._last(name)]
+        last = [self._told(one) for one in self._by[name][: -AGENT_MAX - 1 : -1]]
         told = self.common(f"agent/{name}.html", name, one=self._agent(name), waiting=waiting[:AGENT_MAX],
                            waiting_more=max(0, len(waiting) - AGENT_MAX), last=last)  # fmt: skip
         return _templates().get_template("site/agent.html").render(told)
@@ -232,7 +233,7 @@ class Pages:
     def _lists(self, stem: str, title: str, tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Render]]:
         """Yield the pages of a list, each with its path."""
         count = max(1, -(-len(tasks) // LIST_MAX))
-        ends = [".html", *(f"-{number}.html" for number in range(2, count + 1))]
+        ends = [".html", *(f".{number}.html" for number in range(2, count + 1))]
         for number, end in enumerate(ends, 1):
             told = {
                 "total": len(tasks),

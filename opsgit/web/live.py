@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from opsgit.api.project import open_project
 from opsgit.domain import names
 from opsgit.domain.decide import may
-from opsgit.domain.model import Task
+from opsgit.domain.model import Submission, Task
+from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.operations import sights, site, site_files, update
 from opsgit.operations.session import Session
 from opsgit.storage import repository
@@ -22,7 +24,7 @@ from opsgit.views.site import Pages, actions
 
 Result = TypeVar("Result")
 FRESH = 60  # seconds after which ages are counted anew
-STEPS = ("review.approve", "review.sign-off", "review.reject", "review.comment", "task.comment")
+STEPS = ("review.approve", "review.sign-off", "review.reject", "review.comment", "review.resolve", "task.comment")
 
 
 class Live:
@@ -53,7 +55,7 @@ class Live:
         self.trees = Trees(self.repository.git)
 
     def stop(self) -> None:
-        """Let nobody wait for a change any more."""
+        """End all waits for a change."""
         with self._moved:
             self._over = True
             self._moved.notify_all()
@@ -88,21 +90,27 @@ class Live:
         if path == f"task/{task_id}.html" and task_id in self._site.state["tasks"]:
             needed_by = site_files.needed(self._site.state)[task_id]
             found = site.page(session, self._site, task_id, needed_by, self.trees)
-            return self._pages.task(found, self._actions(session, task_id) if acting and self.actor else "")
+            return self._pages.task(found, self._actions(session, found) if acting and self.actor else "")
         render = self._pages.paths().get(path)
         return render() if render else None
 
-    def _actions(self, session: Session, task_id: str) -> str:
-        """Return the forms for what the actor may do with a task now, and note that the actor has seen it."""
+    def _actions(self, session: Session, found: site.Page) -> str:
+        """Return the forms for what the actor may do with a task now.
+
+        The version and the threads in the forms are those of the page, and not newer ones.
+        """
         assert self.actor
+        task_id, name = found.task["id"], self.actor
         snapshot, now = session.look(task_id), int(session.clock())
-        task = snapshot.task(task_id)
-        can = {op: may(snapshot, op, self.actor, task_id, now) is None for op in STEPS}
-        can["task.comment" if task.status == IN_REVIEW else "review.comment"] = False
-        if task.submission:
-            sights.note(session, self.actor, task_id, task.submission)
-        told = {"can": can, "version": _version(task), "threads": _threads(task)}
-        return actions({"task": task_id, "actor": self.actor, **told})
+        can = {op: may(snapshot, op, name, task_id, now) is None for op in STEPS}
+        reviewed = found.rounds[-1] if found.rounds and not found.rounds[-1].ended else None
+        can["task.comment" if reviewed else "review.comment"] = False
+        can["review.resolve"] &= name not in found.task["contributors"]  # `may` knows no thread
+        submission = from_record(Submission, found.rounds[-1].submission) if found.rounds else None
+        comments = reviewed.review.get("comments", ()) if reviewed else ()
+        threads = [one for one in comments if "answers" not in one and "resolved" not in one]
+        version = submission.version if submission else ""
+        return actions({"task": task_id, "actor": name, "can": can, "version": version, "threads": threads})
 
     def act(self, fields: Mapping[str, str]) -> str:
         """Perform what a form asks for, signed by the actor, and return what was done in words.
@@ -136,17 +144,22 @@ class Live:
                 refuse(
                     "STALE", f"{task} was submitted again since this page was shown", "load the page, and look again"
                 )
+            if self.actor and found.submission:  # a verdict is on this version, also if another one comes now
+                sights.note(self._session(), self.actor, task, found.submission)
             done = steps[op]()
         return "; ".join(f"{one.op} {one.commit[:10]}" for one in done.operations)
 
     def _refs(self) -> tuple[Any, ...]:
-        """Return what changes when main or a review branch moves; asking for it needs no process."""
+        """Return what changes when main or a review branch moves, here or at the remote; this needs no process."""
         folder = self.repository.folder
-        places = [folder / "packed-refs", folder / "refs/heads/review", *(folder / "refs/heads/review").glob("*")]
-        return (
-            self.repository.git.ref(names.MAIN),
-            *((str(place), place.stat().st_mtime_ns) for place in places if place.exists()),
-        )
+        found: list[Any] = [self.repository.git.ref(names.MAIN)]
+        for place in (folder / "packed-refs", folder / "refs/heads/review", folder / "refs/remotes/origin/review"):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found.append((str(place), place.stat().st_mtime_ns))
+                for one in sorted(os.scandir(place), key=lambda one: one.name):
+                    with suppress(FileNotFoundError):  # git's lock of a ref, which is gone again
+                        found.append((one.name, one.stat().st_mtime_ns))
+        return tuple(found)
 
     def look(self) -> None:
         """Look whether the ledger has moved, and wake whoever waits for that."""
@@ -157,11 +170,17 @@ class Live:
                 self._moved.notify_all()
 
     def fetch(self) -> None:
-        """Bring the clone up to its remote. If that is not possible, it is said."""
+        """Bring the clone up to its remote. If that is not possible, it is said.
+
+        It takes a repository of its own: pages are shown meanwhile.
+        """
+        own = repository.find(self.path)
         try:
-            self._work(lambda: update.update(Session(self.repository)))
+            update.update(Session(own))
         except Refused as refused:
             self.say(f"{refused.refusal.code}: {refused.refusal.message}")
+        finally:
+            own.close()
 
     def wait(self, number: int, seconds: float) -> int | None:
         """Wait until the ledger has moved on from a number of changes; return the present one, None at the end.
@@ -180,10 +199,3 @@ class Live:
 
 def _version(task: Task) -> str:
     return task.submission.version if task.submission else ""
-
-
-def _threads(task: Task) -> list[dict[str, Any]]:
-    """Return the open threads of a task's review."""
-    comments = task.review.comments if task.review and task.status == IN_REVIEW else ()
-    return [{"id": one.id, "by": one.by, "text": one.text, "blocking": bool(one.blocking)}
-            for one in comments if not one.answers and not one.resolved]  # fmt: skip

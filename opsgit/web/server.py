@@ -1,7 +1,8 @@
 """HTTP for the live site, on 127.0.0.1 alone. Other origins, other hosts and slow clients are refused.
 
-Reading needs nothing. Acting needs the cookie that the one-time token of the start URL is exchanged for, and a request
-that comes from a page of this server.
+Reading needs nothing. Acting needs a secret in the path of the URL, for which the one-time token of the start URL is
+exchanged, and a request that comes from a page of this server. There is no cookie: a browser would send it to every
+other port of this machine too.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -27,7 +26,8 @@ HOST = "127.0.0.1"
 REQUEST_SECONDS = 15.0  # for a request to arrive whole and for its answer to be taken
 CONNECTIONS_MAX, LISTENERS_MAX = 64, 24
 BODY_MAX = 256 * 1024
-BEAT = 15.0  # seconds between two signs of life to a page that listens
+BEAT = 15.0  # seconds between two comments that keep a stream open
+FORM = "application/x-www-form-urlencoded"
 LOOK = 1.0  # seconds between two looks at the ledger
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -60,10 +60,12 @@ class Server(ThreadingHTTPServer):
         super().__init__((HOST, port), Handler)
         self.live = live
         self.token = secrets.token_urlsafe(24) if live.actor else ""
-        self.session = ""  # the value of the cookie, once the token was used
-        self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+        self.secret = ""  # the first part of the paths of whoever may act, once the token was used
+        end = "" if self.server_port == 80 else f":{self.server_port}"  # browsers leave the usual port out
+        self.hosts = {f"{name}{end}" for name in (HOST, "localhost")}
         self.listeners = threading.BoundedSemaphore(LISTENERS_MAX)
-        self._ends: dict[socket.socket, float] = {}
+        self._open = 0  # connections
+        self._ends: dict[socket.socket, float] = {}  # when a connection is ended, if it has a limit
         self._lock = threading.Lock()
 
     @property
@@ -74,26 +76,28 @@ class Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a thread of its own, unless there are too many."""
         with self._lock:
-            full = len(self._ends) >= CONNECTIONS_MAX
+            full = self._open >= CONNECTIONS_MAX
             if not full:
+                self._open += 1
                 self._ends[request] = time.monotonic() + REQUEST_SECONDS
         if full:
-            self.shutdown_request(request)
+            super().shutdown_request(request)
         else:
             super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
         with self._lock:
+            self._open -= 1
             self._ends.pop(request, None)
         super().shutdown_request(request)
 
-    @contextmanager
-    def without_limit(self, request: socket.socket) -> Iterator[None]:
-        """Let a connection last: one that listens for changes."""
+    def limit(self, request: socket.socket, limited: bool) -> None:
+        """Begin the time limit of a connection anew, or end it: while we work, or if it listens for changes."""
         with self._lock:
             self._ends.pop(request, None)
-        yield
+            if limited:
+                self._ends[request] = time.monotonic() + REQUEST_SECONDS
 
     def service_actions(self) -> None:
         """End connections that take too long: a client that sends a byte now and then must not hold a thread."""
@@ -112,21 +116,28 @@ class Server(ThreadingHTTPServer):
             self.live.say(f"INTERNAL: {type(error).__name__}: {error}")
 
     def redeem(self, given: str) -> str | None:
-        """Return the value of the cookie for the one-time token, None if it is not that or was used."""
+        """Return the secret for the one-time token, None if it is not that or was used."""
         with self._lock:
-            if not self.token or self.session or not hmac.compare_digest(given.encode(), self.token.encode()):
+            if not self.token or self.secret or not hmac.compare_digest(given.encode(), self.token.encode()):
                 return None
-            self.session = secrets.token_urlsafe(24)
-            return self.session
+            self.secret = secrets.token_urlsafe(24)
+            return self.secret
+
+    def may_act(self, given: str) -> bool:
+        """Return whether the first part of a path is the secret."""
+        return bool(self.secret) and hmac.compare_digest(given.encode(), self.secret.encode())
 
     def watch(self, fetch: float, over: threading.Event) -> None:
         """Look at the ledger again and again, and fetch from the remote every so often (0: never)."""
         fetched = time.monotonic()
         while not over.wait(LOOK):
-            if fetch and time.monotonic() - fetched > fetch:
-                self.live.fetch()
-                fetched = time.monotonic()
-            self.live.look()
+            try:
+                if fetch and time.monotonic() - fetched > fetch:
+                    self.live.fetch()
+                    fetched = time.monotonic()
+                self.live.look()
+            except Exception as error:  # noqa: BLE001 - it is told, and the next look may succeed
+                self.live.say(f"INTERNAL: {type(error).__name__}: {error}")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -147,13 +158,28 @@ class Handler(BaseHTTPRequestHandler):
         """Answer with a page, a style sheet, a script, or the stream of changes."""
         if not self._is_here():
             return
-        parts = urlsplit(self.path)
-        if parts.path == "/" and "token" in parse_qs(parts.query):
-            self._begin(parse_qs(parts.query)["token"][0])
-        elif parts.path == "/events":
-            self._events(parse_qs(parts.query).get("since", [""])[0])
+        parts = self._parts()
+        if parts is None:
+            return
+        path, query, acting = parts
+        if path == "" and "token" in query and self.command == "GET":
+            self._begin(query["token"][0])
+        elif path == "events":
+            self._events(query.get("since", [""])[0])
         else:
-            self._page(parts.path.removeprefix("/") or "index.html")
+            self._page(path or "index.html", acting)
+
+    def _parts(self) -> tuple[str, dict[str, list[str]], bool] | None:
+        """Return the path without the secret, the query, and whether the secret was there."""
+        try:
+            parts = urlsplit(self.path)
+            query = parse_qs(parts.query, max_num_fields=20)
+        except ValueError:
+            self._say(HTTPStatus.BAD_REQUEST, "This is no address.", "")
+            return None
+        first, _, rest = parts.path.removeprefix("/").partition("/")
+        acting = self.server.may_act(first)
+        return (rest if acting else parts.path.removeprefix("/")), query, acting
 
     def _begin(self, given: str) -> None:
         made = self.server.redeem(given)
@@ -163,21 +189,8 @@ class Handler(BaseHTTPRequestHandler):
             )
             return
         self.send_response(HTTPStatus.SEE_OTHER)
-        self.send_header("Location", "/")
-        self.send_header("Set-Cookie", f"{self._cookie_name()}={made}; Path=/; HttpOnly; SameSite=Strict")
+        self.send_header("Location", f"/{made}/index.html")
         self._end()
-
-    def _cookie_name(self) -> str:
-        return f"opsgit-{self.server.server_port}"
-
-    def _acts(self) -> bool:
-        """Return whether the request has the cookie of whoever may act."""
-        try:
-            held = SimpleCookie(self.headers.get("Cookie", "")).get(self._cookie_name())
-        except CookieError:
-            return False
-        wanted = self.server.session
-        return bool(wanted and held) and hmac.compare_digest(held.value.encode(), wanted.encode())  # type: ignore[union-attr]
 
     def _is_here(self) -> bool:
         """Refuse a request that was meant for another host: a name that leads here, such as by DNS rebinding."""
@@ -186,9 +199,10 @@ class Handler(BaseHTTPRequestHandler):
         self._say(HTTPStatus.MISDIRECTED_REQUEST, "This server answers at its own address only.", f"http://{HOST}")
         return False
 
-    def _page(self, path: str) -> None:
+    def _page(self, path: str, acting: bool) -> None:
         try:
-            text = self.server.live.page(path, self._acts())
+            self.server.limit(self.connection, False)
+            text = self.server.live.page(path, acting)
         except Refused as refused:
             self._say(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -202,35 +216,42 @@ class Handler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, TYPES.get(path[path.rfind(".") :], TYPES[".html"]), text)
 
     def do_POST(self) -> None:
-        """Act: only from a page of this server, and only for whoever has the cookie."""
+        """Act: only from a page of this server, and only for whoever has the secret."""
         if not self._is_here():
             return
+        parts = self._parts()
         origin = self.headers.get("Origin", "").removeprefix("http://")
         kind = self.headers.get("Content-Type", "").partition(";")[0].strip()
         length = self.headers.get("Content-Length", "")
-        if self.path != "/act" or not self.server.live.actor:
+        if parts is None:
+            return
+        if parts[0] != "act" or not self.server.live.actor:
             self._say(HTTPStatus.METHOD_NOT_ALLOWED, "Nothing can be done here.", "opsgit serve --act-as NAME")
-        elif origin not in self.server.hosts or origin != self.headers.get("Host") or not self._acts():
+        elif origin not in self.server.hosts or origin != self.headers.get("Host") or not parts[2]:
             self._say(HTTPStatus.FORBIDDEN, "This did not come from a page of this server, or you may not act.", "")
-        elif kind != "application/x-www-form-urlencoded" or not length.isdecimal() or int(length) > BODY_MAX:
+        elif kind != FORM or not length.isdecimal() or len(length) > 9 or int(length) > BODY_MAX:
             self._say(HTTPStatus.BAD_REQUEST, "This is no form of this site.", "")
         else:
-            self._act(self.rfile.read(int(length)))
+            self._act(self.rfile.read(int(length)), int(length))
 
-    def _act(self, body: bytes) -> None:
+    def _act(self, body: bytes, length: int) -> None:
         try:
-            found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=20)
-            fields = {name: values[0] for name, values in found.items()}
-            self.server.live.act(fields)
+            found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=20, errors="strict")
         except ValueError:
+            found = {}
+        if len(body) < length or not found:  # half of a form could mean something else than the whole
             self._say(HTTPStatus.BAD_REQUEST, "This is no form of this site.", "")
             return
+        fields = {name: values[0] for name, values in found.items()}
+        self.server.limit(self.connection, False)
+        try:
+            self.server.live.act(fields)
         except Refused as refused:
             self._say(HTTPStatus.CONFLICT, f"{refused.refusal.code}: {refused.refusal.message}", refused.refusal.hint)
             return
         self.server.live.look()
         self.send_response(HTTPStatus.SEE_OTHER)
-        self.send_header("Location", f"/task/{quote(fields['task'], safe='')}.html")
+        self.send_header("Location", f"/{self.server.secret}/task/{quote(fields['task'], safe='')}.html")
         self._end()
 
     def _events(self, since: str) -> None:
@@ -239,11 +260,11 @@ class Handler(BaseHTTPRequestHandler):
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages listen.", "")
             return
         try:
-            with self.server.without_limit(self.connection):
-                self.send_response(HTTPStatus.OK)
-                self.send_header("Content-Type", "text/event-stream")
-                self._end()
-                self._tell(int(since) if since.isdecimal() else self.server.live.number)
+            self.server.limit(self.connection, False)
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/event-stream")
+            self._end()
+            self._tell(int(since) if since.isdecimal() and len(since) < 10 else self.server.live.number)
         except OSError:
             return  # the page was closed
         finally:
@@ -264,6 +285,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, status: HTTPStatus, kind: str, text: str) -> None:
         content = text.encode("utf-8", "backslashreplace")
+        self.server.limit(self.connection, True)
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))

@@ -104,8 +104,23 @@ def test_few_cases_give_no_figure(number: int) -> None:
 
 
 def test_the_period_of_delivery() -> None:
-    early = [*deployments(5, 0), at(20, "t0", "deployed", "rolled-back")]
-    told = flow.delivery(early, {}, MONDAY + 3 * DAY, MONDAY + 21 * DAY)
-    assert (told.frequency.cases, told.failures.cases, told.restore.cases) == (0, 0, 1)
-    imported = [at(1, "i", "imported", "deployed"), at(2, "i", "deployed", "rolled-back")]
-    assert flow.delivery(imported, {}, MONDAY, END).restore.cases == 0
+    """Deployments of the period count as failed whenever they were rolled back; rollbacks count when they were made."""
+    late = [*deployments(5, 0), *(at(20, f"t{one}", "deployed", "rolled-back") for one in range(5))]
+    first = flow.delivery(late, {}, MONDAY, MONDAY + 10 * DAY)
+    assert (first.frequency.cases, first.failures, first.restore.cases) == (5, Measure(1.0, 5), 0)
+    second = flow.delivery(late, {}, MONDAY + 10 * DAY, MONDAY + 21 * DAY)
+    assert (second.frequency.cases, second.failures.cases, second.restore) == (0, 0, Measure(18 * DAY, 5))
+
+
+def test_what_was_imported_is_no_start_and_no_deployment() -> None:
+    brought = [at(1, "i", "imported", "deployed"), at(2, "i", "deployed", "rolled-back"),
+               at(1, "p", "imported", "in-progress"), at(3, "p", "in-progress", "review"), at(4, "p", "review", "done"),
+               at(5, "p", "done", "deployed")]  # fmt: skip
+    told = flow.delivery(brought, {}, MONDAY, END)
+    assert (told.restore.cases, told.lead.cases, told.frequency.cases) == (0, 0, 1)
+    assert flow.flow(brought, END).cycles == []
+
+
+def test_a_young_project_is_at_least_a_week_old() -> None:
+    assert flow.delivery(deployments(7, 0), {}, MONDAY - 11 * WEEK, MONDAY + 3 * DAY).frequency == Measure(7.0, 7)
+    assert flow.delivery(deployments(7, 0), {}, MONDAY - 11 * WEEK, MONDAY + 2 * WEEK).frequency == Measure(3.5, 7)

@@ -85,3 +85,11 @@ def test_refusals(dated: Desk) -> None:
     git(dated.path, "commit", "-q", "--allow-empty", "--no-verify", "-m", "x", check=False)
     other = git(dated.path, "commit-tree", "HEAD^{tree}", "-m", "x").strip()
     assert dated.refused("task", "list", "--at", other) == "NOT_FOUND", "it is no commit of the ledger"
+
+
+def test_an_open_review_is_not_on_main(in_review: Desk, tmp_path: Path) -> None:
+    in_review.ok("review", "comment", "T-1", "--text", "only on the branch", "--as", "qa")
+    for name, words in (("now", ()), ("then", ("--at", "main"))):
+        in_review.ok("report", "--format", "html", "--out", str(tmp_path / name), *words)
+        text = (tmp_path / name / "task/T-1.html").read_text()
+        assert ("only on the branch" in text) == (name == "now")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import prometheus_client.parser
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -41,16 +42,16 @@ def test_a_retrospective_in_words_and_figures(story: tuple[Path, int], monkeypat
     text = retro.markdown(told)
     assert done and bad
     assert re.search(
-        rf"^- [0-9]+ tasks were made and {done} were done; in the period before, [0-9]+ and [0-9]+\.$",
+        rf"^- Tasks made: [0-9]+, done: {done}\. In the period before: [0-9]+ and [0-9]+\.$",
         text,
         re.MULTILINE,
     )
-    assert f"- {len(bad)} of {done + len(bad)} reviews rejected" in text
+    assert f"- {len(bad)} of {done + len(bad)} reviews ended in a rejection" in text
     for task in bad:
         assert f"- {task}, qa: it fails for empty input" in text
-    assert re.search(r"Most of the time went by in \*\*[a-z-]+\*\*: [0-9]+%", text)
+    assert re.search(r"had spent [0-9]+% of their time in \*\*[a-z-]+\*\*\.", text)
     assert re.search(r"^\| (ana|ben) \| [0-9]+ \| [0-9.]+ \| ", text, re.MULTILINE)
-    for title in ("In short", "Where tasks waited", "Which stage rejects", "Who has too much", "Delivery",
+    for title in ("In short", "Where tasks waited", "Who rejects", "Who has too much", "Delivery",
                   "What is out of the ordinary", "What we say about it"):  # fmt: skip
         assert f"## {title}" in text
     assert (told.before.end, told.now.start) == (end - 10 * DAY, end - 10 * DAY)
@@ -58,10 +59,15 @@ def test_a_retrospective_in_words_and_figures(story: tuple[Path, int], monkeypat
 
 def test_a_retrospective_of_nothing(desk: Desk) -> None:
     said = desk.ok("report", "--retro").out
-    assert "0 tasks were made and 0 were done" in said
+    assert "Tasks made: 0, done: 0." in said
     assert "No review ended." in said and "Nobody has open tasks." in said and "not enough data (n = 0)" in said
     assert desk.refused("report", "--retro", "--format", "html") == "USAGE"
     assert desk.refused("report", "--retro", "--since", "soon") == "BAD_VALUE"
+
+
+def test_only_verdicts_are_verdicts(in_review: Desk) -> None:
+    in_review.ok("review", "withdraw", "T-1", "--as", "dev")
+    assert "No review ended." in in_review.ok("report", "--retro").out
 
 
 def families(file: Path) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
@@ -80,6 +86,9 @@ def test_metrics(in_review: Desk, tmp_path: Path) -> None:
     file = tmp_path / "opsgit.prom"
     assert in_review.run("monitor", "--metrics", str(file)).exit == 10
     found = families(file)
+    older = {one.name for one in prometheus_client.parser.text_string_to_metric_families(file.read_text())}
+    assert {"opsgit_tasks", "opsgit_repository", "opsgit_operations_total"} - older <= {"opsgit_operations_total"}
+    assert set(re.findall(r"^# TYPE \S+ (.*)$", file.read_text(), re.MULTILINE)) == {"gauge", "counter"}
     assert found["opsgit_tasks"][("status", "review"),] == 1
     assert (
         found["opsgit_waiting"] == {(("for", "orchestrator"),): 0} or found["opsgit_waiting"][("for", "reviewer"),] == 1

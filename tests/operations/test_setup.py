@@ -153,7 +153,7 @@ ALLOWED = [
     "echo opsgit task start T-1", "opsgit task next", "opsgit monitor", "ls; git status", "opsgit inbox --as qa",
     "opsgit task start --as dev 'open quote", "echo done # don't opsgit task start T-1",
     "cat > notes <<'END'\nopsgit task start T-1\nit's\nEND\nls", "cat <<-EOF\n\topsgit task start T-1\n\tEOF",
-    "export OPSGIT_AGENT=dev\nopsgit task start T-1", "opsgit task start T-1 --as $ME", 'opsgit task start T-1 --as "$ME"',
+    "export OPSGIT_AGENT=dev\nopsgit task start T-1", "OPSGIT_AGENT=dev\nexport OPSGIT_AGENT; opsgit task start T-1", "opsgit task start T-1 --as $ME", 'opsgit task start T-1 --as "$ME"',
     "opsgit task \\\n  start T-1 \\\n  --as dev", 'opsgit task comment T-1 --text "&" --as dev',
     "opsgit task comment T-1 --text '' --as dev", "opsgit task start T-1 --as dev 2>&1 | tail", "apt install opsgit",
     'git commit -m "task start; opsgit task start T-1"', "grep opsgit task start",
@@ -196,6 +196,9 @@ DENIED = [
     ("export OPSGIT_AGENT=qa; opsgit task start T-1", "opsgit task start T-1 --as dev"),
     ("opsgit task start T-1 2>&1", "opsgit task start T-1 --as dev 2>&1"),
     ("opsgit mcp --as qa", "opsgit mcp --as dev"),
+    ('cat <<< "x"\nopsgit task start T-1', "opsgit task start T-1 --as dev"),
+    ("((x<<y))\nopsgit task start T-1", "opsgit task start T-1 --as dev"),
+    ("OPSGIT_AGENT=dev; opsgit task start T-1", "opsgit task start T-1 --as dev"),
 ]
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from opsgit.domain import times
 from opsgit.operations import site, timeline
+from opsgit.storage import workers
 from opsgit.views import charts
 from opsgit.views import site as pages
 from tests.conftest import Desk, git
@@ -134,35 +135,103 @@ def test_pages_of_what_is_gone_are_removed(in_review: Desk, tmp_path: Path) -> N
     assert not (folder / "waiting/reviewer.html").exists()
 
 
-@pytest.mark.parametrize("manifest", [None, "{", "[]", '{"../state/.git/config": "x"}', '{"/etc/passwd": "x"}'])
+@pytest.mark.parametrize("manifest", [None, "{", "[]", '{"../precious.html": ["x", "x"]}', '{"PLACE": ["x", "x"]}', '{"a/b.html": ["x", "x"]}', '{"x.html": 1}', '{"a\\u0000b": ["x", "x"]}', '{"index.html/x": ["x", "x"]}',
+                                      '{".git/x.html": ["x", "x"]}'])  # fmt: skip
 def test_a_folder_of_others_is_left_alone(desk: Desk, tmp_path: Path, manifest: str | None) -> None:
-    folder = tmp_path / "mine"
+    folder, outside = tmp_path / "mine", tmp_path / "precious.html"
     folder.mkdir()
-    (folder / "precious").write_text("x")
+    (folder / "precious.html").write_text("x")
+    outside.write_text("x")
     if manifest:
-        (folder / ".opsgit-site.json").write_text(manifest)
-    result = desk.run("report", "--format", "html", "--out", str(folder))
-    if manifest in (None, "{"):
-        assert (result.exit, "BAD_VALUE" in result.err) == (4, True)
-    assert (folder / "precious").read_text() == "x"
-    assert (desk.path / ".git/config").exists()
+        (folder / ".opsgit-site.json").write_text(manifest.replace("PLACE", str(outside)))
+    assert desk.refused("report", "--format", "html", "--out", str(folder)) == "BAD_VALUE"
+    assert (outside.read_text(), (folder / "precious.html").read_text()) == ("x", "x")
+    assert {path.name for path in folder.iterdir()} <= {"precious.html", ".opsgit-site.json"}
+
+
+def test_a_link_in_a_site_leads_nothing_out_of_it(in_review: Desk, tmp_path: Path) -> None:
+    folder, outside = tmp_path / "site", tmp_path / "outside"
+    build(in_review, folder)
+    (folder / "task").rename(outside)
+    (folder / "task").symlink_to(outside)
+    (outside / "T-1.html").write_text("mine")
+    assert in_review.refused("report", "--format", "html", "--out", str(folder)) == "BAD_VALUE"
+    assert (outside / "T-1.html").read_text() == "mine"
+    (folder / "task").unlink()
+    (folder / "index.html").unlink()
+    (folder / "index.html").symlink_to(outside / "T-1.html")
+    for name in (".index.html.new", ".opsgit-new-1"):
+        (folder / name).symlink_to(outside / "T-1.html")
+    build(in_review, folder)
+    assert (outside / "T-1.html").read_text() == "mine"
+    assert not (folder / "index.html").is_symlink()
+
+
+def test_a_page_that_somebody_changed_is_written_again(in_review: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    build(in_review, folder)
+    for name in ("index.html", "task/T-1.html"):
+        (folder / name).write_text("<script src=http://evil.example/></script>")
+    assert build(in_review, folder)["written"] == 2
+    assert "evil" not in (folder / "index.html").read_text() + (folder / "task/T-1.html").read_text()
+
+
+def test_what_a_killed_run_left_is_removed(desk: Desk, tmp_path: Path) -> None:
+    build(desk, tmp_path / "site")
+    (tmp_path / "site/.opsgit-new-77").write_text("half")
+    build(desk, tmp_path / "site")
+    assert not list((tmp_path / "site").glob(".opsgit-new*"))
+
+
+def test_pages_of_long_lists_have_names_of_their_own(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "LIST_MAX", 2)
+    desk.ok("agent", "add", "dev-2", "--role", "developer")
+    for number in range(6):
+        desk.ok("task", "add", "--title", "x", "--assign", "dev" if number < 5 else "dev-2")
+    build(desk, tmp_path / "site")
+    found = {path.name for path in (tmp_path / "site/waiting").iterdir()}
+    assert found == {"dev.html", "dev.2.html", "dev.3.html", "dev-2.html"}
+    assert "T-5" in (tmp_path / "site/waiting/dev.3.html").read_text()
+
+
+def test_many_tasks_are_written_by_several_processes(
+    in_review: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        in_review.ok("task", "add", "--title", "x")
+    build(in_review, tmp_path / "one")
+    monkeypatch.setattr(workers, "ALONE", 1)
+    build(in_review, tmp_path / "many")
+    for path in (tmp_path / "one").rglob("*"):
+        if path.is_file():
+            assert path.read_bytes() == (tmp_path / "many" / path.relative_to(tmp_path / "one")).read_bytes()
 
 
 @pytest.mark.slow
 def test_the_same_commit_gives_the_same_bytes(in_review: Desk, tmp_path: Path) -> None:
-    for number, (zone, locale, seed) in enumerate((("UTC", "C", "1"), ("Pacific/Chatham", "C.UTF-8", "77"))):
+    git(tmp_path, "clone", "-q", "--mirror", str(in_review.path), "other")
+    git(tmp_path / "other", "config", "core.bare", "true")
+    for number, (zone, locale, seed) in enumerate(
+        (("UTC", "C", "1"), ("Pacific/Chatham", "C.UTF-8", "77"), ("UTC", "C", "2"))
+    ):
         env = {**os.environ, "TZ": zone, "LC_ALL": locale, "PYTHONHASHSEED": seed}
-        words = ["-C", str(in_review.path), "report", "--format", "html", "--out", str(tmp_path / f"s{number}")]
+        place = in_review.path if number < 2 else tmp_path / "other"
+        words = ["-C", str(place), "report", "--format", "html", "--out", str(tmp_path / f"s{number}")]
         subprocess.run([sys.executable, "-m", "opsgit", *words], env=env, check=True, capture_output=True)
     names = sorted(path.relative_to(tmp_path / "s0") for path in (tmp_path / "s0").rglob("*") if path.is_file())
     assert names == sorted(path.relative_to(tmp_path / "s1") for path in (tmp_path / "s1").rglob("*") if path.is_file())
     for name in names:
-        assert (tmp_path / "s0" / name).read_bytes() == (tmp_path / "s1" / name).read_bytes(), name
+        for other in ("s1", "s2"):
+            assert (tmp_path / "s0" / name).read_bytes() == (tmp_path / other / name).read_bytes(), name
 
 
 def test_usage(desk: Desk, tmp_path: Path) -> None:
     assert desk.refused("report", "--out", str(tmp_path / "x")) == "USAGE"
     assert desk.refused("report", "--single-file", "--format", "md") == "USAGE"
+    assert desk.refused("report", "--format", "html") == "USAGE", "--json prints no page"
+    assert desk.run("report", "--format", "html", "--since", "1d").exit == 2
     desk.ok("report", "--format", "html", "--single-file", "--out", str(tmp_path / "one.html"))
     assert "Nothing waits for anybody." in (tmp_path / "one.html").read_text()
 
@@ -184,6 +253,16 @@ def test_health_in_words(in_review: Desk) -> None:
     assert pages.health(found) == f"1 open, 0 wait for people, 0 overdue, {commits} of {commits} operations proven"
     assert times.text(found.moment) == git(in_review.path, "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ",
                                            "main", env={**os.environ, "TZ": "UTC"}).strip()  # fmt: skip
+
+
+def test_health_counts_people_and_what_is_late(in_review: Desk) -> None:
+    in_review.ok("agent", "remove", "qa")
+    in_review.ok("agent", "add", "ann", "--role", "reviewer", "--kind", "human")
+    session = in_review.session()
+    later = session.clock() + 30 * 86_400
+    session.clock = lambda: later
+    assert pages.health(site.gather(session, live=True)).startswith("1 open, 1 waits for people, 1 overdue, ")
+    session.repository.close()
 
 
 @pytest.mark.parametrize("top", [0, 1, 3, 4, 5, 9, 10, 17, 99, 1234, 5e6])

@@ -61,12 +61,21 @@
       }
     });
   }
-  /* A live page is loaded again when the ledger moves, unless somebody writes in it. */
+  /* A live page is loaded again when the ledger changes, unless somebody writes in it. A hidden one does not listen: a
+     browser opens only a few connections to one server. */
   const live = document.body.dataset.live;
-  if (live && window.EventSource) {
-    new EventSource(live).addEventListener("moved", () => {
+  let stream = null;
+  function listen() {
+    if (stream) stream.close();
+    stream = document.hidden ? null : new EventSource(live);
+    if (stream) stream.addEventListener("moved", () => {
       const busy = Array.from(document.querySelectorAll("textarea")).some((area) => area.value);
       if (!busy) location.reload();
     });
+  }
+  if (live && window.EventSource) {
+    document.addEventListener("visibilitychange", listen);
+    window.addEventListener("pagehide", () => { if (stream) stream.close(); });
+    listen();
   }
 })();
