@@ -19,7 +19,7 @@ from opsgit.operations import clone_config, init
 from opsgit.operations.session import Session
 from opsgit.storage.repository import Repository
 
-settings.register_profile("quick", max_examples=60, deadline=None)
+settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("long", max_examples=600, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

@@ -11,6 +11,7 @@ from opsgit.domain import message, names, times, vocabulary
 from opsgit.operations import queries
 from opsgit.operations.session import Session
 from opsgit.storage import signed, sshsig
+from opsgit.storage.git import Object
 from opsgit.storage.objects import Commit, Objects, parse_commit
 
 SHOWN_MAX = 600  # characters of a field's old and new text
@@ -54,7 +55,9 @@ def events(session: Session, task_id: str) -> list[Event]:
     """
     path = names.task_path(task_id)
     reading = _Reading(session, session.repository.objects(), path)
-    for entry in queries.synced(session).log("path = ?", (path,)):
+    entries = queries.synced(session).log("path = ?", (path,))
+    reading.objects.read([entry[name] for entry in entries for name in ("commit", "blob") if name in entry])
+    for entry in entries:
         reading.entry(entry)
     if reading.status == vocabulary.IN_REVIEW:
         session.look(task_id)  # judges the branch before it is shown
@@ -68,7 +71,7 @@ class _Reading:
 
     def __init__(self, session: Session, objects: Objects, path: str) -> None:
         self.session, self.objects, self.path = session, objects, path
-        self.text = ""  # of the file, after the last operation
+        self.fields: dict[str, str] = {}  # of the file, after the last operation
         self.status = ""
         self.found: list[Event] = []
 
@@ -80,7 +83,8 @@ class _Reading:
         blob = entry.get("blob")
         told = {name: entry.get(name) or "" for name in ("status", "before", "evidence")}
         words = entry.get("note") or entry.get("output") or entry.get("ref") or ""
-        self._add(entry["commit"], commit, entry["op"], blob, words=words, **told)
+        file = self.objects.need(blob, "blob") if blob else None
+        self._add(entry["commit"], commit, entry["op"], file, words=words, **told)
         self.status = entry.get("status") or self.status
 
     def branch(self, tip: str | None) -> None:
@@ -88,26 +92,24 @@ class _Reading:
         for commit_id, op, commit in reversed(list(signed.commits(self.objects, tip))) if tip else ():
             file = self.objects.git.get(f"{commit_id}:{self.path}")  # git walks the trees faster than we do
             words = message.parse(commit.message).note
-            self._add(commit_id, commit, op, file.id if file else None, words=words, branch=True)
+            self._add(commit_id, commit, op, file, words=words, branch=True)
 
-    def _add(self, commit_id: str, commit: Commit, op: str, blob: str | None, **told: Any) -> None:
-        before = self.text
-        self.text = self.objects.need(blob, "blob").content.decode("utf-8", "replace") if blob else ""
-        key = sshsig.signer(commit.signature)
-        changed = tuple(changes(before, self.text))
-        self.found.append(Event(times.text(commit.time), commit.name, op, commit_id, key, changed, blob or "", **told))
+    def _add(self, commit_id: str, commit: Commit, op: str, file: Object | None, **told: Any) -> None:
+        before, self.fields = self.fields, _fields(file.content.decode("utf-8", "replace")) if file else {}
+        changed, key = tuple(changes(before, self.fields)), sshsig.signer(commit.signature)
+        blob = file.id if file else ""
+        self.found.append(Event(times.text(commit.time), commit.name, op, commit_id, key, changed, blob, **told))
 
 
-def changes(before: str, after: str) -> Iterator[Change]:
-    """Yield the fields of a file in canonical form that differ, in the order of the newer text."""
-    old, new = _fields(before), _fields(after)
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
+    """Yield the fields of a file that differ, in the order of the newer text."""
     for name in dict.fromkeys([*new, *old]):
         if old.get(name, "") != new.get(name, ""):
             yield Change(name, _short(old.get(name, "")), _short(new.get(name, "")))
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Return the text of each field; its name stands at the beginning of a line, and nothing else does."""
+    """Return the text of each field of a file in canonical form: there, only names of fields begin a line."""
     starts = list(FIELD.finditer(text))
     ends = [*(one.start() for one in starts[1:]), len(text)]
     return {one[1]: text[one.end() : end].strip("\n") for one, end in zip(starts, ends, strict=False)}

@@ -10,9 +10,9 @@ import hashlib
 import os
 import re
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 from opsgit.domain.refusals import refuse
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import subprocess
 
 
+AT_ONCE = 200  # names that are given to git before its answers are read: less than a pipe holds
 KEPT = ("PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH")
 SCRUBBED = {
     "LC_ALL": "C",
@@ -122,21 +123,35 @@ class Git:
         :raises Refused: `REPOSITORY_BROKEN` if git cannot read the repository or the content does not match the id;
             `TOO_LARGE` above 64 MiB; `TOOL_FAILED` if git is not installed.
         """
-        if "\n" in name:
-            return None
-        pipe = self._pipe()
+        return self.get_all([name])[0] if "\n" not in name else None
+
+    def get_all(self, wanted: Sequence[str]) -> list[Object | None]:
+        """Return objects as `get` does, which waits for git once for all of them.
+
+        :param wanted: object ids or revisions, without newlines.
+        """
+        pipe, found = self._pipe(), list[Object | None]()
         assert pipe.stdin and pipe.stdout
-        try:
-            pipe.stdin.write(os.fsencode(name) + b"\n")
-            pipe.stdin.flush()
-            head = pipe.stdout.readline().split()
-            if not head:
-                raise BrokenPipeError
-        except BrokenPipeError:
-            refuse("REPOSITORY_BROKEN", f"git cannot read {self.folder}: {self._last_words()}", "git fsck --full")
+        for start in range(0, len(wanted), AT_ONCE):  # git must not wait for us to read while we wait for it to read
+            names = wanted[start : start + AT_ONCE]
+            try:
+                pipe.stdin.write(b"".join(os.fsencode(name) + b"\n" for name in names))
+                pipe.stdin.flush()
+            except BrokenPipeError:
+                self._unreadable()
+            found += [self._answer(name, pipe.stdout) for name in names]
+        return found
+
+    def _answer(self, name: str, stream: IO[bytes]) -> Object | None:
+        head = stream.readline().split()
+        if not head:
+            self._unreadable()
         if head[-1] in (b"missing", b"ambiguous") or len(head) != 3:
             return None
-        return self._body(name, head, pipe.stdout)
+        return self._body(name, head, stream)
+
+    def _unreadable(self) -> NoReturn:
+        refuse("REPOSITORY_BROKEN", f"git cannot read {self.folder}: {self._last_words()}", "git fsck --full")
 
     def _body(self, name: str, head: list[bytes], stream: IO[bytes]) -> Object:
         found, kind, size = head[0].decode(), head[1].decode(), int(head[2])

@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -62,6 +62,16 @@ class Objects:
         if found and found.id == name and len(found.content) <= SMALL:
             _room(self.seen)[name] = found
         return found
+
+    def read(self, wanted: Sequence[str]) -> None:
+        """Read objects that will be asked for, at once.
+
+        :param wanted: hex ids; one that is missing is found so when it is asked for.
+        """
+        new = [name for name in dict.fromkeys(wanted) if name not in self.new and name not in self.seen]
+        for name, found in zip(new, self.git.get_all(new), strict=True):
+            if found and len(found.content) <= SMALL:
+                _room(self.seen)[name] = found
 
     def need(self, name: str, kind: str) -> Object:
         """Return an object that must exist.

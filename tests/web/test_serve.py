@@ -113,6 +113,7 @@ def test_pages_follow_the_ledger(in_review: Desk) -> None:
         assert site.said == []
 
 
+@pytest.mark.slow
 def test_a_listener_is_told(in_review: Desk) -> None:
     with serving(in_review) as site, socket.create_connection(("127.0.0.1", site.port), timeout=20) as line:
         since = re.search(r"events\?since=([0-9]+)", site.ask("/")[2])
@@ -289,6 +290,7 @@ def test_looking_at_a_page_is_no_look_of_the_agent(in_review: Desk) -> None:
     session.repository.close()
 
 
+@pytest.mark.slow
 def test_a_watcher_survives_what_it_stumbles_on(in_review: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(in_review) as site:
         with monkeypatch.context() as patch:
