@@ -152,7 +152,8 @@ class Pages:
     def _told(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Return an operation as lists show it."""
         known = {name: entry.get(name) for name in ("at", "by", "op", "what", "status", "note")}
-        return {**known, "task": self.ids.get(entry["path"])}
+        task = self.ids.get(entry["path"])
+        return {**known, "task": task, "title": self.tasks[task]["title"] if task else ""}
 
     def _row(self, task: Mapping[str, Any]) -> dict[str, Any]:
         return {**task, "since": self.site.touched.get(names.task_path(task["id"]), 0)}

@@ -245,6 +245,12 @@ def test_the_dashboard_links_into_a_site_beside_it(in_review: Desk) -> None:
     assert git(in_review.path, "status", "--porcelain") == ""
 
 
+def test_what_was_done_last_is_named_by_its_title(in_review: Desk) -> None:
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    in_review.ok("task", "cancel", "T-1", "--note", "no need")
+    assert in_review.ok("dashboard", "--format", "html").out.count("</b> One") == 5
+
+
 def test_health_in_words(in_review: Desk) -> None:
     session = in_review.session()
     found = site.gather(session)
