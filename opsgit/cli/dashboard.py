@@ -24,14 +24,15 @@ def command(session: Session, as_json: bool, form: str) -> None:
 
         click.echo(single(site.gather(session, live=True), whole=False), nl=False)
         return
-    state = compile.state(session, int(session.clock()))
+    now = int(session.clock())
     if as_json or form == "json":
-        output.data("dashboard", state=state)
+        output.data("dashboard", state=compile.state(session, now))
     elif form == "md":
         from opsgit.views import markdown
 
-        click.echo(markdown.dashboard(state), nl=False)
+        click.echo(markdown.dashboard(compile.state(session, now)), nl=False)
     else:
+        from opsgit.operations.summary import summary
         from opsgit.views import board
 
-        click.echo(board.dashboard(state, width(), output.colour()), color=output.colour())
+        click.echo(board.dashboard(summary(session, now), width(), output.colour()), color=output.colour())

@@ -40,8 +40,8 @@ def state(session: Session, now: int | None = None) -> dict[str, Any]:
         "updated": times.text(max(entry["at"] for entry in entries)),
         "agents": _agents(project, found, entries),
         "tasks": _tasks(project, found, entries),
-        "quotas": {record["name"]: _quota(from_record(Quota, record), now) for record in found["quota"]},
-        "metrics": _metrics(found),
+        "quotas": {record["name"]: quota_as_shown(from_record(Quota, record), now) for record in found["quota"]},
+        "metrics": metrics_as_shown(found),
     }
 
 
@@ -108,13 +108,17 @@ def _task(
     }
 
 
-def _quota(stored: Quota, now: int | None) -> dict[str, Any]:
+def quota_as_shown(stored: Quota, now: int | None) -> dict[str, Any]:
+    """Return a quota as state.json has it.
+
+    :param now: the time at which it counts (seconds after the epoch); None: as the ledger has it.
+    """
     quota = stored if now is None else quotas.current(stored, times.text(now))
     return {"limit": quota.limit, "used": quota.used, "period": quota.period, "reset_at": quota.reset_at,
             "agents": list(quota.agents)}  # fmt: skip
 
 
-def _metrics(found: Found) -> dict[str, Any]:
+def metrics_as_shown(found: Found) -> dict[str, Any]:
     """Return the gauges, the time of the last recorded monitor run, and the open alerts."""
     gauges = {record["name"]: record["value"] for record in found["metric"]}
     gauges.pop(names.LAST_CHECK, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,13 @@ from opsgit.domain.model import Alert, Project, Quota, Task
 from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused
 from opsgit.domain.request import Request
+from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.operations import notify, numbers, observations
 from opsgit.operations.publication import publish
 from opsgit.operations.queries import ORDER, synced
 from opsgit.operations.session import Session, observer
 from opsgit.operations.transactions import Transaction, Written
+from opsgit.storage.index import Index
 
 STALE = {"assigned": "24h", "in-progress": "48h", "review": "24h", "rejected": "24h"}
 IDLE = "3d"
@@ -44,55 +47,47 @@ class Problem:
 
 @dataclass(frozen=True, repr=False)
 class Situation:
-    """What the checks look at.
-
-    `touched` and `active` give the time of the last operation on each path and by each agent, and `now` the present
-    time, in seconds after the epoch.
-    """
+    """What the checks look at: the project, its quotas, the index, and the present time in seconds after the epoch."""
 
     project: Project
-    tasks: tuple[Task, ...]
     quotas: tuple[Quota, ...]
-    touched: dict[str, int]
-    active: dict[str, int]
+    index: Index
     now: int
+
+    def tasks(self, where: str, *values: Any) -> Iterator[tuple[Task, int]]:
+        """Yield the tasks that fit an SQL condition, the most urgent first, each with its age since its last operation.
+
+        :param where: as for `Index.select`.
+        """
+        for record, updated in self.index.touched(f"kind = 'task' AND ({where})", values, ORDER):
+            yield from_record(Task, record), self.now - updated
 
 
 def scene(session: Session) -> Situation:
     """Return the state with the times that the checks need."""
     index = synced(session)
-    project = session.look().project
-    found = {kind: index.select(f"kind = '{kind}'", (), ORDER) for kind in ("task", "quota")}
-    return Situation(
-        project,
-        tuple(from_record(Task, record) for record in found["task"]),
-        tuple(from_record(Quota, record) for record in found["quota"]),
-        index.last_times("path"),
-        index.last_times("agent"),
-        int(session.clock()),
-    )
+    found = index.select("kind = 'quota'", (), ORDER)
+    quotas_ = tuple(from_record(Quota, record) for record in found)
+    return Situation(session.look().project, quotas_, index, int(session.clock()))
 
 
 def stale(scene: Situation) -> Iterator[Problem]:
     """Yield tasks without an operation for longer than their status allows; `reviews` checks the tasks in review."""
     limits = {**STALE, **scene.project.stale}
-    for task in scene.tasks:
-        age = scene.now - scene.touched.get(names.task_path(task.id), scene.now)
-        if task.status in limits and task.status != vocabulary.IN_REVIEW and age > times.duration(limits[task.status]):
-            yield Problem("stale", task.id, "warning", f"{task.id} is {task.status} since {_hours(age)}"
-                          + (f", with {task.assigned}" if task.assigned else ""), task.id)  # fmt: skip
+    late = [(status, scene.now - times.duration(limit)) for status, limit in limits.items() if status != IN_REVIEW]
+    where = " OR ".join("(status = ? AND updated < ?)" for _ in late)
+    for task, age in scene.tasks(where, *(value for pair in late for value in pair)):
+        yield Problem("stale", task.id, "warning", f"{task.id} is {task.status} since {_hours(age)}"
+                      + (f", with {task.assigned}" if task.assigned else ""), task.id)  # fmt: skip
 
 
 def reviews(scene: Situation) -> Iterator[Problem]:
     """Yield reviews that have waited longer than the limit for the status review."""
-    limit = times.duration({**STALE, **scene.project.stale}[vocabulary.IN_REVIEW])
-    for task in scene.tasks:
-        age = scene.now - scene.touched.get(names.task_path(task.id), scene.now)
-        if task.status == vocabulary.IN_REVIEW and age > limit:
-            who = ", ".join(stage.name for stage in task.pipeline[1:-1])
-            yield Problem(
-                "reviews", task.id, "warning", f"{task.id} waits for review by {who} since {_hours(age)}", task.id
-            )
+    limit = times.duration({**STALE, **scene.project.stale}[IN_REVIEW])
+    for task, age in scene.tasks("status = ? AND updated < ?", IN_REVIEW, scene.now - limit):
+        who = ", ".join(stage.name for stage in task.pipeline[1:-1])
+        why = f"{task.id} waits for review by {who} since {_hours(age)}"
+        yield Problem("reviews", task.id, "warning", why, task.id)
 
 
 def quota(scene: Situation) -> Iterator[Problem]:
@@ -116,32 +111,33 @@ def quota(scene: Situation) -> Iterator[Problem]:
 
 def deploys(scene: Situation) -> Iterator[Problem]:
     """Yield deployments that failed, or that run 60 seconds longer than the command's time limit."""
-    for task in scene.tasks:
+    where = "status = ? AND json_extract(record, '$.deployment.state') IN ('failed', 'started')"
+    for task, _ in scene.tasks(where, vocabulary.DONE):
         deployment = task.deployment
-        if task.status != vocabulary.DONE or deployment is None:
-            continue
+        assert deployment
         if deployment.state == "failed":
-            yield Problem(
-                "deploys", task.id, "critical", f"the deployment of {task.id} failed: {deployment.evidence}", task.id
-            )
+            why = f"the deployment of {task.id} failed: {deployment.evidence}"
+            yield Problem("deploys", task.id, "critical", why, task.id)
         age = scene.now - times.seconds(deployment.started)
         if deployment.state == "started" and age > scene.project.deploy.timeout + 60:
-            yield Problem(
-                "deploys", task.id, "critical", f"{deployment.by} deploys {task.id} since {_hours(age)}", task.id
-            )
+            why = f"{deployment.by} deploys {task.id} since {_hours(age)}"
+            yield Problem("deploys", task.id, "critical", why, task.id)
 
 
 def idle(scene: Situation) -> Iterator[Problem]:
     """Yield agents that hold a task and have done nothing for longer than the limit."""
     limit = times.duration(scene.project.idle or IDLE)
-    for name in sorted({task.assigned for task in scene.tasks if task.assigned and task.status in HELD}):
-        held = [task.id for task in scene.tasks if task.assigned == name and task.status in HELD]
-        given = min(scene.touched.get(names.task_path(task_id), scene.now) for task_id in held)
-        age = scene.now - max(scene.active.get(name, 0), given)
+    active = scene.index.last_times("agent")
+    held = f"assigned IS NOT NULL AND status IN ({', '.join('?' for _ in HELD)})"
+    holding: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for task, age in scene.tasks(held, *HELD):
+        if scene.now - active.get(task.assigned or "", 0) > limit:
+            holding[task.assigned or ""].append((task.id, age))
+    for name, tasks in sorted(holding.items()):
+        age = min(scene.now - active.get(name, 0), max(one for _, one in tasks))
         if age > limit:
-            yield Problem(
-                "idle", name, "warning", f"{name} holds {', '.join(held[:5])} and has done nothing since {_hours(age)}"
-            )
+            shown = ", ".join(task_id for task_id, _ in tasks[:5])
+            yield Problem("idle", name, "warning", f"{name} holds {shown} and has done nothing since {_hours(age)}")
 
 
 def _hours(seconds: int) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ORDER = "priority, path"
 FIRST = 50
-UPDATED = "(SELECT max(time) FROM log WHERE log.path = state.path)"
+UPDATED = "updated"
 SORTS = {
     "need": "need, priority, created, path",
     "priority": "priority, created, path",

@@ -1,7 +1,8 @@
 """The index: a cache of parsed records in an SQLite file in the git folder. It may be deleted at any time.
 
-The table `parsed` holds the record of each blob. `state` lists the files at the ledger's tip, so that lists need not
-walk the tree. `log` holds the ledger's operations, oldest first. An update costs only what changed.
+The table `parsed` holds the record of each blob. `state` lists the files at the ledger's tip with the time of the last
+operation on each (`updated`), so that lists need not walk the tree. `log` holds the ledger's operations, oldest first.
+`agent` holds what each agent has completed, and when it was last active. An update costs only what changed.
 """
 
 from __future__ import annotations
@@ -13,27 +14,33 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opsgit.domain import names, vocabulary
+from opsgit.domain import names, statistics, vocabulary
 from opsgit.storage.disk import Damaged
 
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-FORMAT = 4
+FORMAT = 5
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
 CREATE TABLE parsed (blob TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (path TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, blob TEXT NOT NULL,
-    status TEXT, need INTEGER, priority INTEGER, assigned TEXT, created TEXT) WITHOUT ROWID;
+    status TEXT, need INTEGER, priority INTEGER, assigned TEXT, created TEXT, updated INTEGER) WITHOUT ROWID;
 CREATE TABLE tip (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
-CREATE INDEX by_status ON state (kind, status);
+CREATE INDEX by_status ON state (kind, status, updated);
 CREATE INDEX by_need ON state (kind, need, priority, created, path);
 CREATE INDEX by_name ON state (kind, name);
 CREATE TABLE log (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, time INTEGER NOT NULL, agent TEXT NOT NULL,
     op TEXT NOT NULL, path TEXT NOT NULL, status TEXT, entry TEXT NOT NULL);
 CREATE INDEX by_path ON log (path, seq);
+CREATE INDEX by_move ON log (status, seq) WHERE status IS NOT NULL;
+CREATE TABLE agent (name TEXT PRIMARY KEY, completed INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX by_time ON log (time);
 """
+_TOUCH = "UPDATE state SET updated = (SELECT max(time) FROM log WHERE log.path = state.path) WHERE path = ?"
+_TALLY = """
+INSERT INTO agent VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET completed = completed + excluded.completed, last = max(last, excluded.last)"""
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {word: rank for rank, word in enumerate(vocabulary.PRIORITIES)}
 NEED = {status: rank for rank, status in enumerate(vocabulary.BY_NEED)}
@@ -82,7 +89,7 @@ class Index:
     def _build(self, base: sqlite3.Connection) -> None:
         base.execute("BEGIN IMMEDIATE")
         if base.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
-            for table in ("parsed", "state", "tip", "log"):
+            for table in ("parsed", "state", "tip", "log", "agent"):
                 base.execute(f"DROP TABLE IF EXISTS {table}")
             for statement in _TABLES.split(";"):
                 base.execute(statement)
@@ -165,8 +172,11 @@ class Index:
             base.execute("BEGIN IMMEDIATE")
             if self.tip() == old:
                 self._apply(new, changed, record)
+                log = list(log)
+                self.base.executemany(_TALLY, _tallies(log))
                 rows = [(e["commit"], e["at"], e["by"], e["op"], e["path"], e.get("status"), _dump(e)) for e in log]
                 self.base.executemany("INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
+                self.base.executemany(_TOUCH, [(path,) for path in {*changed, *(row[4] for row in rows)}])
             self.base.execute("COMMIT")
         except sqlite3.DatabaseError as error:
             self._retreat(error)
@@ -183,7 +193,7 @@ class Index:
                 parsed.append((blob, found))
                 rows.append(_row(path, blob, found))
         self.base.executemany("DELETE FROM state WHERE path = ?", [(path,) for path in changed])
-        self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
         self.base.executemany(_KEEP, [(blob, json.dumps(record, ensure_ascii=False)) for blob, record in parsed])
         self.base.execute("INSERT OR REPLACE INTO tip VALUES (1, ?)", (new,))
 
@@ -192,7 +202,7 @@ class Index:
 
         :raises Damaged: as `_read`.
         """
-        for table in ("state", "tip", "log"):
+        for table in ("state", "tip", "log", "agent"):
             self._read(f"DELETE FROM {table}")  # noqa: S608
 
     def log(self, where: str, values: tuple[Any, ...] = (), newest: int | None = None) -> list[Entry]:
@@ -228,6 +238,25 @@ class Index:
         rows = self._read(query, (*values, -1 if limit is None else limit))
         return [json.loads(row[0]) for row in rows]
 
+    def touched(self, where: str, values: tuple[Any, ...], order: str) -> list[tuple[Record, int]]:
+        """Return records as `select` does, each with the time of the last operation on it (seconds after the epoch)."""
+        query = f"SELECT record, updated FROM state JOIN parsed USING (blob) WHERE {where} ORDER BY {order}"  # noqa: S608
+        return [(json.loads(record), updated) for record, updated in self._read(query, values)]
+
+    def agents(self) -> dict[str, tuple[int, int]]:
+        """Return for each agent how much it completed (`statistics`), and when it was last active (epoch seconds)."""
+        return {
+            name: (completed, last) for name, completed, last in self._read("SELECT name, completed, last FROM agent")
+        }
+
+    def tally(self, column: str, where: str, values: tuple[Any, ...]) -> dict[str, int]:
+        """Return how many `state` rows that match a condition have each value of a column.
+
+        :param column: `status` or `assigned`.
+        :param where: as for `select`.
+        """
+        return dict(self._read(f"SELECT {column}, count(*) FROM state WHERE {where} GROUP BY {column}", values))  # noqa: S608
+
     def active_agents(self) -> list[str]:
         """Return the names of the agents that are active."""
         found = self._read("SELECT name FROM state WHERE kind = 'agent' AND status = 'active'")
@@ -246,6 +275,16 @@ class Index:
         join = " JOIN parsed USING (blob)" if "record" in where else ""
         query = f"SELECT count(*) FROM state{join} WHERE {where}"  # noqa: S608
         return int(self._read(query, values).fetchone()[0])
+
+
+def _tallies(log: Iterable[Entry]) -> list[tuple[str, int, int]]:
+    """Return what operations add to what their agents completed, with the time of each agent's last one."""
+    entries = list(log)
+    last: dict[str, int] = {}
+    for entry in entries:
+        last[entry["by"]] = max(entry["at"], last.get(entry["by"], 0))
+    found = statistics.figures(entries, 0).agents
+    return [(name, one.completed, last.get(name, 0)) for name, one in found.items()]
 
 
 def _dump(entry: Entry) -> str:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from opsgit.views.figures import State, activity, bar, completed, counts, exhausted, metrics, share, waiting
+from opsgit.views.figures import State, bar, completed, exhausted, metrics, share
 from opsgit.views.terminal import Cell, cut, safe, styled, table
 
 LEVELS = ((1.0, "bold red"), (0.8, "yellow"), (0.0, "green"))
 
 
 def dashboard(state: State, width: int, colour: bool) -> str:
-    """Return the dashboard of a compiled state as text.
+    """Return the dashboard as text.
 
-    :param state: what `operations.compile.state` returns.
+    :param state: what `operations.summary.summary` returns.
     :param width: columns of the terminal.
     :param colour: whether to use escape sequences for colour.
     """
@@ -28,13 +28,13 @@ def dashboard(state: State, width: int, colour: bool) -> str:
 
 
 def _sections(state: State, columns: int) -> Iterable[tuple[str, Sequence[str], list[Sequence[Cell]]]]:
-    total = len(state["tasks"])
+    total = sum(number for _, number in state["counts"])
     yield (
         f"Tasks ({total})",
         ("status", "", ""),
-        [(s, str(n), (bar(n, total, columns), "cyan")) for s, n in counts(state)],
+        [(s, str(n), (bar(n, total, columns), "cyan")) for s, n in state["counts"]],
     )
-    yield "Waits for", ("who", "task", "to", "title"), [(w, t, to, title) for w, t, title, to in waiting(state)[:20]]
+    yield "Waits for", ("who", "task", "to", "title"), [(w, t, to, title) for w, t, title, to in state["waiting"]]
     yield "Agents", ("agent", "role", "open", "done", "last active"), [_agent(n, a) for n, a in state["agents"].items()]
     if state["quotas"]:
         yield "Quotas", ("quota", "used", "", "resets"), [_quota(n, q, columns) for n, q in state["quotas"].items()]
@@ -48,7 +48,7 @@ def _sections(state: State, columns: int) -> Iterable[tuple[str, Sequence[str], 
     yield (
         "Activity",
         ("time", "task", "status", "by"),
-        [(e["at"], e["task"], e["status"], e["by"]) for e in activity(state, 8)],
+        [(e["at"], e["task"], e["status"], e["by"]) for e in state["activity"]],
     )
 
 

@@ -261,12 +261,14 @@ def test_dashboards_show_metrics_and_say_that_a_quota_is_exhausted(desk: Desk) -
 
 
 def test_an_exhausted_quota_is_red(desk: Desk) -> None:
-    from opsgit.operations import compile
+    from opsgit.operations import summary
     from opsgit.views import board
 
     desk.ok("quota", "set", "q", "--limit", "1", "--period", "none")
     desk.ok("quota", "use", "q")
-    line = next(row for row in board.dashboard(compile.state(desk.session()), 100, True).split("\n") if "1/1" in row)
+    line = next(
+        row for row in board.dashboard(summary.summary(desk.session(), 0), 100, True).split("\n") if "1/1" in row
+    )
     assert line.count("\x1b[1;31m") == 3  # the number, the bar and the word
     assert '<b class="critical">exhausted</b>' in desk.ok("dashboard", "--format", "html").out
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from opsgit.domain import names
+from opsgit.domain import names, statistics
 from opsgit.domain.records import Record
 from opsgit.storage.disk import Damaged
 from opsgit.storage.index import FORMAT, Entry, Index
@@ -561,6 +561,14 @@ class TestLedger:
         ]
         assert [(str(one["at"]), one["by"]) for one in index.log("1")] == [tuple(line) for line in reversed(said)]
         assert index.last_times("agent") == {by: max(int(at) for at, name in said if name == by) for _, by in said}
+        done = statistics.figures(index.log("1"), 0).agents
+        assert index.agents() == {name: (done[name].completed, at) for name, at in index.last_times("agent").items()}
+        last = index.last_times("path")
+        assert [updated for _, updated in index.touched(TASKS, (), "path")] == [
+            last[path] for path in listed if path in last and path.startswith("tasks/")
+        ]
+        for status, number in index.tally("status", TASKS, ()).items():
+            assert number == index.count(f"{TASKS} AND status = ?", (status,))
         path = names.task_path("T-1")
         touched = git(folder, "log", "--first-parent", "--reverse", "--format=%H", "main", "--", path).split()
         assert [one["commit"] for one in index.log("path = ?", (path,))] == touched

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from opsgit.operations import compile, queries, site
+from opsgit.operations import compile, queries, site, summary
 from opsgit.operations import report as figures
 from opsgit.operations.session import Session
 from opsgit.storage.repository import Repository
@@ -30,14 +30,14 @@ def rendered(folder: Path) -> dict[str, str]:
     state = compile.state(session)
     newest = queries.synced(session).log("1")[-1]["at"]
     session.clock = lambda: newest + 60
-    told = figures.report(session, "7d")
+    told, short = figures.report(session, "7d"), summary.summary(session, newest)
     found = site.gather(session)
     page = pages.Pages(found).task(site.page(session, found, "R-1", (), Trees(repository.git)))
     repository.close()
     return {
         "state.json": compile.dumped(state),
-        "dashboard.txt": board.dashboard(state, 100, False) + "\n",
-        "dashboard-narrow-colour.txt": board.dashboard(state, 60, True) + "\n",
+        "dashboard.txt": board.dashboard(short, 100, False) + "\n",
+        "dashboard-narrow-colour.txt": board.dashboard(short, 60, True) + "\n",
         "dashboard.md": markdown.dashboard(state),
         "dashboard.html": pages.single(found, whole=False),
         "site.html": pages.single(found, whole=True),

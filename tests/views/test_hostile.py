@@ -12,6 +12,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from opsgit.domain.text import FORBIDDEN
+from opsgit.operations import summary
 from opsgit.views import board, markdown, page, terminal
 from tests.conftest import Desk, git
 
@@ -87,7 +88,9 @@ def test_markdown_text_is_text(words: str) -> None:
 def test_the_terminal_gets_no_escapes_but_ours(hostile: Desk) -> None:
     plain = hostile.ok("dashboard").out
     assert "\x1b" not in plain
-    state = json.loads((hostile.path / "state.json").read_text())
+    session = hostile.session()
+    state = summary.summary(session, int(session.clock()))
+    session.repository.close()
     state["project"] = "\x1b]0;evil\x07\u202ename"
     for width in (40, 80, 200):
         shown = board.dashboard(state, width, False)

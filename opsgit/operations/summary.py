@@ -1,0 +1,73 @@
+"""What the dashboard in the terminal shows, answered by the index: its cost does not grow with the number of tasks."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from opsgit.domain import policy, rules, times, vocabulary
+from opsgit.domain.model import Agent, Project, Quota, Task
+from opsgit.domain.next_steps import waits_for
+from opsgit.domain.records import from_record, to_record
+from opsgit.operations.compile import OPEN, metrics_as_shown, quota_as_shown
+from opsgit.operations.queries import SORTS, blocked, first_then_all, shown, synced
+from opsgit.operations.session import Session
+from opsgit.storage.index import Index
+
+WAITING_MAX, ACTIVITY_MAX = 20, 8
+
+
+def summary(session: Session, now: int) -> dict[str, Any]:
+    """Return the values of the dashboard, as `views.figures.summary` takes them from a whole compiled state.
+
+    :param now: seconds after the epoch: quotas are given as they count at that time.
+    """
+    index = synced(session)
+    found = {
+        kind: index.select("kind = ?", (kind,), "name") for kind in ("project", "agent", "quota", "metric", "alert")
+    }
+    project = from_record(Project, found["project"][0])
+    counts = index.tally("status", "kind = 'task'", ())
+    newest = index.log("status IS NOT NULL", (), ACTIVITY_MAX)
+    return {
+        "project": project.name,
+        "updated": times.text(max(last for _, last in index.agents().values())),
+        "commit": index.tip() or "",
+        "counts": [(status, counts.get(status, 0)) for status in vocabulary.STATUSES],
+        "waiting": list(islice(_waiting(index, project), WAITING_MAX)),
+        "agents": _agents(index, project, [from_record(Agent, record) for record in found["agent"]]),
+        "quotas": {record["name"]: quota_as_shown(from_record(Quota, record), now) for record in found["quota"]},
+        "metrics": metrics_as_shown(found),
+        "activity": [{**shown(dict(entry)), "task": entry["what"]} for entry in reversed(newest)],
+    }
+
+
+def _waiting(index: Index, project: Project) -> Any:
+    """Yield the tasks that wait for somebody, the most urgent first: who, task, title, what to do."""
+    book, active = rules.in_force(project), set(index.active_agents())
+    marks = ", ".join("?" for _ in vocabulary.OPEN_BY_NEED)
+    where = f"kind = 'task' AND status IN ({marks})"
+    for record in first_then_all(index, where, tuple(vocabulary.OPEN_BY_NEED), SORTS["priority"]):
+        found = waits_for(book, from_record(Task, record), active.__contains__, blocked(index, record))
+        if found:
+            yield found[0], record["id"], record["title"], found[1]
+
+
+def _agents(index: Index, project: Project, agents: list[Agent]) -> dict[str, Any]:
+    done = index.agents()
+    marks = ", ".join("?" for _ in OPEN)
+    held = index.tally("assigned", f"kind = 'task' AND status IN ({marks})", OPEN)
+    told = {}
+    for agent in agents:
+        completed, last = done.get(agent.name, (0, None))
+        brought = agent.imported
+        told[agent.name] = {
+            "role": agent.role,
+            "status": agent.status,
+            "rights": sorted(policy.rights(project, agent)),
+            "tasks_completed": completed + ((brought and brought.tasks_completed) or 0),
+            "tasks_open": held.get(agent.name, 0),
+            "last_active": times.text(last) if last is not None else brought and brought.last_active,
+            **({"imported": to_record(brought)} if brought else {}),
+        }
+    return told

@@ -1,0 +1,75 @@
+"""The dashboard in the terminal is answered by the index: it says what the whole compiled state says."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opsgit.domain import names
+from opsgit.domain.vocabulary import PRIORITIES
+from opsgit.operations import compile, monitor, summary
+from opsgit.operations.session import Session
+from opsgit.storage.repository import find
+from opsgit.views import figures
+from tests.conftest import Desk
+from tests.views.golden import BUNDLE
+from tests.views.project import worked
+
+
+def walked(state: dict[str, Any]) -> dict[str, Any]:
+    """The same values, taken from the compiled state."""
+    urgent = sorted(
+        state["tasks"].values(), key=lambda one: (PRIORITIES.index(one["priority"]), one["created"], one["id"])
+    )
+    waiting = [(one["waiting_for"], one["id"], one["title"], one["waiting_to"]) for one in urgent if one["waiting_for"]]
+    known = ("role", "status", "rights", "tasks_completed", "tasks_open", "last_active", "imported")
+    return {
+        **{name: state[name] for name in ("project", "updated", "commit", "quotas", "metrics")},
+        "counts": figures.counts(state),
+        "waiting": waiting[: summary.WAITING_MAX],
+        "agents": {
+            name: {field: agent[field] for field in known if field in agent} for name, agent in state["agents"].items()
+        },
+        "activity": [one["at"] for one in figures.activity(state, summary.ACTIVITY_MAX)],  # in a second, any order
+    }
+
+
+def compared(folder: Path) -> None:
+    session = Session(find(folder))
+    now = session.repository.index.log("1", (), 1)[0]["at"] if session.repository.index.tip() else 2_000_000_000
+    short = summary.summary(session, now)
+    short["activity"] = [one["at"] for one in short["activity"]]
+    assert short == walked(compile.state(session, now))
+    session.repository.close()
+
+
+def test_a_team_at_work(in_review: Desk) -> None:
+    in_review.ok("task", "add", "--title", "blocked", "--depends-on", "T-1", "--priority", "critical")
+    in_review.ok("task", "add", "--title", "two", "--assign", "dev")
+    compared(in_review.path)
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    in_review.ok("agent", "remove", "dev", "--release")
+    compared(in_review.path)
+
+
+def test_the_kept_ledger(tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "-q", "-b", "main", str(BUNDLE), str(tmp_path / "kept")], check=True)
+    compared(tmp_path / "kept")
+
+
+@pytest.mark.slow
+def test_a_project_of_some_weeks(tmp_path: Path) -> None:
+    story = worked(tmp_path, 40)
+    compared(story.path)
+    session = Session(find(story.path), clock=lambda: story.now)
+    told = {one.subject for one in monitor.monitor(session, ["stale", "reviews"])}
+    last, state = session.repository.index.last_times("path"), compile.state(session)
+    session.repository.close()
+    limits = {"assigned": 86_400, "in-progress": 2 * 86_400, "rejected": 86_400, "review": 86_400}
+    tasks = state["tasks"].values()
+    age = {one["id"]: story.now - last[names.task_path(one["id"])] for one in tasks}
+    assert told == {one["id"] for one in tasks if age[one["id"]] > limits.get(one["status"], story.now)}
+    assert told
