@@ -30,7 +30,6 @@ def test_a_host_that_is_no_forge(in_review: Desk, host: Path) -> None:
     assert refused.code == "BAD_VALUE" and "git config opsgit.forge" in refused.err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "forge"),
     [

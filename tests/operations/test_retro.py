@@ -17,25 +17,24 @@ from tests.views.project import DAY, worked
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """A project of three weeks, and the time at its end."""
+    """A project of nine days, and the time at its end."""
     box = tmp_path_factory.mktemp("worked")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(box))
         patch.setenv("XDG_DATA_HOME", str(box / "data"))
         patch.setenv("XDG_STATE_HOME", str(box / "pins"))
-        made = worked(box, 24, days=20)
+        made = worked(box, 14, days=9)
     return made.path, made.now
 
 
-@pytest.mark.slow
 def test_a_retrospective_in_words_and_figures(story: tuple[Path, int], monkeypatch: pytest.MonkeyPatch) -> None:
     from opsgit.operations.session import Session
     from opsgit.storage.repository import find
 
     path, end = story
     session = Session(find(path), clock=lambda: end)
-    told = values.retro(session, "10d")
-    log = [entry for entry in session.repository.index.log("1") if entry["at"] >= end - 10 * DAY]
+    told = values.retro(session, "5d")
+    log = [entry for entry in session.repository.index.log("1") if entry["at"] >= end - 5 * DAY]
     session.repository.close()
     done = sum(entry.get("before") == "review" and entry["status"] == "done" for entry in log)
     bad = [entry["what"] for entry in log if entry.get("before") == "review" and entry["status"] == "rejected"]
@@ -54,7 +53,7 @@ def test_a_retrospective_in_words_and_figures(story: tuple[Path, int], monkeypat
     for title in ("In short", "Where tasks waited", "Who rejects", "Who has too much", "Delivery",
                   "What is out of the ordinary", "What we say about it"):  # fmt: skip
         assert f"## {title}" in text
-    assert (told.before.end, told.now.start) == (end - 10 * DAY, end - 10 * DAY)
+    assert (told.before.end, told.now.start) == (end - 5 * DAY, end - 5 * DAY)
 
 
 def test_a_retrospective_of_nothing(desk: Desk) -> None:

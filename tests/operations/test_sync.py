@@ -146,7 +146,6 @@ def test_what_needs_the_remote_is_refused_offline(in_review: Desk, tmp_path: Pat
     assert desk.run("status", "--json").json["ahead"][0]["subject"] == "T-2: comment"
 
 
-@pytest.mark.slow
 def test_offline_work_lands_in_order_and_one_is_reported(desk: Desk, dev: Desk, hub: Path) -> None:
     """Seven operations made offline while others pushed; the task of one was taken away meanwhile."""
     dev.ok("task", "start", "T-1")

@@ -377,7 +377,6 @@ def test_the_command(in_review: Desk, tmp_path: Path) -> None:
             assert in_review.refused("serve", "--port", port) == "BUSY"
             running.send_signal(number)
             assert running.wait(15) == 0
-    assert in_review.refused("serve", "--act-as", "nobody") == "NOT_FOUND"
 
 
 @pytest.mark.slow
@@ -409,3 +408,11 @@ def test_in_a_browser(in_review: Desk) -> None:
         assert said == []
         browser.close()
     assert in_review.status() == "done"
+
+
+def test_what_the_command_refuses(in_review: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert in_review.refused("serve", "--act-as", "nobody") == "NOT_FOUND"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert in_review.refused("serve", "--port", str(taken.getsockname()[1])) == "BUSY"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "elsewhere"))
+    assert in_review.refused("serve", "--act-as", "qa") == "KEY_MISSING"
