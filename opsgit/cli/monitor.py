@@ -18,8 +18,8 @@ from opsgit.views import terminal
 
 @click.command("monitor", epilog="\b\nExample:\n  opsgit monitor --check-stale --check-quota --alert-to alerts.log")
 @click.option("--check-stale", "stale", is_flag=True, help="Tasks without an operation for longer than their limit.")
-@click.option("--check-quota", "quota", is_flag=True, help="Quotas used up, or to 80 %.")
-@click.option("--check-deploys", "deploys", is_flag=True, help="Deployments that failed or do not end.")
+@click.option("--check-quota", "quota", is_flag=True, help="Quotas of which 80 % or more is used.")
+@click.option("--check-deploys", "deploys", is_flag=True, help="Deployments that failed or did not end in time.")
 @click.option("--check-idle", "idle", is_flag=True, help="Agents that hold a task and do nothing.")
 @click.option("--check-reviews", "reviews", is_flag=True, help="Reviews that wait too long.")
 @click.option("--alert-to", type=click.Path(path_type=Path, dir_okay=False), help="Append one JSON object a line.")
@@ -46,10 +46,10 @@ def command(
     """Find what is stuck or has failed. Exit 10: something was found.
 
     Without a --check option all checks are made. With --alert-to each problem is written to FILE once when it begins
-    and once when it is over. --webhook and --exec send the same events; what could not be delivered is told by the next
-    run, and the exit is 9. --metrics writes tasks, waits, quotas, metrics, alerts and problems for a monitoring system,
-    such as the textfile collector of Prometheus. Only --raise records the run in the ledger. The limits are in ops.yaml
-    (opsgit help policy).
+    and once when it is over. --webhook and --exec send the same events. An event that cannot be delivered is sent again
+    by the next run, and the run that failed exits with 9. --metrics writes tasks, waits, quotas, metrics, alerts and
+    problems for a monitoring system, such as the textfile collector of Prometheus. Only --raise records the run in the
+    ledger. The limits are in ops.yaml (opsgit help policy).
     """
     chosen = [name for name, wanted in checks.items() if wanted]
     found = monitor.monitor(session, chosen)

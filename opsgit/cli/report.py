@@ -12,13 +12,11 @@ from opsgit.operations.session import Session
 
 
 @click.command("report", epilog="\b\nExample:\n  opsgit report --format html --out site")
-@click.option("--since", metavar="TIME", help="How far back: 12h, 7d, 4w.  [default: 7d]")
+@click.option("--since", metavar="TIME", help="Start of the period: 12h, 7d, 4w ago.  [default: 7d; 14d with --retro]")
 @click.option("--format", "form", type=click.Choice(["text", "md", "html", "json"]), default="text", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), metavar="PATH",
               help="With html: the folder of a site, with a page for each task and agent.")  # fmt: skip
-@click.option(
-    "--retro", is_flag=True, help="A retrospective as Markdown, to be edited; --since is 14d by default then."
-)
+@click.option("--retro", is_flag=True, help="Write a retrospective in Markdown, for the team to complete.")
 @click.option(
     "--single-file", is_flag=True, help="With html: one file without the pages of tasks (to --out, or stdout)."
 )
@@ -34,7 +32,7 @@ def command(
 
     --format html makes pages that work without network, server and scripts: an overview, the board, charts of flow,
     delivery, agents, the audit, and all tasks. The same commit, review branches and attachments give the same bytes.
-    Where a site is already, only the pages of what changed are written again.
+    If the folder has a site already, only the pages that changed are written.
     """
     if (out or single_file) and form != "html":
         raise click.UsageError("--out and --single-file are for --format html", click.get_current_context())

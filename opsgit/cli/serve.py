@@ -31,8 +31,8 @@ def command(session: Session, as_json: bool, port: int, act_as: str | None, fetc
 
     The pages are those of `report --format html`, and follow the ledger. They are for reading. With --act-as a person
     comments, resolves threads, approves and rejects from the page, through the same rules and signed with that agent's
-    key. The URL that is printed holds a token for one browser: open it there. Other users of this machine can read the
-    pages, but not act.
+    key. The URL that is printed holds a token that works once: the browser that opens it can act until this command
+    ends. Other users of this machine can read the pages, but not act.
     """
     from opsgit.domain import times
     from opsgit.web.live import Live

@@ -1,14 +1,14 @@
 """The figures of flow and delivery, computed from the operations of the ledger alone.
 
 - The *cumulative flow* is the number of tasks in each status at the end of each day (UTC).
-- A *cycle* runs from the first start of work to done, as in `statistics`. When work was started that was imported in
-  progress is not known: it counts from its next start.
+- A *cycle* runs from the first start of work to done, as in `statistics`. For a task that was imported in progress, the
+  start of work is not known. Its cycle runs from its next start of work.
 - The *throughput* of a week is the number of its cycles. Weeks begin on Monday, 00:00 UTC.
-- The *age* of work in progress runs from the first start of work since the task was last done.
+- The *age* of work in progress is the time since work started; if the task was done before, since work started again.
 - A *deployment* is a change of status to deployed. Its *lead time* runs from the start of the work on it.
-- The *change failure rate* is the share of the period's deployments that were rolled back, whenever that was.
-- The *time to restore* runs from the first alert on the task since the deployment, or from the deployment if there is
-  none, to the rollback.
+- The *change failure rate* is the share of the period's deployments that were rolled back at any later time.
+- The *time to restore* is the time to a rollback. It is measured from the first alert on the task after the deployment,
+  or, without an alert, from the deployment.
 
 All times are in seconds; a moment is seconds after the epoch.
 """
@@ -33,7 +33,7 @@ Entry = Mapping[str, Any]
 
 
 class Day(NamedTuple):
-    """The end of a day: the moment at which the day began, and the number of tasks in each status."""
+    """One day: the moment at which it began, and the number of tasks in each status when it ended."""
 
     begins: int
     counts: Mapping[str, int]
@@ -191,7 +191,11 @@ def delivery(entries: Sequence[Entry], alerts: Mapping[str, Sequence[int]], sinc
 
 
 def _deployments(entries: Iterable[Entry]) -> Iterator[tuple[Entry, int | None, int | None]]:
-    """Yield each deployment and rollback, with when the work on it began, and when what is rolled back was deployed."""
+    """Yield each deployment and each rollback, with two moments.
+
+    The first one, for a deployment, is when work began; the second, for a rollback, is that of the deployment that it
+    reverts. Either is None if it is not known.
+    """
     begun, live = dict[str, int](), dict[str, int]()
     for entry in entries:
         path, status = entry["path"], entry.get("status")

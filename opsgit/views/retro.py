@@ -27,7 +27,7 @@ def markdown(told: Any) -> str:
     ]
     for title, lines in (
         ("In short", _short(told)), ("Where tasks waited", _waits(told)), ("Who rejects", _rejects(told)),
-        ("Who has too much", _loads(told)), ("Delivery", _delivery(told)), ("What is out of the ordinary", _odd(told)),
+        ("Who has too much", _loads(told)), ("Delivery", _delivery(told)), ("Exceptions", _odd(told)),
         ("What we say about it", iter(QUESTIONS)),
     ):  # fmt: skip
         parts += [f"## {title}", "\n".join(lines)]
@@ -45,7 +45,7 @@ def _short(told: Any) -> Iterator[str]:
     if done:
         half, most = span(statistics.median(_cycles(now))), span(statistics.rank(_cycles(now)))
         was = _was(statistics.rank(_cycles(before)))
-        yield f"- Half of the tasks took at most {half} from start to done, 85 % at most {most}{was}."
+        yield f"- The median time from start to done was {half}. 85 % of the tasks took at most {most}{was}."
     verdicts, rejected = sum(now.verdicts.values()), sum(now.rejections.values())
     if verdicts:
         rate = sum(before.rejections.values()) / sum(before.verdicts.values()) if before.verdicts else None
@@ -56,7 +56,7 @@ def _short(told: Any) -> Iterator[str]:
 
 
 def _was(value: Any, words: Any = span) -> str:
-    return f" (before: {words(value)})" if value is not None else ""
+    return f" ({words(value)} in the period before)" if value is not None else ""
 
 
 def _waits(told: Any) -> Iterator[str]:
@@ -72,8 +72,8 @@ def _waits(told: Any) -> Iterator[str]:
         yield "No task left a status."
         return
     most = max(rows, key=lambda row: sum(now[row[0]]))
-    yield f"The tasks that left a status in this time had spent {most[4]} of their time in **{most[0]}**.\n"
-    yield table(("status", "left it", "median", "85 %", "share of the time", "median before"), rows)
+    yield f"Of the time spent in the statuses that tasks left in this period, {most[4]} was in **{most[0]}**.\n"
+    yield table(("status", "left it", "median", "85 % took at most", "share of the time", "median before"), rows)
 
 
 def _rejects(told: Any) -> Iterator[str]:
@@ -101,10 +101,10 @@ def _loads(told: Any) -> Iterator[str]:
     rows = []
     for one in told.loads:
         weeks = one.open / one.weekly if one.weekly else None
-        much = "none done in this time" if weeks is None else f"{weeks:.1f} weeks"
-        much += f", more than {MUCH:g}" if weeks and weeks > MUCH else ""
+        much = "no task done in this period" if weeks is None else f"{weeks:.1f} weeks"
+        much += f" (more than {MUCH:g})" if weeks and weeks > MUCH else ""
         rows.append((escaped(one.name), str(one.open), f"{one.weekly:.1f}", much))
-    yield table(("agent", "open", "done a week", "work at that pace"), rows)
+    yield table(("agent", "open", "done a week", "time to finish at this pace"), rows)
 
 
 def _delivery(told: Any) -> Iterator[str]:

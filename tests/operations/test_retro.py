@@ -48,10 +48,10 @@ def test_a_retrospective_in_words_and_figures(story: tuple[Path, int], monkeypat
     assert f"- {len(bad)} of {done + len(bad)} reviews ended in a rejection" in text
     for task in bad:
         assert f"- {task}, qa: it fails for empty input" in text
-    assert re.search(r"had spent [0-9]+% of their time in \*\*[a-z-]+\*\*\.", text)
+    assert re.search(r"left in this period, [0-9]+% was in \*\*[a-z-]+\*\*\.", text)
     assert re.search(r"^\| (ana|ben) \| [0-9]+ \| [0-9.]+ \| ", text, re.MULTILINE)
     for title in ("In short", "Where tasks waited", "Who rejects", "Who has too much", "Delivery",
-                  "What is out of the ordinary", "What we say about it"):  # fmt: skip
+                  "Exceptions", "What we say about it"):  # fmt: skip
         assert f"## {title}" in text
     assert (told.before.end, told.now.start) == (end - 5 * DAY, end - 5 * DAY)
 
