@@ -65,8 +65,8 @@ def one_by_one(command: click.Command) -> Iterator[list[str]]:
             if other.required and other is not parameter
             for word in in_words(other, "T-1")
         ]
-        for value in VALUES:
-            yield [*others, *in_words(parameter, value)]
+        words = dict.fromkeys(tuple(in_words(parameter, value)) for value in VALUES)  # a flag takes no value
+        yield from ([*others, *one] for one in words)
 
 
 def given_words(command: click.Command) -> st.SearchStrategy[list[str]]:
