@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -28,11 +29,18 @@ def need_empty(folder: Path, hint: str) -> None:
 def put(path: Path, content: bytes, mode: int = 0o666, durable: bool = False, aside: str | None = None) -> None:
     """Write a file atomically: write a temporary file and rename it. Readers see the old content or the new.
 
+    What is no regular file, such as /dev/stdout, is written to and not replaced.
+
     :param mode: permission bits; the umask applies.
     :param durable: sync the content before the rename. The caller syncs the folder.
     :param aside: name of the temporary file in the same folder; None: a name made from the process id.
     :raises OSError: if the file cannot be written; the temporary file is removed.
     """
+    if not path.name:  # of an empty argument
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     part = path.with_name(aside or f".{path.name}.{os.getpid()}.part")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:

@@ -30,10 +30,11 @@ VALUES = [
     "", " ", "x", "T-1", "T-2", "A-1", "dev", "qa", "boss", "q", "m", "0", "-1", "1", "9" * 400, "1e999", "nan", "-inf", "0x10", "1_000",
     "999999d", "999999w", "-1h", "2026-01-01", "9999-12-31", "0000-00-00", "a..b", "main..main", "..", "HEAD^{tree}", "main~1", "@{-1}",
     "\n", "a\nb", "\x00", "\x1b[31m", "\u202e", "\ud800", "é" * 300, "{", "[1, 2]", "{a: b}", "*x", "&a 1", "!!python/object:x {}", "null",
-    "true", "../..", "/", "/dev/null", "/proc/self/mem", "ext::sh -c id", "--help", "commit: HEAD", "done", "DONE", "review", "high",
+    "true", "../..", "/proc", "/dev/null", "/proc/self/mem", "ext::sh -c id", "--help", "commit: HEAD", "done", "DONE", "review", "high",
     "orchestrator", "daily", "ssh-ed25519 AAAA", "x" * 5000, "x=1", "deploy.command", "roles.x", "stale.done", "pipeline",
 ]  # fmt: skip
 # demo runs for long; serve-like and internal commands read from git; init and clone make folders anywhere.
+ENDLESS = {"watch", "every"}  # options with which a command goes on until a signal
 APART = {"mcp", "serve", "demo", "hooks run", "server judge", "init", "clone", "server init", "agent checkout"}
 
 
@@ -59,6 +60,8 @@ def in_words(parameter: click.Parameter, value: str) -> list[str]:
 def one_by_one(command: click.Command) -> Iterator[list[str]]:
     """Each parameter with each value, beside those that are required."""
     for parameter in command.params:
+        if parameter.name in ENDLESS:
+            continue
         others = [
             word
             for other in command.params
@@ -73,6 +76,8 @@ def given_words(command: click.Command) -> st.SearchStrategy[list[str]]:
     """Any of a command's options and arguments, with any value."""
     parts: list[st.SearchStrategy[list[str]]] = []
     for parameter in command.params:
+        if parameter.name in ENDLESS:
+            continue
         one = st.sampled_from([in_words(parameter, value) for value in VALUES])
         parts.append(one if parameter.required else st.just([]) | one)
     return st.tuples(*parts).map(lambda lists: [word for words in lists for word in words])

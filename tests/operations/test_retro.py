@@ -106,4 +106,6 @@ def test_metrics(in_review: Desk, tmp_path: Path) -> None:
     file.unlink()
     in_review.run("monitor", "--metrics", str(file), "--dry-run")
     assert not file.exists()
-    assert in_review.run("monitor", "--metrics", str(tmp_path / "no/where")).exit == 9
+    for place in (str(tmp_path / "no/where"), ""):
+        assert in_review.run("monitor", "--metrics", place).exit == 9
+    assert in_review.run("report", "--format", "html", "--single-file", "--out", "").exit == 9

@@ -1,0 +1,45 @@
+"""Files are replaced at once; what is no regular file is written to, and never replaced."""
+
+from __future__ import annotations
+
+import os
+import pty
+import stat
+from pathlib import Path
+
+import pytest
+
+from opsgit.storage.disk import put
+
+
+def test_a_file_is_replaced_and_keeps_no_part(tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    box.mkdir()
+    place = box / "file"
+    for content in (b"one", b"two"):
+        put(place, content)
+        assert place.read_bytes() == content
+    assert [path.name for path in box.iterdir()] == ["file"]
+
+
+def test_a_device_stays_one() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        place = Path(os.ttyname(theirs))
+        put(place, b"words")
+        assert os.read(ours, 5) == b"words"
+        assert stat.S_ISCHR(place.stat().st_mode)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_folder_is_no_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = tmp_path / "box"
+    box.mkdir()
+    monkeypatch.chdir(box)
+    for place in (Path(name), box):
+        with pytest.raises(IsADirectoryError):
+            put(place, b"x")
+    assert list(box.iterdir()) == []
