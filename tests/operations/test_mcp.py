@@ -99,7 +99,7 @@ def test_resources_and_prompts(in_review: Desk) -> None:
         (template,) = (await client.list_resource_templates()).resource_templates
         assert template.uri_template == "opsgit://task/{task}"
         board = (await client.read_resource("opsgit://board")).contents[0].text
-        assert "T\\-1" in board
+        assert "T-1" in board
         task = json.loads((await client.read_resource("opsgit://task/T-1")).contents[0].text)
         assert task["status"] == "review"
         assert "You are qa" in (await client.read_resource("opsgit://prime")).contents[0].text
