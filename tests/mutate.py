@@ -75,7 +75,7 @@ HAND = (
     ("verification/push.py", "            self._signed_by_pusher(commit)\n", ""),
     ("verification/server.py", "if len(ids) > OBJECTS_MAX:", "if False:"),
     ("verification/server.py", "if int(size) > limit:", "if int(size) > limit and kind != 'tree':"),
-    ("verification/server.py", "if repository.git.refs() == seen:", "if True:"),
+    ("verification/server.py", "if refs(repository.git) == seen:", "if True:"),
     ("storage/checkout.py", "self._write_mark(tip, index)", "pass"),
 )
 # Tests by how soon they tell: the first that fails ends a mutant's life.
