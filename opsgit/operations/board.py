@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from opsgit.domain import names, vocabulary
+from opsgit.domain import vocabulary
 from opsgit.domain.records import Record
 from opsgit.operations.queries import SORTS, blocked, synced
 from opsgit.operations.session import Session
@@ -44,21 +44,20 @@ def _column(index: Index, status: str, most: int, assigned: str | None) -> Colum
     total, ended = index.count(where, tuple(values)), status in vocabulary.ENDED
     found = _newest(index, status, min(most, total), assigned) if ended else None
     if found is None:
-        found = index.select(where, tuple(values), SORTS["updated" if ended else "priority"], most)
-    return Column(status, total, [_card(index, record) for record in found])
+        found = index.touched(where, tuple(values), SORTS["updated" if ended else "priority"], most)
+    return Column(status, total, [_card(index, record, since) for record, since in found])
 
 
-def _newest(index: Index, status: str, wanted: int, assigned: str | None) -> list[Record] | None:
+def _newest(index: Index, status: str, wanted: int, assigned: str | None) -> list[tuple[Record, int]] | None:
     """Return the tasks that ended last; None if they do not stand in the newest part of the log.
 
     Looking there costs the same however many tasks there are; sorting all of them does not.
     """
     paths = dict.fromkeys(entry["path"] for entry in reversed(index.log("status = ?", (status,), 4 * wanted)))
-    records = (index.select("path = ? AND status = ?", (path, status), "path") for path in paths)
-    found = [one for listed in records for one in listed if not assigned or one.get("assigned") == assigned][:wanted]
+    records = (index.touched("path = ? AND status = ?", (path, status), "path") for path in paths)
+    found = [one for listed in records for one in listed if not assigned or one[0].get("assigned") == assigned][:wanted]
     return found if len(found) == wanted else None
 
 
-def _card(index: Index, record: Record) -> dict[str, Any]:
-    last = index.log("path = ?", (names.task_path(record["id"]),), 1)
-    return {"assigned": None, **record, "since": last[0]["at"] if last else 0, "blocked_by": blocked(index, record)}
+def _card(index: Index, record: Record, since: int) -> dict[str, Any]:
+    return {"assigned": None, **record, "since": since, "blocked_by": blocked(index, record)}

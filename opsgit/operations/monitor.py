@@ -19,7 +19,7 @@ from opsgit.domain.request import Request
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.operations import notify, numbers, observations
 from opsgit.operations.publication import publish
-from opsgit.operations.queries import ORDER, synced
+from opsgit.operations.queries import ORDER, among, synced
 from opsgit.operations.session import Session, observer
 from opsgit.operations.transactions import Transaction, Written
 from opsgit.storage.index import Index
@@ -128,9 +128,9 @@ def idle(scene: Situation) -> Iterator[Problem]:
     """Yield agents that hold a task and have done nothing for longer than the limit."""
     limit = times.duration(scene.project.idle or IDLE)
     active = scene.index.last_times("agent")
-    held = f"assigned IS NOT NULL AND status IN ({', '.join('?' for _ in HELD)})"
+    fits, values = among("status", HELD)
     holding: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for task, age in scene.tasks(held, *HELD):
+    for task, age in scene.tasks(f"assigned IS NOT NULL AND {fits}", *values):
         if scene.now - active.get(task.assigned or "", 0) > limit:
             holding[task.assigned or ""].append((task.id, age))
     for name, tasks in sorted(holding.items()):

@@ -104,7 +104,7 @@ def tasks(session: Session, query: Query) -> Listed:
     else:
         full = query.limit is not None and len(found) == query.limit
         listed, total = found, index.count(where, values) if full else len(found)
-    ended = _in("status", vocabulary.ENDED)
+    ended = among("status", vocabulary.ENDED)
     aside = 0 if query.statuses or query.ended_too else index.count(f"kind = 'task' AND {ended[0]}", ended[1])
     return Listed(listed, total - len(listed), aside)
 
@@ -119,16 +119,17 @@ def _known(session: Session, name: str | None) -> None:
         snapshot.agent(name)
 
 
-def _in(column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+def among(column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Return an SQL condition that a column has one of some values, and these values."""
     return f"{column} IN ({', '.join('?' for _ in values)})", tuple(values)
 
 
 def _condition(session: Session, query: Query) -> tuple[str, tuple[Any, ...]]:
     """Return the part of a query that the database can decide: a condition over `state`, and its values."""
     statuses = query.statuses or (vocabulary.BY_NEED if query.ended_too else vocabulary.OPEN_BY_NEED)
-    parts: list[tuple[str, tuple[Any, ...]]] = [("kind = 'task'", ()), _in("status", statuses)]
+    parts: list[tuple[str, tuple[Any, ...]]] = [("kind = 'task'", ()), among("status", statuses)]
     if query.priorities:
-        parts.append(_in("priority", [vocabulary.PRIORITIES.index(word) for word in query.priorities]))
+        parts.append(among("priority", [vocabulary.PRIORITIES.index(word) for word in query.priorities]))
     if query.assigned:
         parts.append(("assigned = ?", (query.assigned,)))
     for tag in query.tags:

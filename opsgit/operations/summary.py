@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -10,7 +11,7 @@ from opsgit.domain.model import Agent, Project, Quota, Task
 from opsgit.domain.next_steps import waits_for
 from opsgit.domain.records import from_record, to_record
 from opsgit.operations.compile import OPEN, metrics_as_shown, quota_as_shown
-from opsgit.operations.queries import SORTS, blocked, first_then_all, shown, synced
+from opsgit.operations.queries import SORTS, among, blocked, first_then_all, shown, synced
 from opsgit.operations.session import Session
 from opsgit.storage.index import Index
 
@@ -18,7 +19,7 @@ WAITING_MAX, ACTIVITY_MAX = 20, 8
 
 
 def summary(session: Session, now: int) -> dict[str, Any]:
-    """Return the values of the dashboard, as `views.figures.summary` takes them from a whole compiled state.
+    """Return the values of the dashboard; they are those of the whole compiled state, as far as they are shown.
 
     :param now: seconds after the epoch: quotas are given as they count at that time.
     """
@@ -31,7 +32,7 @@ def summary(session: Session, now: int) -> dict[str, Any]:
     newest = index.log("status IS NOT NULL", (), ACTIVITY_MAX)
     return {
         "project": project.name,
-        "updated": times.text(max(last for _, last in index.agents().values())),
+        "updated": times.text(max(index.last_times("agent").values())),
         "commit": index.tip() or "",
         "counts": [(status, counts.get(status, 0)) for status in vocabulary.STATUSES],
         "waiting": list(islice(_waiting(index, project), WAITING_MAX)),
@@ -42,12 +43,11 @@ def summary(session: Session, now: int) -> dict[str, Any]:
     }
 
 
-def _waiting(index: Index, project: Project) -> Any:
+def _waiting(index: Index, project: Project) -> Iterator[tuple[str, str, str, str]]:
     """Yield the tasks that wait for somebody, the most urgent first: who, task, title, what to do."""
     book, active = rules.in_force(project), set(index.active_agents())
-    marks = ", ".join("?" for _ in vocabulary.OPEN_BY_NEED)
-    where = f"kind = 'task' AND status IN ({marks})"
-    for record in first_then_all(index, where, tuple(vocabulary.OPEN_BY_NEED), SORTS["priority"]):
+    fits, values = among("status", vocabulary.OPEN_BY_NEED)
+    for record in first_then_all(index, f"kind = 'task' AND {fits}", values, SORTS["priority"]):
         found = waits_for(book, from_record(Task, record), active.__contains__, blocked(index, record))
         if found:
             yield found[0], record["id"], record["title"], found[1]
@@ -55,8 +55,8 @@ def _waiting(index: Index, project: Project) -> Any:
 
 def _agents(index: Index, project: Project, agents: list[Agent]) -> dict[str, Any]:
     done = index.agents()
-    marks = ", ".join("?" for _ in OPEN)
-    held = index.tally("assigned", f"kind = 'task' AND status IN ({marks})", OPEN)
+    fits, values = among("status", OPEN)
+    held = index.tally("assigned", f"kind = 'task' AND {fits}", values)
     told = {}
     for agent in agents:
         completed, last = done.get(agent.name, (0, None))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from opsgit.storage.disk import Damaged
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-FORMAT = 5
+FORMAT = 6
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
 CREATE TABLE parsed (blob TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
@@ -34,13 +34,14 @@ CREATE TABLE log (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, time INTEGER NOT NU
     op TEXT NOT NULL, path TEXT NOT NULL, status TEXT, entry TEXT NOT NULL);
 CREATE INDEX by_path ON log (path, seq);
 CREATE INDEX by_move ON log (status, seq) WHERE status IS NOT NULL;
-CREATE TABLE agent (name TEXT PRIMARY KEY, completed INTEGER NOT NULL, last INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE agent (name TEXT PRIMARY KEY, completed INTEGER NOT NULL, last INTEGER) WITHOUT ROWID;
 CREATE INDEX by_time ON log (time);
 """
 _TOUCH = "UPDATE state SET updated = (SELECT max(time) FROM log WHERE log.path = state.path) WHERE path = ?"
 _TALLY = """
 INSERT INTO agent VALUES (?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET completed = completed + excluded.completed, last = max(last, excluded.last)"""
+ON CONFLICT (name) DO UPDATE SET completed = completed + excluded.completed,
+    last = max(coalesce(last, excluded.last), coalesce(excluded.last, last))"""
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {word: rank for rank, word in enumerate(vocabulary.PRIORITIES)}
 NEED = {status: rank for rank, status in enumerate(vocabulary.BY_NEED)}
@@ -222,8 +223,9 @@ class Index:
         :param column: `path` or `agent`.
         :raises Damaged: as `_read`.
         """
-        query = f"SELECT {column}, max(time) FROM log GROUP BY {column}"  # noqa: S608
-        return dict(self._read(query).fetchall())
+        if column == "agent":
+            return {name: last for name, (_, last) in self.agents().items() if last is not None}
+        return dict(self._read("SELECT path, max(time) FROM log GROUP BY path").fetchall())
 
     def select(self, where: str, values: tuple[Any, ...], order: str, limit: int | None = None) -> list[Record]:
         """Return the records of the `state` rows that match a condition.
@@ -238,13 +240,20 @@ class Index:
         rows = self._read(query, (*values, -1 if limit is None else limit))
         return [json.loads(row[0]) for row in rows]
 
-    def touched(self, where: str, values: tuple[Any, ...], order: str) -> list[tuple[Record, int]]:
+    def touched(
+        self, where: str, values: tuple[Any, ...], order: str, limit: int | None = None
+    ) -> list[tuple[Record, int]]:
         """Return records as `select` does, each with the time of the last operation on it (seconds after the epoch)."""
-        query = f"SELECT record, updated FROM state JOIN parsed USING (blob) WHERE {where} ORDER BY {order}"  # noqa: S608
-        return [(json.loads(record), updated) for record, updated in self._read(query, values)]
+        joined = "state JOIN parsed USING (blob)"
+        query = f"SELECT record, updated FROM {joined} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+        rows = self._read(query, (*values, -1 if limit is None else limit))
+        return [(json.loads(record), updated) for record, updated in rows]
 
-    def agents(self) -> dict[str, tuple[int, int]]:
-        """Return for each agent how much it completed (`statistics`), and when it was last active (epoch seconds)."""
+    def agents(self) -> dict[str, tuple[int, int | None]]:
+        """Return for each agent how much it completed (`statistics`), and the time of its last operation on the ledger.
+
+        The time is in seconds after the epoch; None for an agent that only signed off on review branches.
+        """
         return {
             name: (completed, last) for name, completed, last in self._read("SELECT name, completed, last FROM agent")
         }
@@ -277,14 +286,13 @@ class Index:
         return int(self._read(query, values).fetchone()[0])
 
 
-def _tallies(log: Iterable[Entry]) -> list[tuple[str, int, int]]:
+def _tallies(log: Sequence[Entry]) -> list[tuple[str, int, int | None]]:
     """Return what operations add to what their agents completed, with the time of each agent's last one."""
-    entries = list(log)
     last: dict[str, int] = {}
-    for entry in entries:
+    for entry in log:
         last[entry["by"]] = max(entry["at"], last.get(entry["by"], 0))
-    found = statistics.figures(entries, 0).agents
-    return [(name, one.completed, last.get(name, 0)) for name, one in found.items()]
+    found = statistics.figures(log, 0).agents
+    return [(name, one.completed, last.get(name)) for name, one in found.items()]
 
 
 def _dump(entry: Entry) -> str:

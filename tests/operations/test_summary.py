@@ -55,6 +55,20 @@ def test_a_team_at_work(in_review: Desk) -> None:
     compared(in_review.path)
 
 
+def test_an_agent_that_only_signed_off_was_never_active_on_the_ledger(desk: Desk, output: Path) -> None:
+    desk.ok("agent", "add", "qa2", "--role", "reviewer")
+    desk.ok("task", "add", "--title", "one", "--assign", "dev", "--pipeline", "dev→qa2→qa→ship")
+    desk.ok("task", "start", "T-1")
+    desk.ok("task", "submit", "T-1", "--output", str(output))
+    desk.ok("review", "sign-off", "T-1", "--as", "qa2")
+    desk.ok("review", "approve", "T-1", "--as", "qa")
+    compared(desk.path)
+    session = desk.session()
+    told = summary.summary(session, 0)["agents"]["qa2"]
+    session.repository.close()
+    assert (told["tasks_completed"], told["last_active"]) == (1, None)
+
+
 def test_the_kept_ledger(tmp_path: Path) -> None:
     subprocess.run(["git", "clone", "-q", "-b", "main", str(BUNDLE), str(tmp_path / "kept")], check=True)
     compared(tmp_path / "kept")
