@@ -14,7 +14,7 @@ from opsgit.domain.records import Record, model_of, to_record
 from opsgit.domain.refusals import Refusal, Refused, refuse
 from opsgit.domain.request import Change, Edit, Outcome, Request, Snapshot
 from opsgit.domain.rules import in_force
-from opsgit.domain.vocabulary import IN_REVIEW
+from opsgit.domain.vocabulary import IMPORTED, IN_REVIEW
 
 FULL = {
     "task": "an orchestrator may trim comments: opsgit task trim ID --keep 20",
@@ -127,7 +127,7 @@ def _changed(context: Context, before: Any, after: Any) -> Change:
                       (_edit(operation.kind, request.target, to_record(after)),), operation.on, context.at)  # fmt: skip
     status = _reached(context, operation, before)
     record = to_record(leases.renewed(context, replace(after, status=status)))
-    old = before.status if before else "imported" if after.imported else "new"
+    old = before.status if before else IMPORTED if after.imported else "new"
     step = f"{old} → {status}" if old != status else operation.word
     on = MERGE if before and before.status == IN_REVIEW and operation.on != BRANCH else operation.on
     reverts = request.get("reverts")

@@ -21,12 +21,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from opsgit.domain.statistics import median
-from opsgit.domain.vocabulary import DEPLOYED, DONE, IN_PROGRESS, IN_REVIEW, REJECTED, ROLLED_BACK, STATUSES
+from opsgit.domain.vocabulary import DEPLOYED, DONE, IMPORTED, IN_PROGRESS, IN_REVIEW, REJECTED, ROLLED_BACK, STATUSES
 
 DAY, WEEK = 86_400, 7 * 86_400
 MONDAY = 4 * DAY  # the first Monday after the epoch
 FEW = 5  # with fewer cases, a figure of delivery is not given
-IMPORTED = "imported"  # what a task was before, in the words of an import
 UNDERWAY = (IN_PROGRESS, IN_REVIEW, REJECTED)
 # One operation: at (seconds after the epoch), path; a transition also has status and before.
 Entry = Mapping[str, Any]

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsgit.domain.vocabulary import DEPLOYED, DONE, IN_PROGRESS, IN_REVIEW, REJECTED
+from opsgit.domain.vocabulary import DEPLOYED, DONE, IMPORTED, IN_PROGRESS, IN_REVIEW, REJECTED
 
 # One operation: by, at (seconds after the epoch), path. A transition also has before, status and assigned; a verdict
 # has reviewers (the agents that signed off).
@@ -67,7 +67,7 @@ def figures(entries: Iterable[Entry], since: int) -> Figures:
     found, begun, handed_in = Figures(), dict[str, int](), dict[str, int]()
     for entry in entries:
         path, at, status = entry["path"], entry["at"], entry.get("status")
-        if status == IN_PROGRESS and entry.get("before") != "imported":
+        if status == IN_PROGRESS and entry.get("before") != IMPORTED:
             begun.setdefault(path, at)
         if status == IN_REVIEW:
             handed_in[path] = at
@@ -81,7 +81,7 @@ def figures(entries: Iterable[Entry], since: int) -> Figures:
 def _count(found: Figures, entry: Entry, begun: int | None, handed_in: int | None) -> None:
     status, before = entry.get("status"), entry.get("before")
     found.agents[entry["by"]].operations += 1
-    if status and before != "imported":
+    if status and before != IMPORTED:
         found.transitions[status] += 1
     if before == IN_REVIEW and status in (DONE, REJECTED):
         if entry.get("assigned"):

@@ -4,6 +4,7 @@ BACKLOG, ASSIGNED, IN_PROGRESS, IN_REVIEW = "backlog", "assigned", "in-progress"
 DONE, DEPLOYED, ROLLED_BACK, REJECTED, CANCELLED = "done", "deployed", "rolled-back", "rejected", "cancelled"
 STATUSES = (BACKLOG, ASSIGNED, IN_PROGRESS, IN_REVIEW, DONE, DEPLOYED, ROLLED_BACK, REJECTED, CANCELLED)
 ENDED = (DEPLOYED, CANCELLED)
+IMPORTED = "imported"  # what a task was before its import, where an operation names the status before it
 # The order of tasks in lists: first those that need a decision, then work in progress, then work that has not started,
 # then ended tasks.
 OPEN_BY_NEED = (REJECTED, IN_REVIEW, DONE, ROLLED_BACK, IN_PROGRESS, ASSIGNED, BACKLOG)

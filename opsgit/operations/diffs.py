@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +12,7 @@ from opsgit.operations.session import Session
 from opsgit.storage import attachment, deliverable
 from opsgit.storage.git import Git, object_id
 from opsgit.storage.submissions import Submitted
-
-PATCH = ("--patch",)
-FIXED = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+from opsgit.storage.trees import PLAIN
 
 
 class Binary(NamedTuple):
@@ -63,15 +60,10 @@ def diff(session: Session, task_id: str, wanted: str | None, repository: str | N
         before = _before(session, task_id, known[old], wanted) if old else None
     old = old if before else ""
     before = before or object_id("tree", b"", len(after))
-    lines = between(git, before, after, ("--stat=100",) if stat else PATCH)
+    shape = ("--stat=100",) if stat else ("--patch",)
+    text = _trees(git, *shape, before, after).decode("utf-8", "replace")
+    lines = text.removesuffix("\n").split("\n") if text else []  # other line ends are part of the content
     return Diff(old, known[new].submission, lines, _binaries(git, before, after))
-
-
-def between(git: Git, before: str, after: str, shape: Sequence[str] = PATCH) -> list[str]:
-    """Return the lines of git's diff of two trees (hex ids); an empty `before` is the empty tree."""
-    old = before or object_id("tree", b"", len(after))
-    text = _trees(git, *shape, old, after).decode("utf-8", "replace")
-    return text.removesuffix("\n").split("\n") if text else []  # other line ends are part of the content
 
 
 def look(session: Session, task_id: str, wanted: str | None, repository: str | None, stat: bool) -> Diff:
@@ -156,7 +148,7 @@ def _tree(session: Session, task_id: str, one: Submitted) -> str:
 
 def _trees(git: Git, *words: str) -> bytes:
     """Compare two trees. git stands in its own folder: elsewhere it would read the .gitattributes that it finds."""
-    return git.run("-C", str(git.folder), "diff-tree", "-r", *FIXED, *words)
+    return git.run("-C", str(git.folder), "diff-tree", "-r", *PLAIN, *words)
 
 
 def _binaries(git: Git, before: str, after: str) -> list[Binary]:

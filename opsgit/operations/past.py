@@ -33,10 +33,10 @@ def go(session: Session, wanted: str) -> None:
         why = f"main has no commit {wanted!r}" if moment is None else f"main has no commit at {wanted} or before"
         hint = "opsgit history shows all; a time is written as 7d, 2026-01-31 or 2026-01-31T12:00:00Z"
         refuse("NOT_FOUND", why, hint, "at")
-    session.at, at = found[0]["commit"], found[0]["at"] if moment is None else moment
-    session.clock = lambda: at
-    session.past = Index(None)
-    reader.sync_index(repository.objects(), session.past, session.at, known=index)
+    at = found[0]["at"] if moment is None else moment
+    past = Index(None)
+    reader.sync_index(repository.objects(), past, found[0]["commit"], known=index)
+    session.past, session.clock = past, lambda: at
 
 
 def _moment(wanted: str, now: int) -> int | None:

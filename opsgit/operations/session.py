@@ -33,8 +33,8 @@ class Session:
     end. `online` says whether the remote is asked; None: as `opsgit.sync` in the clone's configuration says. `updated`
     is whether this session has already fetched. `op_id` is the id that the caller chose for its first request.
     `attachments` holds the files of deliverables by digest. `raced` is whether a push of this session has failed: what
-    it held may have landed. `batch` collects operations that are to be published together. `at` is the hex id of the
-    ledger commit whose state a session that only reads looks at, with `past`, the index of that state; empty: the tip.
+    it held may have landed. `batch` collects operations that are to be published together. `past` is the index
+    of the state that a session which only reads looks at; None: the present one.
     """
 
     repository: Repository
@@ -51,8 +51,12 @@ class Session:
     attachments: dict[str, Files | str] = field(default_factory=dict)
     raced: bool = False
     batch: Batch | None = None
-    at: str = ""
     past: Index | None = None
+
+    @property
+    def at(self) -> str:
+        """The hex id of the ledger commit whose state the session looks at; empty: it looks at the tip."""
+        return (self.past.tip() or "") if self.past else ""
 
     @cached_property
     def url(self) -> str | None:

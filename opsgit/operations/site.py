@@ -11,7 +11,7 @@ from opsgit.domain import flow, names, statistics, times
 from opsgit.domain.flow import Delivery, Flow
 from opsgit.domain.model import Submission
 from opsgit.domain.records import Record, from_record
-from opsgit.domain.vocabulary import ENDED, IN_REVIEW
+from opsgit.domain.vocabulary import ENDED, IMPORTED, IN_REVIEW
 from opsgit.operations import attachments, board, compile, monitor, timeline
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
@@ -59,7 +59,8 @@ class Site:
     `state` is the compiled state. `columns` are those of the board. `moment` is the time of which the pages tell
     (seconds after the epoch). `groups` has what waits, by the agent or role that it waits for, the oldest first. For
     each of these names, `kinds` says whether it is a human (also a role of people alone), an agent or a role. `touched`
-    has the time of the last operation by path. `entries` are all operations, oldest first.
+    has the time of the last operation by path. `entries` are all operations, oldest first. `needed_by` has, for a task,
+    the ids of those that depend on it.
     """
 
     state: State
@@ -73,7 +74,7 @@ class Site:
     delivery: Delivery
     agents: Mapping[str, statistics.Performance]
     exceptions: Sequence[Oddity]
-    problems: Sequence[monitor.Problem]
+    needed_by: Mapping[str, Sequence[str]]
     proven: int
     told: int
 
@@ -97,29 +98,31 @@ def gather(session: Session, live: bool = False) -> Site:
     index, moment = synced(session), int(session.clock())
     entries = index.log("1")
     state = compile.state(session, moment)
-    problems = monitor.monitor(session, [])
-    late = {one.task for one in problems if one.check in OVERDUE and one.task}
+    late = {one.task for one in monitor.monitor(session, OVERDUE) if one.task}
+    kinds = _kinds(state)
     since, touched = moment - PERIOD, index.last_times("path")
     brought = sum(bool(event.get("imported")) for task in state["tasks"].values() for event in task["history"])
     return Site(
         state=state,
         moment=moment,
         columns=board.columns(session, COLUMN_MAX),
-        groups=_groups(state, touched, late),
+        groups=_groups(state, kinds, touched, late),
         touched=touched,
-        kinds=_kinds(state),
+        kinds=kinds,
         entries=entries,
         flow=flow.flow(entries, moment),
         delivery=flow.delivery(entries, raised(session), since, moment + 1),
         agents=statistics.figures(entries, 0).agents,
         exceptions=list(oddities(entries)),
-        problems=problems,
+        needed_by=_needed_by(state),
         proven=len(entries),
         told=len(entries) + brought,
     )
 
 
-def _groups(state: State, touched: Mapping[str, int], late: set[str]) -> dict[str, list[Waiting]]:
+def _groups(
+    state: State, kinds: Mapping[str, str], touched: Mapping[str, int], late: set[str]
+) -> dict[str, list[Waiting]]:
     """Return what waits by whom it waits for: people first, then agents, then roles; the oldest first."""
     found: dict[str, list[Waiting]] = defaultdict(list)
     for task in state["tasks"].values():
@@ -128,7 +131,7 @@ def _groups(state: State, touched: Mapping[str, int], late: set[str]) -> dict[st
             one = Waiting(task["id"], task["title"], task["waiting_to"], since, task["priority"], task["id"] in late)
             for who in task["waiting_for"].split(", "):
                 found[who].append(one)
-    kinds, rank = _kinds(state), {"human": 0, "agent": 1}
+    rank = {"human": 0, "agent": 1}
     order = sorted(found, key=lambda who: (rank.get(kinds.get(who, ""), 2), who))
     return {who: sorted(found[who], key=lambda one: (one.since, one.task)) for who in order}
 
@@ -141,6 +144,14 @@ def _kinds(state: State) -> dict[str, str]:
         roles[agent["role"]].add(agent["kind"])
     people = {role: "human" if kinds == {"human"} else "role" for role, kinds in roles.items()}
     return {**people, **{name: agent["kind"] for name, agent in state["agents"].items()}}
+
+
+def _needed_by(state: State) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for task in state["tasks"].values():
+        for one in task["depends_on"]:
+            found[one].append(task["id"])
+    return dict(found)
 
 
 def raised(session: Session) -> dict[str, list[int]]:
@@ -161,7 +172,7 @@ def oddities(entries: Sequence[Mapping[str, Any]]) -> Iterator[Oddity]:
     for entry in entries:
         path, op, at = entry["path"], entry["op"], times.text(entry["at"])
         told = {"at": at, "by": entry["by"], "about": entry["what"], "commit": entry["commit"]}
-        if entry.get("before") == "imported":
+        if entry.get("before") == IMPORTED:
             yield Oddity("imported", what=f"came as {entry['status']} from another tracker, unproven", **told)
         if op == "agent.ratify":
             yield Oddity(
@@ -205,10 +216,9 @@ class Page:
     needed_by: Sequence[str]
 
 
-def page(session: Session, site: Site, task_id: str, needed_by: Sequence[str], trees: Trees) -> Page:
+def page(session: Session, site: Site, task_id: str, trees: Trees) -> Page:
     """Return the values of the page of one task.
 
-    :param needed_by: the ids of the tasks that depend on it.
     :param trees: compares attachments.
     :raises Refused: as `timeline.events`.
     """
@@ -221,7 +231,7 @@ def page(session: Session, site: Site, task_id: str, needed_by: Sequence[str], t
         before = tree or before
         review = record.get("review") or {}
         shown.append(Round(submission.round, record["submission"], review, commit, lines, more))
-    return Page(site.state["tasks"][task_id], found, shown, needed_by)
+    return Page(site.state["tasks"][task_id], found, shown, site.needed_by.get(task_id, ()))
 
 
 def _ended(session: Session, task_id: str, events: Sequence[Event]) -> Iterator[tuple[str, Record]]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opsgit.domain import names
 from opsgit.domain.refusals import refuse
 from opsgit.operations import site as values
 from opsgit.operations.session import Session
 from opsgit.storage import workers
+from opsgit.storage.deliverable import sha256
 from opsgit.storage.repository import Repository
 from opsgit.storage.trees import Trees
 from opsgit.version import VERSION
@@ -52,7 +51,7 @@ def build(session: Session, folder: Path) -> Built:
     for left in (*folder.glob(f"{NEW}*"), *folder.glob(f"*/{NEW}*")):  # by a run that was killed
         left.unlink()
     made, written = dict[str, Made](), 0
-    for path, render in tasks.pages.paths().items():
+    for path, render in tasks.pages.paths.items():
         text = render()
         made[path] = Made(_hash(text), _hash(text))
         if not _is_there(folder / path, made[path].of, known.get(path)):
@@ -84,7 +83,7 @@ def _is_there(place: Path, of: str, known: Made | None) -> bool:
     """Return whether a page is there already: made of the same, and not changed by anybody since."""
     if known is None or known.of != of or place.is_symlink() or not place.is_file():
         return False
-    return hashlib.sha256(place.read_bytes()).hexdigest() == known.is_
+    return sha256(place.read_bytes()) == known.is_
 
 
 def _manifest(folder: Path) -> dict[str, Made]:
@@ -98,18 +97,20 @@ def _manifest(folder: Path) -> dict[str, Made]:
     odd = next((name for name in PARTS if (folder / name).is_symlink()), None)
     if odd:
         refuse("BAD_VALUE", f"{folder / odd} is a link: its files would be somewhere else", hint, "out")
-    try:
-        found = json.loads((folder / MANIFEST).read_bytes()) if (folder / MANIFEST).is_file() else None
-        known = (
-            {path: Made(*hashes) for path, hashes in found.items() if PAGE.fullmatch(path)}
-            if found is not None
-            else None
-        )
-    except (AttributeError, TypeError, OSError, ValueError, RecursionError):
-        refuse("BAD_VALUE", f"{folder} holds something that is no site of opsgit", hint, "out")
-    if known is None or found is None or len(known) < len(found):
+    known = _read(folder / MANIFEST)
+    if known is None or not all(PAGE.fullmatch(path) for path in known):
         refuse("BAD_VALUE", f"{folder} holds something that is no site of opsgit", hint, "out")
     return known
+
+
+def _read(file: Path) -> dict[str, Made] | None:
+    """Return what a manifest says, None if it is none. A pipe is not read: it could keep us waiting."""
+    if not file.is_file():
+        return None
+    try:
+        return {path: Made(*hashes) for path, hashes in json.loads(file.read_bytes()).items()}
+    except (AttributeError, TypeError, OSError, ValueError, RecursionError):
+        return None
 
 
 def _put(path: Path, text: str) -> None:
@@ -121,15 +122,6 @@ def _put(path: Path, text: str) -> None:
     os.replace(new, path)
 
 
-def needed(state: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return for each task the ids of those that depend on it."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for task in state["tasks"].values():
-        for one in task["depends_on"]:
-            found[one].append(task["id"])
-    return found
-
-
 def _path(task_id: str) -> str:
     return f"task/{task_id}.html"
 
@@ -139,7 +131,6 @@ class _Tasks:
 
     def __init__(self, session: Session, site: values.Site, pages: Pages, folder: Path) -> None:
         self.session, self.site, self.pages, self.folder = session, site, pages, folder
-        self.needed_by = needed(site.state)
         self.process, self.trees = os.getpid(), Trees(session.repository.git)
         self.first = session.repository, self.trees  # a copy must not close what the first process reads with
 
@@ -149,7 +140,7 @@ class _Tasks:
         tips, state = self._tips(), self.site.state
         frame = [VERSION, state["project"], sorted(state["agents"]), *(_hash(text) for text in assets().values())]
         made_of = {
-            one: [frame, task, last.get(names.task_path(one)), tips[one], self.needed_by.get(one), self.session.at]
+            one: [frame, task, last.get(names.task_path(one)), tips[one], self.site.needed_by.get(one), self.session.at]
             for one, task in state["tasks"].items()
         }
         return {one: _hash(json.dumps(parts, sort_keys=True)) for one, parts in made_of.items()}
@@ -171,11 +162,11 @@ class _Tasks:
                 self.session.repository.folder, self.session.repository.top
             )
             self.process, self.trees = os.getpid(), Trees(repository.git)
-        found = values.page(self.session, self.site, task_id, self.needed_by.get(task_id, ()), self.trees)
+        found = values.page(self.session, self.site, task_id, self.trees)
         text = self.pages.task(found)
         _put(self.folder / path, text)
         return _hash(text)
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256(text.encode())

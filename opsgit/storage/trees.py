@@ -12,7 +12,7 @@ from opsgit.domain.refusals import refuse
 from opsgit.storage.git import FIXED, Git, environment, object_id
 
 LINE_MAX = 2000  # bytes of a line
-PATCH = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--patch")
+PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")  # whatever a configuration says
 
 
 class Trees:
@@ -28,17 +28,8 @@ class Trees:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self.process is None or self.process.poll() is not None:
-            words = [
-                "git",
-                f"--git-dir={self.folder}",
-                *FIXED,
-                "-C",
-                str(self.folder),
-                "diff-tree",
-                "--stdin",
-                "-r",
-                *PATCH,
-            ]
+            place = (f"--git-dir={self.folder}", *FIXED, "-C", str(self.folder))
+            words = ["git", *place, "diff-tree", "--stdin", "-r", *PLAIN, "--patch"]
             self.close()
             self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                             stderr=subprocess.DEVNULL, env=environment(), process_group=0)  # fmt: skip

@@ -17,7 +17,7 @@ def each(work: Callable[[str], str], things: Sequence[str]) -> Iterator[tuple[st
     :raises Refused: as `work`.
     """
     global _work  # noqa: PLW0603 - a copy of the process finds it here
-    count = min(4, len(os.sched_getaffinity(0)))
+    count = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     if len(things) <= ALONE or count < 2:
         for one in things:
             yield one, work(one)

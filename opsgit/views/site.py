@@ -15,9 +15,9 @@ import jinja2
 from markupsafe import Markup
 
 from opsgit.domain import names, times
-from opsgit.domain.flow import IMPORTED, Measure
+from opsgit.domain.flow import Measure
 from opsgit.domain.statistics import Performance, median
-from opsgit.domain.vocabulary import DEPLOYED, ENDED, PRIORITIES, ROLLED_BACK, STATUSES
+from opsgit.domain.vocabulary import DEPLOYED, ENDED, IMPORTED, PRIORITIES, ROLLED_BACK, STATUSES
 from opsgit.version import VERSION
 from opsgit.views import charts, figures, page
 from opsgit.views.figures import percent, span
@@ -106,6 +106,7 @@ class Pages:
                 "commit": state["commit"][:10], "version": VERSION, "agents": state["agents"], "linked": True,
                 "priorities": PRIORITIES, **more}  # fmt: skip
 
+    @cached_property
     def paths(self) -> dict[str, Render]:
         """Return how each page is rendered, by its path in the site."""
         found: dict[str, Render] = {

@@ -16,7 +16,7 @@ from opsgit.domain.decide import may
 from opsgit.domain.model import Submission, Task
 from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.operations import sights, site, site_files, update
+from opsgit.operations import sights, site, update
 from opsgit.operations.session import Session
 from opsgit.storage import repository
 from opsgit.storage.trees import Trees
@@ -39,7 +39,6 @@ class Live:
         self.path, self.actor, self.say = path, actor, say
         self._worker = ThreadPoolExecutor(max_workers=1)  # the index is for one thread
         self._known: tuple[Any, ...] = ()
-        self._site: site.Site | None = None
         self._pages: Pages | None = None
         self._moved = threading.Condition()
         self._number, self._over = 0, False
@@ -82,16 +81,13 @@ class Live:
         session = self._session()
         mark = (self._refs(), int(session.clock()) // FRESH)
         if self._pages is None or mark != self._known:
-            self._site = site.gather(session, live=True)
-            self._pages, self._known = Pages(self._site, live=True), mark
-        assert self._site
+            self._pages, self._known = Pages(site.gather(session, live=True), live=True), mark
         self._pages.number = self._number  # a page listens from the state that it shows
         task_id = path.removeprefix("task/").removesuffix(".html")
-        if path == f"task/{task_id}.html" and task_id in self._site.state["tasks"]:
-            needed_by = site_files.needed(self._site.state)[task_id]
-            found = site.page(session, self._site, task_id, needed_by, self.trees)
+        if path == f"task/{task_id}.html" and task_id in self._pages.tasks:
+            found = site.page(session, self._pages.site, task_id, self.trees)
             return self._pages.task(found, self._actions(session, found) if acting and self.actor else "")
-        render = self._pages.paths().get(path)
+        render = self._pages.paths.get(path)
         return render() if render else None
 
     def _actions(self, session: Session, found: site.Page) -> str:
@@ -112,21 +108,18 @@ class Live:
         version = submission.version if submission else ""
         return actions({"task": task_id, "actor": name, "can": can, "version": version, "threads": threads})
 
-    def act(self, fields: Mapping[str, str]) -> str:
-        """Perform what a form asks for, signed by the actor, and return what was done in words.
+    def act(self, fields: Mapping[str, str]) -> None:
+        """Perform what a form asks for, signed by the actor.
 
         :param fields: task, op, text, thread and version.
         :raises Refused: `BAD_VALUE` for another form; `STALE` if another version was submitted since the page was
             shown; as the operation.
         """
-        return self._work(lambda: self._acted(fields))
+        self._work(lambda: self._act(fields))
 
-    def _acted(self, fields: Mapping[str, str]) -> str:
-        task, op, text = (
-            fields.get("task", ""),
-            fields.get("op", ""),
-            fields.get("text", "").replace("\r\n", "\n").strip(),
-        )
+    def _act(self, fields: Mapping[str, str]) -> None:
+        task, op = fields.get("task", ""), fields.get("op", "")
+        text = fields.get("text", "").replace("\r\n", "\n").strip()
         with open_project(self.path, self.actor) as project:
             steps: dict[str, Callable[[], Any]] = {
                 "review.approve": lambda: project.reviews.approve(task, note=text),
@@ -146,8 +139,7 @@ class Live:
                 )
             if self.actor and found.submission:  # a verdict is on this version, also if another one comes now
                 sights.note(self._session(), self.actor, task, found.submission)
-            done = steps[op]()
-        return "; ".join(f"{one.op} {one.commit[:10]}" for one in done.operations)
+            steps[op]()
 
     def _refs(self) -> tuple[Any, ...]:
         """Return what changes when main or a review branch moves, here or at the remote; this needs no process."""

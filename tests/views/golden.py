@@ -32,7 +32,7 @@ def rendered(folder: Path) -> dict[str, str]:
     session.clock = lambda: newest + 60
     told, short = figures.report(session, "7d"), summary.summary(session, newest)
     found = site.gather(session)
-    page = pages.Pages(found).task(site.page(session, found, "R-1", (), Trees(repository.git)))
+    page = pages.Pages(found).task(site.page(session, found, "R-1", Trees(repository.git)))
     repository.close()
     return {
         "state.json": compile.dumped(state),
