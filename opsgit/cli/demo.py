@@ -58,7 +58,8 @@ NEXT = (
     "git -C {state} log --first-parent --show-signature     the audit trail, judged by git itself",
     "cat {state}/tasks/01/SKILL-001.yaml          the task",
     "export XDG_DATA_HOME={keys}                  to act with the demo's keys:",
-    "opsgit -C {state} report --format html --out site      pages for all of it; opsgit -C {state} serve: live",
+    "opsgit -C {state} report --format html --out site      pages for all of it",
+    "opsgit -C {state} serve                      the same pages live, until Ctrl-C",
     "opsgit -C {state} task add --title 'Yours' --assign dev",
     "opsgit help lifecycle",
 )

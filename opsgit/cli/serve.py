@@ -40,8 +40,7 @@ def command(session: Session, as_json: bool, port: int, act_as: str | None, fetc
     seconds = times.duration(fetch) if session.url and not session.offline else 0
     if act_as:
         session.look().agent(act_as)
-        if not session.repository.keys.holds(act_as):
-            refuse("KEY_MISSING", f"the key of {act_as} is not on this machine", f"opsgit agent prove {act_as}")
+        session.repository.keys.need(act_as)
     live = Live(session.repository.top or session.repository.folder, act_as, output.say)
     try:
         with _bound(live, port) as server:

@@ -89,6 +89,15 @@ class KeyStore:
         part.unlink()
         sync_folder(path.parent)
 
+    def need(self, agent: str) -> None:
+        """Refuse what an agent is to sign if its key is not on this machine.
+
+        :raises Refused: `KEY_MISSING`.
+        """
+        if not self.holds(agent):
+            refuse("KEY_MISSING", f"the key of {agent} is not on this machine ({self.path(agent)})",
+                   "run the command where the key is, or opsgit agent rotate as an orchestrator")  # fmt: skip
+
     def sign(self, agent: str, message: bytes, namespace: str = sshsig.GIT) -> str:
         """Return an armored SSH signature by an agent's key.
 
@@ -97,10 +106,8 @@ class KeyStore:
         :raises Refused: `KEY_MISSING` if the key is not on this machine; `KEY_UNFIT` if it cannot be used;
             `TOOL_FAILED` if ssh-keygen is needed and cannot be run.
         """
+        self.need(agent)
         path = self.path(agent)
-        if not self.holds(agent):
-            refuse("KEY_MISSING", f"the key of {agent} is not on this machine ({path})",
-                   "run the command where the key is, or opsgit agent rotate as an orchestrator")  # fmt: skip
         key = _load(path) if path.exists() else None
         if key is not None:
             return sshsig.sign(key, message, namespace)
