@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -24,9 +25,34 @@ settings.register_profile("long", max_examples=600, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
-MEMORY = "/dev/shm"  # thousands of small repositories are made and thrown away: a disk takes half of the time
-if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**31:
-    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
+MEMORY = Path("/dev/shm")  # thousands of small repositories are made and thrown away: a disk takes half of the time
+
+
+def has_room(folder: Path) -> bool:
+    """Whether a folder can hold what a whole run makes: 2 GiB and a million files."""
+    free = os.statvfs(folder)
+    return os.access(folder, os.W_OK) and free.f_bavail * free.f_frsize > 2**31 and free.f_favail > 10**6
+
+
+def is_running(pid: str) -> bool:
+    """Whether a process of this number lives."""
+    return Path("/proc", pid).exists()
+
+
+def own_temporary_folder() -> None:
+    """Make all temporary files in a folder that ends with this run; a run that was killed is tidied by the next."""
+    for left in MEMORY.glob("opsgit-tests-*"):
+        if not is_running(left.name.rsplit("-", 1)[1]):
+            shutil.rmtree(left, ignore_errors=True)
+    if has_room(MEMORY):
+        made = MEMORY / f"opsgit-tests-{os.getpid()}"
+        made.mkdir(mode=0o755)  # some tests run commands as another user
+        os.environ["TMPDIR"] = tempfile.tempdir = str(made)
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
+
+
+if MEMORY.is_dir() and "TMPDIR" not in os.environ:  # the workers of a run have the folder of its first process
+    own_temporary_folder()
 
 
 @pytest.fixture(autouse=True)
