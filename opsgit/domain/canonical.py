@@ -29,7 +29,7 @@ def emit(kind: str, record: Record) -> bytes:
     entity = names.ENTITIES[kind]
     up = "../" * names.path_of(kind, "x").count("/")
     lines = [f"# yaml-language-server: $schema={up}schema/{entity.schema}.schema.json"]
-    _emit_mapping(record, "", lines)
+    emit_mapping(record, "", lines)
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -42,7 +42,11 @@ def normalized(kind: str, record: Record) -> bytes:
     return emit(kind, to_record(from_record(model_of(kind), record)))
 
 
-def _emit_mapping(record: Mapping[str, Any], indent: str, lines: list[str], first: str | None = None) -> None:
+def emit_mapping(record: Mapping[str, Any], indent: str, lines: list[str], first: str | None = None) -> None:
+    """Append the lines of a mapping.
+
+    :param first: what stands before the first entry, if it is not the indent.
+    """
     lead = first if first is not None else indent
     for key, value in record.items():
         _emit_entry(f"{lead}{scalar(key)}:", value, indent, lines)
@@ -52,7 +56,7 @@ def _emit_mapping(record: Mapping[str, Any], indent: str, lines: list[str], firs
 def _emit_entry(head: str, value: Any, indent: str, lines: list[str]) -> None:
     if isinstance(value, Mapping) and value:
         lines.append(head)
-        _emit_mapping(value, indent + "  ", lines)
+        emit_mapping(value, indent + "  ", lines)
     elif isinstance(value, list) and value:
         lines.append(head)
         for item in value:
@@ -66,7 +70,7 @@ def _emit_entry(head: str, value: Any, indent: str, lines: list[str]) -> None:
 
 def _emit_item(item: Any, indent: str, lines: list[str]) -> None:
     if isinstance(item, Mapping) and item:
-        _emit_mapping(item, indent + "  ", lines, first=f"{indent}- ")
+        emit_mapping(item, indent + "  ", lines, first=f"{indent}- ")
     else:
         lines.append(f"{indent}- {scalar(item)}")
 

@@ -161,7 +161,9 @@ class Snapshot:
     def taken(self, path: str) -> str | None:
         """Return the name of the file in the same folder that equals the path's name with case folded, or None."""
         folder, _, name = path.rpartition("/")
-        return next((other for other in self.reader.names(folder) if other.casefold() == name.casefold()), None)
+        others, wanted = self.reader.names(folder), name.casefold()
+        alike = wanted in map(str.casefold, others)  # a folder may hold thousands, and nearly always there is none
+        return next(other for other in others if other.casefold() == wanted) if alike else None
 
 
 @dataclass(frozen=True, repr=False)

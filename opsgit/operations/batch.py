@@ -68,6 +68,7 @@ def batch(session: Session) -> Iterator[Batch]:
         yield made
     finally:
         session.batch = None
+        made.trial.objects.drop()
     if made.broken:
         raise made.broken
 

@@ -117,12 +117,15 @@ def _attempt(session: Session, work: Callable[[Transaction], Result]) -> Result:
             refuse("UNSYNCED", "operations that were made here are not published, and the remote has others since",
                    "opsgit sync")  # fmt: skip
         transaction = session.transaction()
-        trust.judge_ledger(repository, transaction.base)
-        if not session.dry_run:
-            update.show(session, transaction.base)
-        result = work(transaction)
-        if not session.dry_run and transaction.written:
-            finish(session, transaction)
+        try:
+            trust.judge_ledger(repository, transaction.base)
+            if not session.dry_run:
+                update.show(session, transaction.base)
+            result = work(transaction)
+            if not session.dry_run and transaction.written:
+                finish(session, transaction)
+        finally:
+            transaction.objects.drop()
     if not session.dry_run and transaction.written:
         _maintain(session)
     return result

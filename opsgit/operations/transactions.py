@@ -23,7 +23,7 @@ from opsgit.storage.branch import newest, overlaid
 from opsgit.storage.disk import Damaged
 from opsgit.storage.ledger import move_refs, new_id, seal
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, parse_commit
-from opsgit.storage.reader import clock_of
+from opsgit.storage.reader import clock_of, sync_index
 from opsgit.storage.repository import Repository
 from opsgit.storage.submissions import SUBMITS
 
@@ -46,7 +46,8 @@ class Transaction:
     unless the caller names another one. `main` is main's tip at the beginning, and `tip` the tip after the operations
     so far. `clock` returns seconds after the epoch. `branches` maps review branches to their old and new tips.
     `attachments` holds the files of deliverables by digest, or the tree (hex id) of those that are objects already; a
-    submission with one of these digests is attached. `attached` maps the refs of attachments to their trees.
+    submission with one of these digests is attached. `attached` maps the refs of attachments to their trees. `kept` is
+    the number of operations, of a large transaction, of which the contents are no longer in memory.
     `unfinished` has a message if the checkout could not be refreshed after publishing.
     """
 
@@ -64,6 +65,7 @@ class Transaction:
     attachments: Mapping[str, Files | str] = field(default_factory=dict)
     attached: dict[str, str] = field(default_factory=dict)
     unfinished: str = ""
+    kept: int = 0
 
     def __post_init__(self) -> None:
         self.objects = self.repository.objects()
@@ -155,7 +157,15 @@ class Transaction:
         made = self._on_branch(change, branch) if change.on == BRANCH and branch else self._on_ledger(change, branch)
         self.written.append(made)
         self._attach(change)
+        if self.objects.relieve():
+            self._forget_contents()
         return made
+
+    def _forget_contents(self) -> None:
+        """Forget what the operations so far wrote, because it would fill the memory; the index reads it again."""
+        start, self.kept = self.kept, len(self.written)
+        self.written[start:] = [Written(one.id, _without_contents(one.change)) for one in self.written[start:]]
+        self.records.clear()
 
     def _attach(self, change: Change) -> None:
         """Attach the files of a submission or revision, if they are known."""
@@ -201,7 +211,7 @@ class Transaction:
         blob = self.objects.add("blob", edit.content)
         if edit.record is not None:
             self.records[blob] = edit.record
-            self.repository.index.keep([(blob, edit.record)])
+            self.repository.index.keep(blob, edit.record)
         return Entry(EXECUTABLE if edit.executable else FILE, blob)
 
     def _commit(self, change: Change, tree: str, parents: tuple[str, ...], ref: str, ledger: str | None) -> Written:
@@ -231,7 +241,7 @@ class Transaction:
         :raises Refused: as `store`; `BUSY` or `REF_MOVED` if a ref cannot be moved: the ledger is unchanged then, but
             review branches may have moved.
         """
-        if self.objects.new:
+        if self.objects.new or self.objects.packs:
             self.store()
         shown = checkout.of(self.repository, self.objects)
         self._move_refs()
@@ -256,7 +266,9 @@ class Transaction:
 
     def _advance_index(self) -> None:
         index = self.repository.index
-        blobs = {path: entry.id if entry else None for path, entry in self.files.items()}
+        if self.kept:
+            return sync_index(self.objects, index, self.tip)
+        blobs = [(path, entry.id if entry else None) for path, entry in self.files.items()]
         if index.tip() == self.base:
             made = [self._entry_of(one) for one in self.written if one.change.on != BRANCH]
             index.advance(self.base, self.tip, blobs, lambda path, blob: self.records[blob], made)
@@ -269,6 +281,11 @@ class Transaction:
         entry = log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
         written = self.objects.entry(self.objects.root(one.id), path)
         return {**entry, **({"blob": written.id} if written else {})}
+
+
+def _without_contents(change: Change) -> Change:
+    edits = tuple(Edit(edit.path, b"") for edit in change.edits)
+    return replace(change, edits=edits, request=replace(change.request, fields={}))
 
 
 def half_pushed(task_id: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refusal, Refused
 from opsgit.storage.disk import put
+from opsgit.storage.git import AT_ONCE
 from opsgit.storage.journal import journal
-from opsgit.storage.objects import EXECUTABLE, Entry, Objects, Pair
+from opsgit.storage.objects import EXECUTABLE, FILE, Entry, Objects, Pair
 from opsgit.storage.repository import Repository
 
 
@@ -102,7 +103,7 @@ class Checkout:
         files, index, begun = self.shown() or (tip, tip, [])
         self._write_mark(files, index, *begun, *([tip] if tip not in begun else []))
         changed = [first] if first else [self._since(commit, tip) for commit in dict.fromkeys((files, *begun))]
-        for path in dict.fromkeys(path for versions in changed for path in versions):
+        for path in self._with_contents(changed):
             pairs = [versions[path] for versions in changed if path in versions]
             new = pairs[0][1]
             if not self._holds(path, new) and any(self._holds(path, old) for old, _ in pairs):
@@ -111,6 +112,15 @@ class Checkout:
         lagging = {} if first else self._since(index, tip)
         self._refresh_index({path: new for versions in (lagging, *changed) for path, (_, new) in versions.items()})
         self._write_mark(tip)
+
+    def _with_contents(self, changed: Sequence[Mapping[str, Pair]]) -> Iterator[str]:
+        """Yield the changed paths. The contents of the next ones are read at once."""
+        paths = list(dict.fromkeys(path for versions in changed for path in versions))
+        for start in range(0, len(paths), AT_ONCE):
+            some = paths[start : start + AT_ONCE]
+            found = (entry for path in some for versions in changed for entry in versions.get(path, ()) if entry)
+            self.objects.read([entry.id for entry in found if entry.mode in (FILE, EXECUTABLE)])
+            yield from some
 
     def _put(self, path: str, entry: Entry | None) -> None:
         where = self.top / path

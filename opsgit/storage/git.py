@@ -10,9 +10,9 @@ import hashlib
 import os
 import re
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, NoReturn
 
 from opsgit.domain.refusals import refuse
 
@@ -50,6 +50,8 @@ SETTINGS = (
 FIXED = tuple(word for setting in SETTINGS for word in ("-c", setting))
 
 
+ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
+PIECE = 256 * 1024  # bytes that are read from git at once
 READ_MAX = 64 * 1024 * 1024
 
 
@@ -90,6 +92,7 @@ class Git:
         self.extra: dict[str, str] = {}  # variables by which git shows a server's hook the objects of a push
         self._batch: subprocess.Popen[bytes] | None = None
         self._end: Callable[[], object] = lambda: None
+        self._aside = ""
         self._packed: tuple[tuple[int, int, int] | None, bytes] = (None, b"")
 
     def run(self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:
@@ -102,19 +105,45 @@ class Git:
         """
         done = self.attempt(*words, given=given, env=env)
         if done.returncode:
-            said = done.stderr.decode(errors="replace").strip()
-            refuse("TOOL_FAILED", f"git {words[0]} failed: {said[-500:]}", f"git -C {self.folder} fsck")
+            _failed(self.folder, words[0], done.stderr)
         return done.stdout
 
     def attempt(
-        self, *words: str, given: bytes | None = None, env: Mapping[str, str] | None = None
+        self, *words: str, given: bytes | BinaryIO | None = None, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a git command and return the finished process, whatever its exit code is.
 
+        :param given: bytes for standard input, or a file that is read from its present position.
         :raises Refused: `TOOL_FAILED` if git is not installed.
         """
         command = ["git", f"--git-dir={self.folder}", *FIXED, *words]
         return _run(command, environment({**self.extra, **(env or {})}), given or b"")
+
+    def stream(self, *words: str, end: bytes) -> Iterator[bytes]:
+        """Run a git command, and yield the parts of its standard output while it runs.
+
+        :param end: what ends each part; it is not returned.
+        :raises Refused: `TOOL_FAILED` if the command fails.
+        """
+        import subprocess
+        import tempfile
+
+        command = ["git", f"--git-dir={self.folder}", *FIXED, *words]
+        with tempfile.TemporaryFile() as said:
+            try:
+                process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=environment(self.extra))
+            except FileNotFoundError:
+                refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+            with process:
+                assert process.stdout
+                try:
+                    yield from _parts(process.stdout, end)
+                except GeneratorExit:
+                    process.kill()
+                    raise
+            if process.returncode:
+                said.seek(0)
+                _failed(self.folder, words[0], said.read())
 
     def get(self, name: str) -> Object | None:
         """Return an object after checking that its content has its id; None if there is no such object.
@@ -190,6 +219,20 @@ class Git:
         assert self._batch and self._batch.stderr
         self._batch.kill()
         return self._batch.stderr.read().decode(errors="replace").strip()[-300:]
+
+    def look_into(self, folder: Path | None) -> None:
+        """Read objects from one more folder from now on, such as `objects` of another repository; None: no longer.
+
+        It comes before the folders that `extra` names already, which are a push's.
+        """
+        theirs = self.extra.get(ALTERNATES, "").split(os.pathsep)
+        self.extra.pop(ALTERNATES, None)
+        places = [str(folder)] if folder else []
+        places += [one for one in theirs if one and one != self._aside]
+        self._aside = str(folder) if folder else ""
+        if places:
+            self.extra[ALTERNATES] = os.pathsep.join(places)
+        self.close()
 
     def close(self) -> None:
         """End the git process that reads objects."""
@@ -276,11 +319,29 @@ class Git:
         return self._packed[1]
 
 
-def _run(command: list[str], env: Mapping[str, str], given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def _failed(folder: Path, command: str, said: bytes) -> NoReturn:
+    words = said.decode(errors="replace").strip()
+    refuse("TOOL_FAILED", f"git {command} failed: {words[-500:]}", f"git -C {folder} fsck")
+
+
+def _parts(stream: IO[bytes], end: bytes) -> Iterator[bytes]:
+    """Yield the parts of a stream that a mark ends; what follows the last mark is one too, if there is anything."""
+    left = b""
+    while some := stream.read(PIECE):
+        *whole, left = (left + some).split(end)
+        yield from whole
+    if left:
+        yield left
+
+
+def _run(
+    command: list[str], env: Mapping[str, str], given: bytes | BinaryIO = b""
+) -> subprocess.CompletedProcess[bytes]:
     import subprocess
 
+    stdin: dict[str, Any] = {"input": given} if isinstance(given, bytes) else {"stdin": given}
     try:
-        return subprocess.run(command, input=given, capture_output=True, check=False, env=env)
+        return subprocess.run(command, **stdin, capture_output=True, check=False, env=env)
     except FileNotFoundError:
         refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
 

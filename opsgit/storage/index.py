@@ -7,12 +7,13 @@ operation on each (`updated`), so that lists need not walk the tree. `log` holds
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opsgit.domain import names, statistics, vocabulary
 from opsgit.storage.disk import Damaged
@@ -42,12 +43,14 @@ _TALLY = """
 INSERT INTO agent VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET completed = completed + excluded.completed,
     last = max(coalesce(last, excluded.last), coalesce(excluded.last, last))"""
+TOGETHER = 500  # records that are read or stored at once
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {word: rank for rank, word in enumerate(vocabulary.PRIORITIES)}
 NEED = {status: rank for rank, status in enumerate(vocabulary.BY_NEED)}
 # One operation: commit, at (seconds after the epoch), by, op, path, what; also blob (the file at path after it),
 # status, note and others if present.
 Entry = dict[str, Any]
+Thing = TypeVar("Thing")
 Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None]
 
 
@@ -59,6 +62,7 @@ class Index:
 
     def __init__(self, folder: Path | None) -> None:
         self.path: Path | None = folder / "index.db" if folder else None
+        self.waiting: dict[str, str] = {}  # records as JSON by blob, not in the file yet
         if folder is None:
             pass  # in memory: verification must not trust a file in the git folder
         elif os.access(folder if folder.exists() else folder.parent, os.W_OK):
@@ -97,7 +101,8 @@ class Index:
         base.execute("COMMIT")
 
     def close(self) -> None:
-        """Close the database."""
+        """Store the records that were kept last, and close the database."""
+        self._store()
         self.base.close()
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
@@ -119,17 +124,35 @@ class Index:
 
         :param blob: hex id of the blob.
         """
+        if blob in self.waiting:
+            return json.loads(self.waiting[blob])  # type: ignore[no-any-return]
         row = self._read("SELECT record FROM parsed WHERE blob = ?", (blob,)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def keep(self, records: Iterable[tuple[str, Record]]) -> None:
-        """Store parsed records.
+    def known(self, blobs: Sequence[str]) -> set[str]:
+        """Return those blobs (hex ids) whose records are in the cache."""
+        query = "SELECT blob FROM parsed WHERE blob IN (SELECT value FROM json_each(?))"
+        return {row[0] for row in self._read(query, (json.dumps(list(blobs)),))} | (self.waiting.keys() & set(blobs))
 
-        :param records: hex id of the blob and its record.
+    def keep(self, blob: str, record: Record) -> None:
+        """Keep a parsed record. It is stored with others, at the latest when the index is closed.
+
+        :param blob: hex id of the blob.
         """
-        rows = [(blob, json.dumps(record, ensure_ascii=False)) for blob, record in records]
+        self.waiting.setdefault(blob, _dump(record))
+        if len(self.waiting) >= TOGETHER:
+            self._store()
+
+    def _store(self) -> None:
+        rows = list(self.waiting.items())
+        if not rows:
+            return
+        self.waiting.clear()
+        alone = not self.base.in_transaction  # `advance` reads records in its own transaction
         try:
+            self.base.execute("BEGIN IMMEDIATE" if alone else "SELECT 1")
             self.base.executemany(_KEEP, rows)
+            self.base.execute("COMMIT" if alone else "SELECT 1")
         except sqlite3.DatabaseError as error:
             self._retreat(error)
             self.base.executemany(_KEEP, rows)
@@ -153,18 +176,18 @@ class Index:
         self,
         old: str | None,
         new: str,
-        changed: Mapping[str, str | None],
+        changed: Iterable[tuple[str, str | None]],
         record: Callable[[str, str], Record],
         log: Iterable[Entry],
     ) -> None:
-        """Bring `state` and `log` from one commit to another, in one transaction.
+        """Bring `state` and `log` from one commit to another, in one transaction. `changed` and `log` may be long.
 
         Nothing happens if the index is no longer at `old`. If the file cannot be written, the index continues in
         memory.
 
         :param old: hex id of the commit that the index is at, None for a new index.
         :param new: hex id of the commit that it shall be at.
-        :param changed: hex id of the blob at each changed path, None if the file was removed.
+        :param changed: each changed path with the hex id of its blob, None if the file was removed.
         :param record: returns the checked record for a path and the hex id of its blob.
         :param log: the ledger's operations between the two commits, oldest first.
         """
@@ -172,12 +195,10 @@ class Index:
         try:
             base.execute("BEGIN IMMEDIATE")
             if self.tip() == old:
-                self._apply(new, changed, record)
-                log = list(log)
-                self.base.executemany(_TALLY, _tallies(log))
-                rows = [(e["commit"], e["at"], e["by"], e["op"], e["path"], e.get("status"), _dump(e)) for e in log]
-                self.base.executemany("INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
-                self.base.executemany(_TOUCH, [(path,) for path in {*changed, *(row[4] for row in rows)}])
+                self._log(log)
+                for some in in_parts(changed):
+                    self._apply(some, record)
+                self.base.execute("INSERT OR REPLACE INTO tip VALUES (1, ?)", (new,))
             self.base.execute("COMMIT")
         except sqlite3.DatabaseError as error:
             self._retreat(error)
@@ -186,17 +207,24 @@ class Index:
                 base.execute("ROLLBACK")
             raise
 
-    def _apply(self, new: str, changed: Mapping[str, str | None], record: Callable[[str, str], Record]) -> None:
+    def _log(self, log: Iterable[Entry]) -> None:
+        for some in in_parts(log):
+            self.base.executemany(_TALLY, _tallies(some))
+            rows = [(e["commit"], e["at"], e["by"], e["op"], e["path"], e.get("status"), _dump(e)) for e in some]
+            self.base.executemany("INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
+            self.base.executemany(_TOUCH, [(path,) for path in {row[4] for row in rows}])
+
+    def _apply(self, changed: Sequence[tuple[str, str | None]], record: Callable[[str, str], Record]) -> None:
         rows, parsed = [], []
-        for path, blob in changed.items():
+        for path, blob in changed:
             if blob is not None and not names.is_managed(path):
                 found = record(path, blob)
-                parsed.append((blob, found))
+                parsed.append((blob, _dump(found)))
                 rows.append(_row(path, blob, found))
-        self.base.executemany("DELETE FROM state WHERE path = ?", [(path,) for path in changed])
+        self.base.executemany("DELETE FROM state WHERE path = ?", [(path,) for path, _ in changed])
         self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
-        self.base.executemany(_KEEP, [(blob, json.dumps(record, ensure_ascii=False)) for blob, record in parsed])
-        self.base.execute("INSERT OR REPLACE INTO tip VALUES (1, ?)", (new,))
+        self.base.executemany(_TOUCH, [(path,) for path, _ in changed])
+        self.base.executemany(_KEEP, parsed)
 
     def restart(self) -> None:
         """Empty `state` and `log`, so that they are built again.
@@ -286,6 +314,13 @@ class Index:
         return int(self._read(query, values).fetchone()[0])
 
 
+def in_parts(things: Iterable[Thing]) -> Iterator[list[Thing]]:
+    """Yield things in lists of at most `TOGETHER`."""
+    things = iter(things)
+    while some := list(itertools.islice(things, TOGETHER)):
+        yield some
+
+
 def _tallies(log: Sequence[Entry]) -> list[tuple[str, int, int | None]]:
     """Return what operations add to what their agents completed, with the time of each agent's last one."""
     last: dict[str, int] = {}
@@ -295,8 +330,8 @@ def _tallies(log: Sequence[Entry]) -> list[tuple[str, int, int | None]]:
     return [(name, one.completed, last.get(name)) for name, one in found.items()]
 
 
-def _dump(entry: Entry) -> str:
-    return json.dumps(entry, ensure_ascii=False)
+def _dump(found: Mapping[str, Any]) -> str:
+    return json.dumps(found, ensure_ascii=False)
 
 
 def _row(path: str, blob: str, record: Record) -> Row:

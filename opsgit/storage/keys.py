@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,15 @@ class KeyStore:
 
 def _load(path: Path) -> Ed25519PrivateKey | None:
     """Return the key in a file, or None if it has a passphrase, so that only ssh-keygen can use it."""
+    try:
+        now = path.stat()
+    except OSError:
+        return _read(path, ())  # says what is wrong
+    return _read(path, (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns))
+
+
+@lru_cache(maxsize=8)  # a batch signs many times with one key
+def _read(path: Path, mark: tuple[int, ...]) -> Ed25519PrivateKey | None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 

@@ -11,6 +11,7 @@ from opsgit.domain.records import Record
 from opsgit.storage.git import Git
 
 DEPLOY_FINISH = "task.deploy-finish"
+Entry = dict[str, Any]  # as in `index`
 _FORMAT = "--format=%x1e%H%x1f%P%x1f%an%x1f%ct%x1f%B%x1f"
 
 
@@ -48,9 +49,10 @@ def raw_entries(git: Git, tip: str, old: str | None) -> Iterator[Logged]:
         "--root",
         "-z",
     )
-    out = git.run("log", *shape, _FORMAT, span).decode()
-    for part in out.split("\x1e")[1:]:
-        commit, parents, agent, time, text, raw = part.split("\x1f", 5)
+    for part in git.stream("log", *shape, _FORMAT, span, end=b"\x1e"):
+        if not part:  # before the first mark
+            continue
+        commit, parents, agent, time, text, raw = part.decode().split("\x1f", 5)
         yield Logged(commit, tuple(parents.split()), agent, int(time), text, _files(raw))
 
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from opsgit.domain.refusals import refuse
 from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.git import Git, Object, object_id
+from opsgit.storage.packs import Packs
 
 FILE, EXECUTABLE, FOLDER = "100644", "100755", "40000"
 
 
 DEEPEST = 12  # levels of folders in a tree
 KEPT, SMALL = 4096, 16_384  # the cache holds at most this many objects, each of at most this many bytes
+ENTRIES = 300_000  # the cache of trees holds at most this many entries
+FEW = 60  # new objects: up to this number they are written one by one, else as a pack
+AHEAD = 4 * 1024 * 1024  # bytes of new objects that are kept in memory, before they are written to a pack
 MODES = frozenset({FILE, EXECUTABLE, FOLDER, "120000", "160000"})
 
 
@@ -38,14 +44,20 @@ Pair = tuple[Entry | None, Entry | None]
 class Objects:
     """The objects of a repository, together with new objects that are not written yet.
 
-    `width` is 40 or 64, the length of ids. `new` maps the id of each new object to its type and content. `trees` and
-    `seen` are caches.
+    `width` is 40 or 64, the length of ids. `new` maps the id of each new object to its type and content, and
+    `made_from` the id of a new tree to the id of the tree that it was made from. `packs` holds the new objects that are
+    on disk already, where nobody else can read them. `trees` and `seen` are caches.
     """
 
     git: Git
     width: int = 40
     new: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    made_from: dict[str, str] = field(default_factory=dict)
+    packs: Packs | None = None
+    size: int = 0  # bytes of `new`
     trees: dict[str, Tree] = field(default_factory=dict)
+    entries: int = 0  # of `trees`
+    lines: dict[str, Lines] = field(default_factory=dict)  # of the trees that were made last
     seen: dict[str, Object] = field(default_factory=dict)
 
     def get(self, name: str) -> Object | None:
@@ -58,6 +70,8 @@ class Objects:
             return Object(name, *self.new[name])
         if name in self.seen:
             return self.seen[name]
+        if self.packs and name in self.packs.waiting:
+            self.packs.close()
         found = self.git.get(name)
         if found and found.id == name and len(found.content) <= SMALL:
             _room(self.seen)[name] = found
@@ -72,6 +86,19 @@ class Objects:
         for name, found in zip(new, self.git.get_all(new), strict=True):
             if found and len(found.content) <= SMALL:
                 _room(self.seen)[name] = found
+
+    def read_at(self, wanted: Sequence[tuple[str, str]]) -> list[Object | None]:
+        """Read files or folders of commits at once, and return them; None for what is not there.
+
+        git finds them, and each is checked to have the content of its id.
+
+        :param wanted: hex id of the commit, and the path.
+        """
+        found = self.git.get_all([f"{commit}:{path}" for commit, path in wanted])
+        for one in found:
+            if one and len(one.content) <= SMALL and one.type == "blob":
+                _room(self.seen)[one.id] = one
+        return found
 
     def need(self, name: str, kind: str) -> Object:
         """Return an object that must exist.
@@ -93,6 +120,7 @@ class Objects:
         """
         made = object_id(kind, content, self.width)
         self.new[made] = (kind, content)
+        self.size += len(content)
         return made
 
     def tree(self, tree_id: str) -> Tree:
@@ -101,8 +129,17 @@ class Objects:
         :raises Refused: `BAD_TREE` if it is malformed; also as `need`.
         """
         if tree_id not in self.trees:
-            _room(self.trees)[tree_id] = parse_tree(self.need(tree_id, "tree").content, self.width // 2)
+            self._keep_tree(tree_id, parse_tree(self.need(tree_id, "tree").content, self.width // 2))
         return self.trees[tree_id]
+
+    def _keep_tree(self, tree_id: str, entries: Tree) -> None:
+        """Put a tree into the cache. The oldest trees are dropped when it is full."""
+        if tree_id in self.trees:
+            return
+        while self.trees and (self.entries + len(entries) > ENTRIES or len(self.trees) >= KEPT):
+            self.entries -= len(self.trees.pop(next(iter(self.trees))))
+        self.trees[tree_id] = entries
+        self.entries += len(entries)
 
     def root(self, commit_id: str) -> str:
         """Return the hex id of a commit's tree without checking the rest of the commit."""
@@ -158,36 +195,88 @@ class Objects:
         :param tree_id: hex id of the tree before, None for an empty tree.
         :param files: the new entry of each path below the tree, None for a file to remove.
         """
-        entries = dict(self.tree(tree_id)) if tree_id else {}
+        entries = self.tree(tree_id) if tree_id else {}
+        changed: dict[str, Entry | None] = {}
         inner: dict[str, dict[str, Entry | None]] = {}
         for path, entry in files.items():
             head, _, rest = path.partition("/")
             if rest:
                 inner.setdefault(head, {})[rest] = entry
-            elif entry is None:
-                entries.pop(head, None)
             else:
-                entries[head] = entry
+                changed[head] = entry
         for name, below in inner.items():
-            old = entries.get(name)
+            old = changed.get(name, entries.get(name))
             if old and old.mode != FOLDER and not any(below.values()):
                 continue  # a file has taken the folder's place, and nothing is added below it
             made = self.replaced(old.id if old and old.mode == FOLDER else None, below)
-            entries[name] = Entry(FOLDER, made)
-            if not self.tree(made):
-                del entries[name]
-        return self._add_tree(entries)
+            changed[name] = Entry(FOLDER, made) if self.tree(made) else None
+        return self._add_tree(tree_id or "", entries, changed)
 
-    def _add_tree(self, entries: Tree) -> str:
-        order = sorted(entries, key=lambda name: name + "/" if entries[name].mode == FOLDER else name)
-        heads = (f"{entries[n].mode} {n}".encode("utf-8", "surrogateescape") for n in order)
-        lines = (head + b"\0" + bytes.fromhex(entries[n].id) for head, n in zip(heads, order, strict=True))
-        made = self.add("tree", b"".join(lines))
-        self.trees[made] = entries
+    def id_of(self, tree_id: str | None, files: Mapping[str, Entry | None]) -> str:
+        """Return the hex id that `replaced` returns; nothing is added."""
+        kept = self.new, self.made_from, self.size
+        self.new, self.made_from = {}, {}
+        try:
+            return self.replaced(tree_id, files)
+        finally:
+            self.new, self.made_from, self.size = kept
+
+    def _add_tree(self, origin: str, entries: Tree, changed: Mapping[str, Entry | None]) -> str:
+        """Add the tree that is made from another one, with some entries changed, and return its hex id."""
+        lines = self.lines.pop(origin, None) or Lines(entries)
+        after = dict(entries)
+        for name, entry in changed.items():
+            lines.replace(name, after.pop(name, None), entry)
+            if entry:
+                after[name] = entry
+        made = self.add("tree", lines.text())
+        _room(self.lines)[made] = lines
+        self._keep_tree(made, after)
+        if origin and origin != made:
+            self.made_from[made] = origin
         return made
 
+    def relieve(self) -> bool:
+        """Write new objects to a pack if there are many; they stay invisible to others until `write`.
+
+        :returns: whether it was done.
+        :raises OSError: if they cannot be written.
+        """
+        if self.size < AHEAD:
+            return False
+        self._pack()
+        return True
+
+    def _pack(self) -> None:
+        self.packs = self.packs or Packs(self.git, self.width)
+        self.packs.add(self.new, self.made_from)
+        self._forget_new()
+
+    def _forget_new(self) -> None:
+        self.new.clear()
+        self.made_from.clear()
+        self.size = 0
+
     def write(self) -> None:
-        """Write all new objects and sync them: when this returns, they survive a crash."""
+        """Write all new objects and sync them: when this returns, they survive a crash.
+
+        :raises OSError: if they cannot be written.
+        """
+        if self.packs or len(self.new) > FEW:
+            self._pack()
+            if self.packs:
+                self.packs.keep()
+            self.packs = None
+        self._write_loose()
+
+    def drop(self) -> None:
+        """Remove the new objects that were not written, those on disk too."""
+        if self.packs:
+            self.packs.drop()
+        self.packs = None
+        self._forget_new()
+
+    def _write_loose(self) -> None:
         folders = set()
         for made, (kind, content) in self.new.items():
             path = self.git.folder / "objects" / made[:2] / made[2:]
@@ -195,7 +284,39 @@ class Objects:
                 folders |= _write_loose(path, b"%s %d\0%s" % (kind.encode(), len(content), content))
         for folder in folders:
             sync_folder(folder)
-        self.new.clear()
+        self._forget_new()
+
+
+class Lines:
+    """The entries of a tree as git writes them, in git's order. A tree of many entries is changed without sorting."""
+
+    def __init__(self, entries: Tree) -> None:
+        both = sorted((_place(name, entry), _line(name, entry)) for name, entry in entries.items())
+        self.places, self.lines = [place for place, _ in both], [line for _, line in both]
+
+    def replace(self, name: str, old: Entry | None, new: Entry | None) -> None:
+        """Take the old entry of a name out, and put the new one in."""
+        if old:
+            at = bisect.bisect_left(self.places, _place(name, old))
+            del self.places[at], self.lines[at]
+        if new:
+            place = _place(name, new)
+            at = bisect.bisect_left(self.places, place)
+            self.places.insert(at, place)
+            self.lines.insert(at, _line(name, new))
+
+    def text(self) -> bytes:
+        """Return the content of the tree."""
+        return b"".join(self.lines)
+
+
+def _place(name: str, entry: Entry) -> bytes:
+    """Return by what git sorts an entry: the name of a folder counts with a slash."""
+    return (f"{name}/" if entry.mode == FOLDER else name).encode("utf-8", "surrogateescape")
+
+
+def _line(name: str, entry: Entry) -> bytes:
+    return b"%s %s\0%s" % (entry.mode.encode(), name.encode("utf-8", "surrogateescape"), bytes.fromhex(entry.id))
 
 
 def _write_loose(path: Path, framed: bytes) -> set[Path]:
@@ -300,6 +421,7 @@ _FORM = re.compile(
 )
 
 
+@lru_cache(maxsize=64)  # a commit is looked at several times, and again as the parent of the next
 def parse_commit(content: bytes) -> Commit:
     """Take a commit object apart.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,11 @@ from opsgit.domain.refusals import refuse
 from opsgit.domain.request import ManagedFile, Signed, Snapshot
 from opsgit.domain.vocabulary import DEPLOYED
 from opsgit.storage import log, schema, signed, yaml_codec
-from opsgit.storage.index import Index
+from opsgit.storage.index import Index, in_parts
+from opsgit.storage.log import Logged
 from opsgit.storage.objects import EXECUTABLE, FILE, FOLDER, Objects, parse_commit
+
+Changed = tuple[str, str | None]
 
 
 def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
@@ -30,7 +34,7 @@ def read_record(objects: Objects, index: Index, path: str, blob: str) -> Record:
         if path == names.PROJECT:
             _known_rules(record)
         found = schema.check(names.place(path).kind, record, path)
-        index.keep([(blob, found)])
+        index.keep(blob, found)
     return found
 
 
@@ -88,9 +92,9 @@ class TreeReader:
         return ManagedFile(self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE)
 
     def names(self, folder: str) -> Sequence[str]:
-        """Return the names in a folder; empty if there is no such folder."""
+        """Return the names in a folder in order; empty if there is no such folder."""
         entry = self.objects.entry(self.root, folder)
-        return list(self.objects.tree(entry.id)) if entry and entry.mode == FOLDER else []
+        return sorted(self.objects.tree(entry.id)) if entry and entry.mode == FOLDER else []
 
     def schema(self, name: str) -> Mapping[str, Any]:
         """Return the JSON Schema of a name."""
@@ -151,14 +155,38 @@ def sync_index(objects: Objects, index: Index, tip: str, known: Index | None = N
 def _advance(objects: Objects, index: Index, tip: str, known: Index | None) -> None:
     old = index.tip()
     objects.tree(objects.root(tip))  # refuses a missing tree by name; git log would only fail
-    since = list(log.raw_entries(objects.git, tip, old)) if old and objects.get(old) else []
-    if not since or since[0].parents[:1] != (old,):  # the ledger was rewound, or the index is new
+    since = log.raw_entries(objects.git, tip, old) if old and objects.get(old) else iter(())
+    first = next(since, None)
+    if not first or first.parents[:1] != (old,):  # the ledger was rewound, or the index is new
         index.restart()
-        old, since = None, list(log.raw_entries(objects.git, tip, None))
-    pairs = objects.differences(objects.root(old) if old else None, objects.root(tip))
-    changed = {path: after.id if after else None for path, (_, after) in pairs}
+        old, since = None, log.raw_entries(objects.git, tip, None)
+    else:
+        since = itertools.chain([first], since)
 
     def record(path: str, blob: str) -> Record:
         return (known and known.record(blob)) or read_record(objects, index, path, blob)
 
-    index.advance(old, tip, changed, record, [log.summary(entry, record) for entry in since])
+    pairs = objects.differences(objects.root(old) if old else None, objects.root(tip))
+    changed = ((path, after.id if after else None) for path, (_, after) in pairs)
+    index.advance(old, tip, _read_ahead(objects, index, changed), record, _summaries(objects, index, since, record))
+
+
+def _summaries(
+    objects: Objects, index: Index, entries: Iterable[Logged], record: Callable[[str, str], Record]
+) -> Iterator[log.Entry]:
+    """Yield the history entries of ledger commits. The files of the next ones are read at once."""
+    for some in in_parts(entries):
+        _read(objects, index, [blob for entry in some for blob in entry.files.values() if blob])
+        yield from (log.summary(entry, record) for entry in some)
+
+
+def _read_ahead(objects: Objects, index: Index, changed: Iterable[Changed]) -> Iterator[Changed]:
+    """Yield changed paths with the hex ids of their blobs. The files of the next ones are read at once."""
+    for some in in_parts(changed):
+        _read(objects, index, [blob for path, blob in some if blob and not names.is_managed(path)])
+        yield from some
+
+
+def _read(objects: Objects, index: Index, blobs: Sequence[str]) -> None:
+    known = index.known(blobs)
+    objects.read([blob for blob in blobs if blob not in known])

@@ -2,12 +2,52 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from typing import TypeVar
 
 ALONE = 400  # things: up to this number, starting processes takes longer than it saves
 CHUNK = 25
+Result = TypeVar("Result")
 _work: Callable[[str], str] | None = None  # what the copies do; a copy has it without being told
+
+
+def cores() -> int:
+    """Return how many processes can work at once: at most 4."""
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def side_by_side(works: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Do the first work in this process and each other one in a copy of it; return what came of them, in order.
+
+    A copy must open anew what it reads. What fails in a copy is done again here, so that its exception is seen.
+    """
+    context = multiprocessing.get_context("fork")
+    started = []
+    for work in works[1:]:
+        here, there = context.Pipe(duplex=False)
+        process = context.Process(target=_answer, args=(there, work), daemon=True)  # it ends with this one
+        process.start()
+        there.close()
+        started.append((process, here, work))
+    found = [work() for work in works[:1]]
+    for process, here, work in started:
+        try:
+            value: Result = here.recv()
+        except EOFError:
+            value = work()
+        process.join()
+        found.append(value)
+    return found
+
+
+def _answer(pipe: Connection, work: Callable[[], object]) -> None:
+    with contextlib.suppress(Exception):  # the first process sees that there is no answer
+        pipe.send(work())
+    pipe.close()
 
 
 def each(work: Callable[[str], str], things: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -17,15 +57,12 @@ def each(work: Callable[[str], str], things: Sequence[str]) -> Iterator[tuple[st
     :raises Refused: as `work`.
     """
     global _work  # noqa: PLW0603 - a copy of the process finds it here
-    count = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    if len(things) <= ALONE or count < 2:
+    if len(things) <= ALONE or cores() < 2:
         for one in things:
             yield one, work(one)
         return
-    import multiprocessing
-
     _work = work
-    with multiprocessing.get_context("fork").Pool(count) as pool:
+    with multiprocessing.get_context("fork").Pool(cores()) as pool:
         yield from pool.imap_unordered(_do, things, CHUNK)
     _work = None
 

@@ -16,6 +16,7 @@ from opsgit.domain.canonical import SIZE_MAX
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.vocabulary import COUNT_MAX
+from opsgit.storage import canonical_reader
 
 DEPTH_MAX = 12
 HINT = "opsgit help format"
@@ -55,10 +56,10 @@ def parse(content: bytes, path: str) -> Record:
     found = text.FORBIDDEN.search(words)
     if found:
         fault(path, f"line {words.count(chr(10), 0, found.start()) + 1} holds the character {found.group()!r}")
-    value = _Builder(path).build(words)
+    value = canonical_reader.read(words) or _Builder(path).build(words)
     if not isinstance(value, dict):
         fault(path, "not a mapping")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def events(words: str, public: bool = False) -> Iterator[Any]:

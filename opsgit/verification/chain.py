@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from opsgit.domain import message, names, policy, times
 from opsgit.domain.findings import Finding
@@ -19,6 +20,7 @@ from opsgit.verification import buttons
 from opsgit.verification.replay import HINT, Judge, signer
 
 MOST = 100
+TOGETHER = 500  # commits that are read at once
 FOUNDED = frozenset({"ops.yaml", ".gitattributes", ".gitignore", "README.md"})
 
 
@@ -59,9 +61,19 @@ class Positions:
         return found
 
     def add(self, commit: str) -> None:
-        """Give the next position to a commit."""
-        self.last += 1
-        self.known[commit] = self.last
+        """Give the next position to a commit that has none."""
+        if commit not in self.known:
+            self.last += 1
+            self.known[commit] = self.last
+
+
+class Part(NamedTuple):
+    """What came of judging a part of a ledger; `reset` is whether the clock was reset in it."""
+
+    findings: list[Finding]
+    judged: int
+    ahead: list[tuple[str, Commit]]
+    reset: bool
 
 
 @dataclass(eq=False, repr=False)
@@ -70,7 +82,7 @@ class Chain:
 
     `seen` holds the ids of the ledger commits that were judged, because several ledgers can share them. A commit
     later than `latest`, in seconds after the epoch, is ahead of the verifier's clock; None when that does not matter.
-    `ahead` holds these commits; a reset of the clock empties it.
+    `ahead` holds these commits; a reset of the clock empties it, and sets `reset`.
     """
 
     judge: Judge
@@ -80,6 +92,30 @@ class Chain:
     seen: set[str] = field(default_factory=set)
     latest: int | None = None
     ahead: list[tuple[str, Commit]] = field(default_factory=list)
+    reset: bool = False
+
+    def ledgers(self, commits: Sequence[str], told: Callable[[int], None] = lambda _: None) -> Part:
+        """Judge ledger commits in order, as `ledger` does.
+
+        :param told: called with the number of commits that have been judged.
+        """
+        for start in range(0, len(commits), TOGETHER):
+            some = commits[start : start + TOGETHER]
+            self.judge.read_ahead([one for one in some if one not in self.seen])
+            for commit in some:
+                self.ledger(commit)
+            told(start + len(some))
+        return Part(self.findings, self.judged, self.ahead, self.reset)
+
+    def join(self, part: Part, commits: Sequence[str]) -> None:
+        """Take over what came of the next commits, which another chain has judged."""
+        for one in part.findings:
+            self.wrong(one.code, one.commit, one.message, one.path)
+        self.judged += part.judged
+        if part.reset:
+            self.ahead.clear()
+        self.ahead += part.ahead
+        self.seen.update(commits)
 
     def find(self, refused: Refused, commit_id: str) -> None:
         """Add the refusals as findings.
@@ -126,6 +162,7 @@ class Chain:
                 self._with_branch(commit, change)
                 if change.request.op == RESET_CLOCK:
                     self.ahead.clear()
+                    self.reset = True
             self._timely(commit_id, commit)
         except Refused as refused:
             self.find(self._by_a_button(commit_id, refused), commit_id)
@@ -296,6 +333,7 @@ class Chain:
         edits = []
         for path, entry in sorted(files.items()):
             self.judge.content(path, entry)
+            self.judge.in_form(path, entry)
             if entry.mode != FILE:
                 refuse("BAD_GENESIS", f"{path} is no plain file", HINT, path)
             edits.append(Edit(path, self.judge.objects.need(entry.id, "blob").content))

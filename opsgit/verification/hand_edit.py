@@ -137,7 +137,7 @@ class HandEdit:
         before: dict[str, Record | None] = {}
         after: dict[str, Any] = {}
         for path, (_, entry) in pairs.items():
-            after[path] = self.judge.content(path, entry, in_form=False)
+            after[path] = self.judge.content(path, entry)
             before[path] = None if names.is_managed(path) else self.state.record(path)
         if all(map(names.is_managed, after)):
             op = self.rules.operation("file.set")
@@ -158,7 +158,7 @@ class HandEdit:
         for edit in change.edits:
             if edit.record is None or edit.path == names.PROJECT:
                 continue
-            mine = self.judge.content(edit.path, pairs[edit.path][1], in_form=False)
+            mine = self.judge.content(edit.path, pairs[edit.path][1])
             if _plain(mine) != _plain(edit.record):
                 odd = sorted(k for k in {*mine, *edit.record} if _plain(mine.get(k)) != _plain(edit.record.get(k)))
                 refuse("HAND_MADE", f"{edit.path}: {change.request.op} does not write {', '.join(odd)} like that",

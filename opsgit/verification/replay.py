@@ -6,8 +6,9 @@ commit's own. Nothing is read from the checkout.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opsgit.domain import agents, canonical, message, names, rebuild, rules
@@ -21,11 +22,13 @@ from opsgit.domain.request import Change, ManagedFile, Request, Snapshot
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage import reader, signed, sshsig
 from opsgit.storage.branch import overlaid
+from opsgit.storage.git import Object
 from opsgit.storage.index import Index
 from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
 from opsgit.storage.reader import TreeReader, clock_of
 
 HINT = "opsgit help lifecycle"
+NAMES = "Opsgit-File: "
 MOST = 10_000  # tree entries that one operation may change; no operation comes close to it
 
 
@@ -35,6 +38,27 @@ class Judge:
 
     objects: Objects
     index: Index
+    named: dict[str, dict[str, str]] = field(default_factory=dict)  # files that the next commits name; see `read_ahead`
+
+    def read_ahead(self, commits: Sequence[str]) -> None:
+        """Read commits that are judged next, and the files that their messages name, with the folders of these files.
+
+        This proves nothing: it tells `_changed` which files to expect.
+
+        :param commits: hex ids.
+        """
+        self.named.clear()
+        with contextlib.suppress(Refused):  # of an object that cannot be read: it is met again when it is judged
+            self._read_ahead(commits)
+
+    def _read_ahead(self, commits: Sequence[str]) -> None:
+        self.objects.read(commits)
+        wanted = [(one, path) for one in commits for path in _named_files(self.objects.get(one))]
+        folders = [(one, folder) for one, path in wanted for folder in _folders(path)]
+        self.objects.read_at([(one, folder) for one, folder in dict.fromkeys(folders)])
+        for (one, path), found in zip(wanted, self.objects.read_at(wanted), strict=True):
+            if found:
+                self.named.setdefault(one, {})[path] = found.id
 
     def commit(self, commit_id: str) -> Commit:
         """Return the parts of a commit.
@@ -70,16 +94,56 @@ class Judge:
         agent = signer(commit, plain)
         self._in_order(commit, said, plain)
         before = self.objects.root(commit.parents[0])
-        pairs = dict(self.objects.differences(before, commit.tree, most=MOST))
+        pairs = self._expected(commit_id, before, commit)
+        whole = pairs is not None  # then nothing else differs
+        if pairs is None:
+            pairs = dict(self.objects.differences(before, commit.tree, most=MOST))
         snapshot = self._as_seen(commit, said, plain)
-        request = self._request(said, agent, snapshot, pairs)
-        answer = decide(snapshot, request, commit.time)
+        try:
+            answer = self._answer(commit, said, agent, snapshot, pairs)
+        except Refused as refused:
+            if refused.refusal.exit not in (1, 9):
+                for path, (_, entry) in pairs.items():
+                    if entry:  # another form leads to other refusals, which would mislead
+                        self.in_form(path, entry)
+            raise
+        if not whole:
+            self.same_tree(before, commit, pairs)
+        same_message(commit, said, answer, plain)
+        return answer
+
+    def _answer(
+        self, commit: Commit, said: Message, agent: Agent, snapshot: Snapshot, pairs: Mapping[str, Pair]
+    ) -> Change:
+        answer = decide(snapshot, self._request(said, agent, snapshot, pairs), commit.time)
         if not isinstance(answer, Change):
             raise Refused(answer)
         self._same_files(said, answer, pairs)
-        self.same_tree(before, commit, pairs)
-        same_message(commit, said, answer, plain)
         return answer
+
+    def in_form(self, path: str, entry: Entry) -> None:
+        """Refuse a record that is not in the canonical form.
+
+        The rule book writes canonical bytes: what it would write itself needs no such look.
+
+        :raises Refused: `NOT_CANONICAL`, `REPOSITORY_BROKEN`, and the codes of the check of a record.
+        """
+        if names.is_managed(path) or path == names.PROJECT:
+            return
+        content = self.objects.need(entry.id, "blob").content
+        if canonical.normalized(names.place(path).kind, reader.checked_record(content, path)) != content:
+            refuse("NOT_CANONICAL", f"{path} is not in the canonical form", f"opsgit fmt {path}", path)
+
+    def _expected(self, commit_id: str, before: str, commit: Commit) -> dict[str, Pair] | None:
+        """Return the changed files if they are just those that the message names; None: the trees must be compared.
+
+        The parent's tree with these files in it must have the id of the commit's tree. So nothing else differs, and the
+        commit's tree need not be searched.
+        """
+        found = {path: Entry(FILE, blob) for path, blob in self.named.get(commit_id, {}).items()}
+        pairs: dict[str, Pair] = {path: (self.objects.entry(before, path), entry) for path, entry in found.items()}
+        fits = found and all(old != new for old, new in pairs.values())
+        return pairs if fits and self.objects.id_of(before, found) == commit.tree else None
 
     def _in_order(self, commit: Commit, said: Message, plain: Snapshot) -> None:
         """Refuse a commit that is older than a parent, unless the clock was reset between them."""
@@ -116,13 +180,12 @@ class Judge:
         proved = sshsig.proves(repository, request.target, str(get("key")), str(get("proof")))
         return replace(request, fields={**request.fields, "proved": proved})
 
-    def content(self, path: str, entry: Entry | None, in_form: bool = True) -> Any:
+    def content(self, path: str, entry: Entry | None) -> Any:
         """Return the content of a path after a commit, in the form that `rebuild.request` expects.
 
         :param entry: the tree entry at the path; None when the file is removed.
-        :param in_form: whether to refuse a record that is not in the canonical form; False for hand edits.
         :returns: None, a `ManagedFile`, a pair of record and bytes for ops.yaml, or else the record.
-        :raises Refused: `WRONG_FILE`, `NOT_CANONICAL`, `REPOSITORY_BROKEN`, and the codes of the check of a record.
+        :raises Refused: `WRONG_FILE`, `REPOSITORY_BROKEN`, and the codes of the check of a record.
         """
         kind = names.place(path).kind
         runs = kind == "managed" and path.startswith("gates/")
@@ -134,11 +197,7 @@ class Judge:
         if kind == "managed":
             return ManagedFile(content, entry.mode == EXECUTABLE)
         record = reader.checked_record(content, path)
-        if kind == "project":
-            return record, content
-        if in_form and canonical.normalized(kind, record) != content:
-            refuse("NOT_CANONICAL", f"{path} is not in the canonical form", f"opsgit fmt {path}", path)
-        return record
+        return (record, content) if kind == "project" else record
 
     def same_tree(self, before: str | None, commit: Commit, pairs: Mapping[str, Pair]) -> None:
         """Refuse a tree that differs from the parent's tree in anything except the changed files.
@@ -149,8 +208,7 @@ class Judge:
         :param pairs: for each changed path the entry before and the entry after.
         :raises Refused: `BAD_TREE`.
         """
-        scratch = Objects(self.objects.git, self.objects.width, trees=self.objects.trees)
-        if scratch.replaced(before, {path: after for path, (_, after) in pairs.items()}) != commit.tree:
+        if self.objects.id_of(before, {path: after for path, (_, after) in pairs.items()}) != commit.tree:
             refuse("BAD_TREE", "the commit's tree holds something beside its files", "git fsck --full")
 
     def _same_files(self, said: Message, change: Change, pairs: Mapping[str, Pair]) -> None:
@@ -165,6 +223,19 @@ class Judge:
 
     def _held(self, entry: Entry | None) -> tuple[bytes | None, bool]:
         return (self.objects.need(entry.id, "blob").content, entry.mode == EXECUTABLE) if entry else (None, False)
+
+
+def _named_files(found: Object | None) -> list[str]:
+    """Return the paths that the message of a commit names; none if it is not one of opsgit's."""
+    lines = found.content.decode("utf-8", "replace").split("\n") if found and found.type == "commit" else []
+    paths = [line.removeprefix(NAMES).rpartition(" sha256:")[0] for line in lines if line.startswith(NAMES)]
+    return paths if len(paths) < MOST else []
+
+
+def _folders(path: str) -> list[str]:
+    """Return the folders above a file, the outermost first."""
+    parts = path.split("/")[:-1]
+    return ["", *("/".join(parts[: number + 1]) for number in range(len(parts)))]
 
 
 def signer(commit: Commit, snapshot: Snapshot) -> Agent:

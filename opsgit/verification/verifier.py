@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from opsgit.domain import names
 from opsgit.domain.findings import Finding, Verification
@@ -13,17 +14,20 @@ from opsgit.domain.model import Agent, Key
 from opsgit.domain.records import Record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.times import AHEAD_MAX
-from opsgit.storage import signed, submissions
+from opsgit.storage import signed, submissions, workers
+from opsgit.storage.git import Git
 from opsgit.storage.index import Index
 from opsgit.storage.objects import Objects
 from opsgit.storage.pins import REMOTES, Pin, fingerprint, looked_before
 from opsgit.storage.repository import Repository
 from opsgit.verification import attachments
-from opsgit.verification.chain import Chain, Positions
+from opsgit.verification.chain import Chain, Part, Positions
 from opsgit.verification.replay import Judge
 
 LEDGER = re.compile(r"refs/remotes/[^/]+/main\Z")  # includes remotes that are no longer configured
 REVIEW = re.compile(r"refs/(heads|remotes/.+)/review/[^/]+\Z")
+MANY = 2000  # commits: up to this number, starting processes takes longer than it saves
+FAR = 200  # commits that are read at once, when a walk back is longer than this
 Say = Callable[[str], None]
 
 
@@ -177,12 +181,36 @@ class Verifier:
         self.chain.position = self.positions[ref] = Positions()
         self._positions(chain, start)
         fresh = chain[chain.index(start) + 1 :] if start in chain else chain
-        for number, commit in enumerate(fresh):
-            self.chain.ledger(commit)
-            if number % 1000 == 999:
-                self.say(f"{number + 1} of {len(fresh)} commits of {ref} judged")
+        self._judge(ref, fresh)
         self.chain.find_ahead()
         return start in chain
+
+    def _judge(self, ref: str, fresh: Sequence[str]) -> None:
+        """Judge ledger commits. Many are judged in several processes, as the state before each is its parent's tree."""
+        for commit in fresh:
+            self.chain.position.add(commit)
+        count = 1 if len(fresh) < MANY or not self.chain.seen.isdisjoint(fresh) else workers.cores()
+        size = -(-len(fresh) // count) or 1
+        parts = [fresh[start : start + size] for start in range(0, len(fresh), size)]
+
+        def told(number: int) -> None:
+            if number * count < len(fresh):
+                self.say(f"{number * count} of {len(fresh)} commits of {ref} judged")
+
+        works: list[Callable[[], Part]] = [partial(self._beside, part) for part in parts[1:]]
+        results = workers.side_by_side([lambda: self.chain.ledgers(parts[0], told), *works] if parts else [])
+        for part, found in list(zip(parts, results, strict=True))[1:]:
+            self.chain.join(found, part)
+
+    def _beside(self, commits: Sequence[str]) -> Part:
+        """Judge some ledger commits with a chain of its own, which shares no git process with this one."""
+        git = Git(self.repository.folder)
+        git.extra.update(self.env)
+        try:
+            judge = Judge(Objects(git, self.objects.width), Index(None))
+            return Chain(judge, self.chain.position, latest=self.chain.latest).ledgers(commits)
+        finally:
+            git.close()
 
     def _published_tips(self, ledgers: dict[str, str]) -> None:
         """Add a finding for a remote whose main no longer contains the tip that some clone verified from its URL."""
@@ -212,12 +240,19 @@ class Verifier:
         """
         found, here = [tip], tip
         while here not in starts:
+            if len(found) % FAR == 0:
+                self._read_back(here)
             parents = raw_parents(self.objects.need(here, "commit").content)
             if not parents or len(parents[0]) != len(tip) or not names.COMMIT.match(parents[0]):
                 break  # no parent, or no valid id, which is found when the commit is judged
             here = parents[0]
             found.append(here)
         return found[::-1]
+
+    def _read_back(self, tip: str) -> None:
+        """Read the commits before a commit at once. git only tells which to read; each names its parent itself."""
+        done = self.repository.git.attempt("rev-list", "--first-parent", f"--max-count={FAR}", "--end-of-options", tip)
+        self.objects.read(done.stdout.decode().split())
 
     def _positions(self, chain: list[str], start: str | None) -> None:
         """Give positions to the commits that are verified already, so that review branches can name them."""

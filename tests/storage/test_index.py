@@ -52,7 +52,7 @@ def advance(
 ) -> None:
     """Advance by records at paths; a blob's id is made of the record."""
     blobs = {path: json.dumps(record) if record else None for path, record in records.items()}
-    index.advance(old, new, blobs, lambda path, blob: json.loads(blob), log or [])
+    index.advance(old, new, blobs.items(), lambda path, blob: json.loads(blob), log or [])
 
 
 def put(*records: Record) -> dict[str, Record | None]:
@@ -103,8 +103,9 @@ def test_a_new_index_is_empty_and_lies_in_the_folder(folder: Path) -> None:
 
 def test_what_was_kept_is_there_again(folder: Path) -> None:
     index = Index(folder)
-    index.keep([("b1", {"title": "é\U0001f600"}), ("b2", {"n": 1, "list": [1.5, True]})])
-    index.keep([("b1", {"title": "a blob never changes"})])
+    index.keep("b1", {"title": "é\U0001f600"})
+    index.keep("b2", {"n": 1, "list": [1.5, True]})
+    index.keep("b1", {"title": "a blob never changes"})
     index.close()
     index = Index(folder)
     assert index.record("b1") == {"title": "é\U0001f600"}
@@ -163,7 +164,7 @@ def test_a_record_that_is_refused_leaves_everything_as_it_was(index: Index) -> N
         raise KeyError(path)
 
     with pytest.raises(KeyError):
-        index.advance(ONE, TWO, {names.task_path("T-1"): "new"}, record, [])
+        index.advance(ONE, TWO, [(names.task_path("T-1"), "new")], record, [])
     assert dump(index) == before and index.tip() == ONE
     with pytest.raises(KeyError):
         advance(index, ONE, TWO, put(task("T-3")), [{"commit": TWO}])
@@ -177,7 +178,7 @@ def test_managed_files_are_no_state_and_are_not_parsed(index: Index) -> None:
         raise AssertionError(path)
 
     managed = {"README.md": "b1", "gates/check": "b2", ".github/workflows/x.yml": None}
-    index.advance(ONE, TWO, managed, record, [])
+    index.advance(ONE, TWO, managed.items(), record, [])
     assert (index.tip(), index.count("1", ())) == (TWO, 3)
 
 
@@ -328,10 +329,10 @@ class TestDamage:
         index.close()
         damage(folder)
         again = Index(folder)
-        again.keep([("b", {"title": "x"})])
+        again.keep("b", {"title": "x"})
         assert again.record("b") == {"title": "x"}
-        assert again.path is None and not (folder / "index.db").exists()
         again.close()
+        assert again.path is None and not (folder / "index.db").exists()
 
     def test_advancing_where_what_was_parsed_is_damaged_goes_on_in_memory(self, index: Index, folder: Path) -> None:
         index.close()
@@ -351,7 +352,7 @@ class TestDamage:
         again = Index(folder)
         with pytest.raises(Damaged):
             again.advance(
-                ONE, TWO, {names.task_path("T-3"): "b"}, lambda path, blob: again.record(blob) or task("T-3"), []
+                ONE, TWO, [(names.task_path("T-3"), "b")], lambda path, blob: again.record(blob) or task("T-3"), []
             )
         assert not (folder / "index.db").exists()
         advance(again, None, TWO, put(task("T-3")))
@@ -381,10 +382,10 @@ if os.geteuid() == 0: os.setuid(65534)
 index = Index(Path(sys.argv[1]) / "opsgit")
 def ids(): return [record["id"] for record in index.select("1", (), "path")]
 print(index.path is not None, index.tip() == "1" * 40, ids())
-index.keep([("b", {"title": "x"})])
+index.keep("b", {"title": "x"})
 print(index.record("b"))
 record = {"id": "T-3", "status": "backlog", "priority": "low"}
-for _ in range(2): index.advance(index.tip(), "2" * 40, {"tasks/t3/T-3.yaml": "c"}, lambda path, blob: record, [])
+for _ in range(2): index.advance(index.tip(), "2" * 40, [("tasks/t3/T-3.yaml", "c")], lambda path, blob: record, [])
 print(index.path is not None, ids())
 """
 
