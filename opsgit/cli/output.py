@@ -7,6 +7,7 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -105,7 +106,7 @@ def _warn(text: str) -> None:
 
 
 def progress() -> Callable[[str, int, int], None] | None:
-    """Return a function that shows the progress of git as a bar on stderr; None if that is no terminal."""
+    """Return a function that shows progress as a bar with the rate on stderr; None if that is no terminal."""
     if not sys.stderr.isatty():
         return None
     bars: dict[str, Any] = {}
@@ -114,9 +115,12 @@ def progress() -> Callable[[str, int, int], None] | None:
         if length < BAR_LEAST:
             return
         if what not in bars:
-            bars[what] = click.progressbar(length=length, label=f"opsgit: {what}", file=sys.stderr)
+            bars[what] = click.progressbar(
+                length=length, label=f"opsgit: {what}", file=sys.stderr, item_show_func=lambda rate: rate
+            )
         bar = bars[what]
-        bar.update(max(0, done - bar.pos))
+        passed = time.time() - bar.start
+        bar.update(max(0, done - bar.pos), f"{done / passed:.0f} a second" if passed > 1 else None)
         if done >= length:
             bar.render_finish()
             del bars[what]

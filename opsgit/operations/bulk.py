@@ -77,7 +77,9 @@ class _Adding:
 
     def add(self, lines: Sequence[Line], skip_faulty: bool) -> Added:
         faults: list[Refusal] = []
-        for line in lines:
+        for number, line in enumerate(lines, 1):
+            if self.session.progress:
+                self.session.progress("tasks", number, len(lines))
             fault = line.fault or self._add(line)
             if fault:
                 place = f"line {line.number}"

@@ -87,17 +87,19 @@ def bring(session: Session, file: Path, periods: Mapping[str, str] | None = None
         is not a state.json; as `Session.actor`.
     """
     session.refuse_op_id()
-    found = _read(file)
-    odd = sorted(set(periods or {}) - {name for name, _ in _items(found.get("quotas"))})
+    read = [_read(file)]
+    odd = sorted(set(periods or {}) - {name for name, _ in _items(read[0].get("quotas"))})
     if odd:
         refuse("NOT_FOUND", f"{file} has no quota {odd[0]}", "--quota-period NAME=daily, with a name in the file")
     actor = session.look().agent(session.actor(session.look(), orchestrator)).name
 
     def import_all(transaction: Transaction) -> list[Outcome]:
+        transaction.brief = True
         trip = Import(session, transaction, actor, periods or {})
-        _project(trip, found)
+        parts = dict(read.pop() if read else _read(file))  # forgotten as it goes on; read again if it must be repeated
+        _project(trip, parts)
         for part, act in PARTS.items():
-            _part(trip, part, found.get(part), act)
+            _part(trip, part, parts.pop(part, None), act)
         return trip.outcomes
 
     return publish(session, import_all)  # nothing is written before the end, so a dry run decides everything too
@@ -156,7 +158,14 @@ def _part(trip: Import, part: str, held: Any, act: Callable[[Import, str, Any], 
     if part == "tasks":  # each after those that it depends on
         tasks = dict(records)
         records = [(name, tasks[name]) for name in in_order({name: _depends_on(one) for name, one in tasks.items()})]
-    for name, record in records:
+        tasks.clear()
+    del held
+    total = len(records)
+    records.reverse()
+    while records:  # each is forgotten after its turn, because a large file would fill the memory
+        name, record = records.pop()
+        if trip.session.progress:
+            trip.session.progress(part, total - len(records), total)
         if part != "metrics" and not isinstance(record, Mapping):
             why = f"BAD_VALUE: {plain(record)}" if isinstance(record, str) else "BAD_VALUE: not a mapping"
             trip.tell(f"{part.removesuffix('s')} {plain(name)}", LEFT_OUT, why)

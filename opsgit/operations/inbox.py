@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from opsgit.domain import policy, rules, times, vocabulary
+from opsgit.domain import concerns, policy, rules, times, vocabulary
 from opsgit.domain.model import Agent, Comment, Remark, Task
 from opsgit.domain.next_steps import steps
 from opsgit.domain.request import Snapshot
@@ -20,7 +19,6 @@ from opsgit.operations.replay import BAD
 from opsgit.operations.session import Session
 
 FILE = "inbox.json"
-MENTION = re.compile(r"(?<![A-Za-z0-9_@.-])@([a-z][a-z0-9]*(?:[-_][a-z0-9]+)*)")
 
 
 class Item(NamedTuple):
@@ -48,7 +46,6 @@ class _Asked:
     book: RuleBook
     agents: Sequence[Agent]
     now: int
-    changed: dict[str, int]
 
 
 def items(session: Session, names: Sequence[str]) -> list[Item]:
@@ -58,11 +55,13 @@ def items(session: Session, names: Sequence[str]) -> list[Item]:
     :raises Refused: `NOT_FOUND` if there is no such agent.
     """
     snapshot, index = session.look(), synced(session)
-    asked = _Asked(session, snapshot, rules.in_force(snapshot.project), [snapshot.agent(name) for name in names],
-                   session.transaction().now(), index.last_times("path"))  # fmt: skip
+    agents = [snapshot.agent(name) for name in names]
+    book, now = rules.in_force(snapshot.project), session.transaction().now()
+    asked = _Asked(session, snapshot, book, agents, now)
+    keys = dict.fromkeys(key for agent in agents for key in concerns.of_agent(snapshot.project, agent))
     found: list[Item] = []
-    for state, task, blockers in open_tasks(session, asked.agents):
-        found += _of_task(asked, state, task, blockers)
+    for state, task, blockers, last in open_tasks(session, keys, names):
+        found += _of_task(asked, state, task, blockers, last)
     found += _alerts(asked, index.select("kind = 'alert' AND status = 'open'", (), "name"))
     found += _syncs(asked)
     return sorted(found, key=lambda item: (item.since, item.about, item.id))
@@ -82,10 +81,11 @@ def people(session: Session) -> list[str]:
     return [one.name for one in session.look().agents() if one.kind == "human" and one.status == "active"]
 
 
-def _of_task(asked: _Asked, state: Snapshot, task: Task, blockers: Sequence[str]) -> Iterator[Item]:
-    from opsgit.domain.names import task_path
+def _of_task(asked: _Asked, state: Snapshot, task: Task, blockers: Sequence[str], last: int) -> Iterator[Item]:
+    """Yield what a task asks of the agents.
 
-    last = asked.changed.get(task_path(task.id), asked.now)
+    :param last: the time of its last operation.
+    """
     for agent in asked.agents:
         if blockers:
             yield from _blocked(agent, task, blockers, last)
@@ -137,7 +137,7 @@ def _words(agent: Agent, task: Task) -> Iterator[Item]:
 
 
 def _mentions(agent: Agent, text: str) -> bool:
-    return agent.name in MENTION.findall(text)
+    return agent.name in concerns.MENTION.findall(text)
 
 
 def _in_thread(

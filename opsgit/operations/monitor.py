@@ -129,10 +129,11 @@ def idle(scene: Situation) -> Iterator[Problem]:
     limit = times.duration(scene.project.idle or IDLE)
     active = scene.index.last_times("agent")
     fits, values = among("status", HELD)
+    holders = scene.index.tally("assigned", f"open = 1 AND assigned IS NOT NULL AND {fits}", values)
+    theirs, late = among("assigned", [name for name in holders if scene.now - active.get(name, 0) > limit])
     holding: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for task, age in scene.tasks(f"assigned IS NOT NULL AND {fits}", *values):
-        if scene.now - active.get(task.assigned or "", 0) > limit:
-            holding[task.assigned or ""].append((task.id, age))
+    for task, age in scene.tasks(f"open = 1 AND {theirs} AND {fits}", *late, *values):
+        holding[task.assigned or ""].append((task.id, age))
     for name, tasks in sorted(holding.items()):
         age = min(scene.now - active.get(name, 0), max(one for _, one in tasks))
         if age > limit:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from opsgit.domain import policy, rules, vocabulary
-from opsgit.domain.model import Agent, Task
+from opsgit.domain import concerns, rules, vocabulary
+from opsgit.domain.model import Task
 from opsgit.domain.next_steps import steps
 from opsgit.domain.records import from_record
 from opsgit.domain.request import Snapshot
-from opsgit.domain.vocabulary import ORCHESTRATE
-from opsgit.operations.queries import ORDER, blocked, first_then_all, synced
+from opsgit.operations.queries import among, blocked, synced
 from opsgit.operations.session import Session
 
 
@@ -29,53 +29,33 @@ def next_steps(session: Session, name: str, limit: int = 20) -> list[dict[str, s
 def _every_step(session: Session, name: str) -> Iterator[dict[str, str]]:
     snapshot, now = session.look(), session.transaction().now()
     agent, book = snapshot.agent(name), rules.in_force(snapshot.project)
-    for state, task, blockers in open_tasks(session, [agent]):
+    for state, task, blockers, _ in open_tasks(session, concerns.of_steps(snapshot.project, agent)):
         for step in steps(state, book, agent, task, now) if not blockers else ():
             yield {"task": task.id, "title": task.title, "status": task.status, "priority": task.priority,
                    "do": step.act, "command": step.command}  # fmt: skip
 
 
-def open_tasks(session: Session, agents: Sequence[Agent]) -> Iterator[tuple[Snapshot, Task, list[str]]]:
-    """Yield each open task that may concern some agents, with the state to judge it by and the ids of its blockers.
+def open_tasks(
+    session: Session, keys: Iterable[str], held_by: Sequence[str] = ()
+) -> Iterator[tuple[Snapshot, Task, list[str], int]]:
+    """Yield the open tasks under some keys (`domain.concerns`), the most urgent first, then those of their holders.
 
-    A task in review is as its review branch has it.
+    Each comes with the state to judge it by, the ids of its blockers, and the time of its last operation (seconds after
+    the epoch). A task in review is as its review branch has it.
+
+    :param held_by: the agents whose tasks are wanted too.
     """
     snapshot, index = session.look(), synced(session)
-    where, values = concerning(snapshot, index.active_agents(), agents)
-    for record in first_then_all(index, where, values, ORDER):
+    fits, values = among("assigned", held_by)
+    held = index.touched(f"open = 1 AND {fits}", values, "path") if held_by else []
+    seen = set()
+    for record, at in itertools.chain(index.concerning(keys), held):
+        if record["id"] in seen:
+            continue
+        seen.add(record["id"])
         blockers = blocked(index, record)
         if record["status"] == vocabulary.IN_REVIEW:
             state = session.look(record["id"])
-            yield state, state.task(record["id"]), blockers
+            yield state, state.task(record["id"]), blockers, at
         else:
-            yield snapshot, from_record(Task, record), blockers
-
-
-def concerning(snapshot: Snapshot, active: Sequence[str], agents: Sequence[Agent]) -> tuple[str, tuple[str, ...]]:
-    """Return a condition for the index that holds for every open task that may concern one of some agents.
-
-    It saves asking the rule book about each task. It may hold for others, but must not miss one: a test compares.
-    """
-    parts, values = [f"status = '{vocabulary.IN_REVIEW}'"], list[str]()  # its words are on its branch
-    for agent in agents:
-        parts.append("assigned = ?")
-        values.append(agent.name)
-        for field, words in WORDS.items():
-            said = f"coalesce(json_extract(record, '$.{field}'), '')"
-            found = [f"instr({said}, ?) > 0" for _ in words(agent)]
-            parts.append(f"({' OR '.join(found)})" if field != "pipeline" else f"({STAGED} AND ({' OR '.join(found)}))")
-            values += words(agent)
-        if ORCHESTRATE in policy.rights(snapshot.project, agent):
-            parts.append(f"status IN ('{vocabulary.BACKLOG}', '{vocabulary.DONE}', '{vocabulary.ROLLED_BACK}')")
-            parts.append(f"assigned NOT IN ({', '.join('?' for _ in active)})")
-            values += active
-    return f"kind = 'task' AND status NOT IN {vocabulary.ENDED} AND ({' OR '.join(parts)})", tuple(values)
-
-
-STAGED = f"status IN ('{vocabulary.BACKLOG}', '{vocabulary.DONE}')"  # when a stage of the pipeline can act
-# Where a task names whom it concerns, and by which words.
-WORDS: dict[str, Callable[[Agent], tuple[str, ...]]] = {
-    "pipeline": lambda agent: (f'"{agent.name}"', f'"{agent.role}"'),
-    "comments": lambda agent: (agent.name,),
-    "deployment": lambda agent: (f'"{agent.name}"',),
-}
+            yield snapshot, from_record(Task, record), blockers, at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,16 +14,15 @@ from opsgit.storage.index import Index
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-ORDER = "priority, path"
 FIRST = 50
-UPDATED = "updated"
 SORTS = {
     "need": "need, priority, created, path",
     "priority": "priority, created, path",
     "age": "created, path",
-    "updated": f"{UPDATED} DESC, path",
+    "updated": "updated DESC, path",
     "id": "name",
 }
+ORDER = SORTS["priority"]
 # Fields of a task in a list that are computed, in addition to the fields of its file.
 WORKED_OUT = ("blocked_by", "waiting_for", "waiting_to", "updated")
 FIELDS = ("id", "title", "description", "status", "priority", "tags", "pipeline", "assigned", "depends_on", "created",
@@ -83,7 +83,7 @@ def first_then_all(index: Index, where: str, values: tuple[Any, ...], order: str
     first = index.select(where, values, order, FIRST)
     yield from first
     if len(first) == FIRST:
-        yield from index.select(where, values, order)[FIRST:]
+        yield from itertools.islice(index.each(where, values, order), FIRST, None)
 
 
 def tasks(session: Session, query: Query) -> Listed:
@@ -96,7 +96,7 @@ def tasks(session: Session, query: Query) -> Listed:
     for name in (query.assigned, query.waiting_for):
         _known(session, name)  # a typing error must not give an empty list
     where, values = _condition(session, query)
-    slow = _slow_tests(session, index, query)
+    slow = _slow_tests(index, query)
     found = index.select(where, values, SORTS[query.sort], None if slow else query.limit)
     if slow:
         fitting = [record for record in found if all(test(record) for test in slow)]
@@ -127,7 +127,7 @@ def among(column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
 def _condition(session: Session, query: Query) -> tuple[str, tuple[Any, ...]]:
     """Return the part of a query that the database can decide: a condition over `state`, and its values."""
     statuses = query.statuses or (vocabulary.BY_NEED if query.ended_too else vocabulary.OPEN_BY_NEED)
-    parts: list[tuple[str, tuple[Any, ...]]] = [("kind = 'task'", ()), among("status", statuses)]
+    parts: list[tuple[str, tuple[Any, ...]]] = [("kind = 'task'", ()), _of_statuses(statuses)]
     if query.priorities:
         parts.append(among("priority", [vocabulary.PRIORITIES.index(word) for word in query.priorities]))
     if query.assigned:
@@ -135,11 +135,20 @@ def _condition(session: Session, query: Query) -> tuple[str, tuple[Any, ...]]:
     for tag in query.tags:
         parts.append(("EXISTS (SELECT 1 FROM json_each(record, '$.tags') WHERE value = ?)", (tag,)))
     if query.updated_since:
-        parts.append((f"{UPDATED} >= ?", (times.moment(query.updated_since, int(session.clock())),)))
+        parts.append(("updated >= ?", (times.moment(query.updated_since, int(session.clock())),)))
+    if query.waiting_for:
+        parts.append(among("waits", [query.waiting_for, *_roles_of(session, query.waiting_for)]))
     return " AND ".join(part for part, _ in parts), tuple(value for _, values in parts for value in values)
 
 
-def _slow_tests(session: Session, index: Index, query: Query) -> list[Callable[[Record], bool]]:
+def _of_statuses(statuses: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+    """Return a condition for tasks of some statuses, in a form that leaves the order to the database's indexes."""
+    if set(statuses) == set(vocabulary.OPEN_BY_NEED):
+        return "open = 1", ()
+    return ("1", ()) if set(statuses) == set(vocabulary.BY_NEED) else among("status", statuses)
+
+
+def _slow_tests(index: Index, query: Query) -> list[Callable[[Record], bool]]:
     """Return tests for the part of a query that the database cannot decide."""
     tests: list[Callable[[Record], bool]] = []
     if query.text:
@@ -149,9 +158,6 @@ def _slow_tests(session: Session, index: Index, query: Query) -> list[Callable[[
         )
     if query.blocked:
         tests.append(lambda record: bool(blocked(index, record)))
-    if query.waiting_for:
-        meant = {query.waiting_for, *_roles_of(session, query.waiting_for)}
-        tests.append(lambda record: bool(meant & set(_waiting(session, index, record)[0].split(", "))))
     return tests
 
 
@@ -170,14 +176,11 @@ def blocked(index: Index, record: Record) -> list[str]:
     return list(blocked_by(record["status"], record["depends_on"], statuses.get))
 
 
-def _waiting(session: Session, index: Index, record: Record) -> tuple[str, str]:
-    from opsgit.domain import rules
-    from opsgit.domain.model import Task
-    from opsgit.domain.next_steps import waits_for
-    from opsgit.domain.records import from_record
-
-    book, active = rules.in_force(session.look().project), set(index.active_agents())
-    return waits_for(book, from_record(Task, record), active.__contains__, blocked(index, record)) or ("", "")
+def waiting(index: Index, record: Record) -> tuple[str, str] | None:
+    """Return the agent or role that has to act next on a task, and what it has to do; None as `waits_for`."""
+    found = index.waits_of(names.task_path(record["id"]))
+    ids = blocked(index, record) if found else []
+    return (found[0], f"{found[1]} (blocked by {', '.join(ids)})") if found and ids else found
 
 
 def check_fields(fields: Sequence[str]) -> None:
@@ -198,10 +201,10 @@ def described(session: Session, record: Record, fields: Sequence[str] = ()) -> d
     index = synced(session)
     told = {**record, "blocked_by": blocked(index, record)}
     if {"waiting_for", "waiting_to"} & set(fields):
-        told["waiting_for"], told["waiting_to"] = _waiting(session, index, record)
+        told["waiting_for"], told["waiting_to"] = waiting(index, record) or ("", "")
     if "updated" in fields:
         path = names.task_path(record["id"])
-        told["updated"] = times.text(index.log("path = ?", (path,), 1)[0]["at"])
+        told["updated"] = times.text(index.touched("path = ?", (path,), "path")[0][1])
     return {name: told.get(name) for name in fields} if fields else told
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
-from opsgit.domain import policy, rules, times, vocabulary
-from opsgit.domain.model import Agent, Project, Quota, Task
-from opsgit.domain.next_steps import waits_for
-from opsgit.domain.records import from_record, to_record
+from opsgit.domain import policy, times, vocabulary
+from opsgit.domain.model import Agent, Project, Quota
+from opsgit.domain.records import Record, from_record, to_record
 from opsgit.operations.compile import OPEN, metrics_as_shown, quota_as_shown
-from opsgit.operations.queries import SORTS, among, blocked, first_then_all, shown, synced
+from opsgit.operations.queries import ORDER, among, shown, synced, waiting
 from opsgit.operations.session import Session
 from opsgit.storage.index import Index
 
 WAITING_MAX, ACTIVITY_MAX = 20, 8
+_WAITS = "open = 1 AND waits IS NOT NULL"
 
 
 def summary(session: Session, now: int) -> dict[str, Any]:
@@ -35,7 +33,7 @@ def summary(session: Session, now: int) -> dict[str, Any]:
         "updated": times.text(max(index.last_times("agent").values())),
         "commit": index.tip() or "",
         "counts": [(status, counts.get(status, 0)) for status in vocabulary.STATUSES],
-        "waiting": list(islice(_waiting(index, project), WAITING_MAX)),
+        "waiting": [_waiting(index, record) for record in index.select(_WAITS, (), ORDER, WAITING_MAX)],
         "agents": _agents(index, project, [from_record(Agent, record) for record in found["agent"]]),
         "quotas": {record["name"]: quota_as_shown(from_record(Quota, record), now) for record in found["quota"]},
         "metrics": metrics_as_shown(found),
@@ -43,14 +41,10 @@ def summary(session: Session, now: int) -> dict[str, Any]:
     }
 
 
-def _waiting(index: Index, project: Project) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the tasks that wait for somebody, the most urgent first: who, task, title, what to do."""
-    book, active = rules.in_force(project), set(index.active_agents())
-    fits, values = among("status", vocabulary.OPEN_BY_NEED)
-    for record in first_then_all(index, f"kind = 'task' AND {fits}", values, SORTS["priority"]):
-        found = waits_for(book, from_record(Task, record), active.__contains__, blocked(index, record))
-        if found:
-            yield found[0], record["id"], record["title"], found[1]
+def _waiting(index: Index, record: Record) -> tuple[str, str, str, str]:
+    """Return who has to act on a task, the task, its title, and what to do."""
+    who, what = waiting(index, record) or ("", "")
+    return who, record["id"], record["title"], what
 
 
 def _agents(index: Index, project: Project, agents: list[Agent]) -> dict[str, Any]:

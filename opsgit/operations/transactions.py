@@ -47,7 +47,8 @@ class Transaction:
     so far. `clock` returns seconds after the epoch. `branches` maps review branches to their old and new tips.
     `attachments` holds the files of deliverables by digest, or the tree (hex id) of those that are objects already; a
     submission with one of these digests is attached. `attached` maps the refs of attachments to their trees. `kept` is
-    the number of operations, of a large transaction, of which the contents are no longer in memory.
+    the number of operations, of a large transaction, of which the contents are no longer in memory; if the transaction
+    is `brief`, only the last of these stays in `written`.
     `unfinished` has a message if the checkout could not be refreshed after publishing.
     """
 
@@ -66,6 +67,7 @@ class Transaction:
     attached: dict[str, str] = field(default_factory=dict)
     unfinished: str = ""
     kept: int = 0
+    brief: bool = False
 
     def __post_init__(self) -> None:
         self.objects = self.repository.objects()
@@ -165,6 +167,9 @@ class Transaction:
         """Forget what the operations so far wrote, because it would fill the memory; the index reads it again."""
         start, self.kept = self.kept, len(self.written)
         self.written[start:] = [Written(one.id, _without_contents(one.change)) for one in self.written[start:]]
+        if self.brief:
+            del self.written[:-1]
+            self.kept = 1
         self.records.clear()
 
     def _attach(self, change: Change) -> None:

@@ -16,33 +16,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opsgit.domain import names, statistics, vocabulary
+from opsgit.storage import waiting
 from opsgit.storage.disk import Damaged
 
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-FORMAT = 6
+FORMAT = 7
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
 CREATE TABLE parsed (blob TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (path TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, blob TEXT NOT NULL,
-    status TEXT, need INTEGER, priority INTEGER, assigned TEXT, created TEXT, updated INTEGER) WITHOUT ROWID;
+    status TEXT, need INTEGER, priority INTEGER, assigned TEXT, created TEXT, open INTEGER, updated INTEGER,
+    waits TEXT, todo TEXT) WITHOUT ROWID;
 CREATE TABLE tip (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
 CREATE INDEX by_status ON state (kind, status, updated);
 CREATE INDEX by_need ON state (kind, need, priority, created, path);
 CREATE INDEX by_name ON state (kind, name);
+CREATE INDEX by_priority ON state (priority, created, path) WHERE open = 1;
+CREATE INDEX by_holder ON state (assigned, status, updated) WHERE open = 1;
+CREATE INDEX by_waits ON state (waits, name) WHERE open = 1;
+CREATE INDEX by_age ON state (kind, created, path);
+CREATE INDEX by_update ON state (kind, updated, path);
 CREATE TABLE log (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, time INTEGER NOT NULL, agent TEXT NOT NULL,
     op TEXT NOT NULL, path TEXT NOT NULL, status TEXT, entry TEXT NOT NULL);
 CREATE INDEX by_path ON log (path, seq);
 CREATE INDEX by_move ON log (status, seq) WHERE status IS NOT NULL;
 CREATE TABLE agent (name TEXT PRIMARY KEY, completed INTEGER NOT NULL, last INTEGER) WITHOUT ROWID;
 CREATE INDEX by_time ON log (time);
-"""
+{waiting.TABLES}"""
 _TOUCH = "UPDATE state SET updated = (SELECT max(time) FROM log WHERE log.path = state.path) WHERE path = ?"
 _TALLY = """
 INSERT INTO agent VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET completed = completed + excluded.completed,
     last = max(coalesce(last, excluded.last), coalesce(excluded.last, last))"""
+FIRST = 50
 TOGETHER = 500  # records that are read or stored at once
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {word: rank for rank, word in enumerate(vocabulary.PRIORITIES)}
@@ -51,7 +59,7 @@ NEED = {status: rank for rank, status in enumerate(vocabulary.BY_NEED)}
 # status, note and others if present.
 Entry = dict[str, Any]
 Thing = TypeVar("Thing")
-Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None]
+Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None, int | None]
 
 
 class Index:
@@ -94,7 +102,7 @@ class Index:
     def _build(self, base: sqlite3.Connection) -> None:
         base.execute("BEGIN IMMEDIATE")
         if base.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
-            for table in ("parsed", "state", "tip", "log", "agent"):
+            for table in ("parsed", "state", "tip", "log", "agent", "concern"):
                 base.execute(f"DROP TABLE IF EXISTS {table}")
             for statement in _TABLES.split(";"):
                 base.execute(statement)
@@ -196,8 +204,10 @@ class Index:
             base.execute("BEGIN IMMEDIATE")
             if self.tip() == old:
                 self._log(log)
+                changes = waiting.Changes(self.base)
                 for some in in_parts(changed):
-                    self._apply(some, record)
+                    self._apply(some, record, changes)
+                changes.compute()
                 self.base.execute("INSERT OR REPLACE INTO tip VALUES (1, ?)", (new,))
             self.base.execute("COMMIT")
         except sqlite3.DatabaseError as error:
@@ -214,16 +224,27 @@ class Index:
             self.base.executemany("INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
             self.base.executemany(_TOUCH, [(path,) for path in {row[4] for row in rows}])
 
-    def _apply(self, changed: Sequence[tuple[str, str | None]], record: Callable[[str, str], Record]) -> None:
+    def _apply(
+        self,
+        changed: Sequence[tuple[str, str | None]],
+        record: Callable[[str, str], Record],
+        changes: waiting.Changes,
+    ) -> None:
         rows, parsed = [], []
         for path, blob in changed:
-            if blob is not None and not names.is_managed(path):
-                found = record(path, blob)
+            if names.is_managed(path):
+                continue
+            kind, name = names.place(path)
+            found = record(path, blob) if blob else None
+            changes.note(kind, name, path, found)
+            if blob and found is not None:
                 parsed.append((blob, _dump(found)))
-                rows.append(_row(path, blob, found))
-        self.base.executemany("DELETE FROM state WHERE path = ?", [(path,) for path, _ in changed])
-        self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", rows)
-        self.base.executemany(_TOUCH, [(path,) for path, _ in changed])
+                rows.append(_row(path, kind, name, blob, found))
+        paths = [path for path, _ in changed]
+        self.base.executemany("DELETE FROM state WHERE path = ?", [(path,) for path in paths])
+        waiting.forget(self.base, paths)
+        self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", rows)
+        self.base.executemany(_TOUCH, [(path,) for path in paths])
         self.base.executemany(_KEEP, parsed)
 
     def restart(self) -> None:
@@ -231,7 +252,7 @@ class Index:
 
         :raises Damaged: as `_read`.
         """
-        for table in ("state", "tip", "log", "agent"):
+        for table in ("state", "tip", "log", "agent", "concern"):
             self._read(f"DELETE FROM {table}")  # noqa: S608
 
     def log(self, where: str, values: tuple[Any, ...] = (), newest: int | None = None) -> list[Entry]:
@@ -268,6 +289,12 @@ class Index:
         rows = self._read(query, (*values, -1 if limit is None else limit))
         return [json.loads(row[0]) for row in rows]
 
+    def each(self, where: str, values: tuple[Any, ...], order: str) -> Iterator[Record]:
+        """Yield the records that `select` returns, one after the other, so that they need not be in memory together."""
+        query = f"SELECT record FROM state JOIN parsed USING (blob) WHERE {where} ORDER BY {order}"  # noqa: S608
+        for row in self._read(query, values):
+            yield json.loads(row[0])
+
     def touched(
         self, where: str, values: tuple[Any, ...], order: str, limit: int | None = None
     ) -> list[tuple[Record, int]]:
@@ -276,6 +303,31 @@ class Index:
         query = f"SELECT record, updated FROM {joined} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
         rows = self._read(query, (*values, -1 if limit is None else limit))
         return [(json.loads(record), updated) for record, updated in rows]
+
+    def concerning(self, keys: Iterable[str]) -> Iterator[tuple[Record, int]]:
+        """Yield the open tasks under some keys (`domain.concerns`), the most urgent first, each as `touched` does.
+
+        Only as many are read as are asked for.
+
+        :raises Damaged: as `_read`.
+        """
+        paths, size = waiting.concerning(self.base, keys), FIRST
+        while some := list(itertools.islice(paths, size)):
+            found = {names.task_path(record["id"]): (record, at) for record, at in self._at(some)}
+            yield from (found[path] for path in some)
+            size = TOGETHER
+
+    def _at(self, paths: Sequence[str]) -> list[tuple[Record, int]]:
+        return self.touched("path IN (SELECT value FROM json_each(?))", (json.dumps(list(paths)),), "path")
+
+    def waits_of(self, path: str) -> tuple[str, str] | None:
+        """Return what `waits_for` says of a task, but for what blocks it."""
+        row = self._read("SELECT waits, todo FROM state WHERE path = ? AND waits IS NOT NULL", (path,)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def waits(self) -> Iterator[tuple[str, str]]:
+        """Yield for each open task, in the order of names, the agent or role that it waits for, and its id."""
+        yield from self._read("SELECT waits, name FROM state WHERE open = 1 AND waits IS NOT NULL ORDER BY waits, name")
 
     def agents(self) -> dict[str, tuple[int, int | None]]:
         """Return for each agent how much it completed (`statistics`), and the time of its last operation on the ledger.
@@ -334,8 +386,8 @@ def _dump(found: Mapping[str, Any]) -> str:
     return json.dumps(found, ensure_ascii=False)
 
 
-def _row(path: str, blob: str, record: Record) -> Row:
-    kind, name = names.place(path)
+def _row(path: str, kind: str, name: str, blob: str, record: Record) -> Row:
     get = record.get
     need, rank = (NEED[get("status", "")], PRIORITY[get("priority", "")]) if kind == "task" else (None, None)
-    return path, kind, name, blob, get("status"), need, rank, get("assigned"), get("created")
+    opened = 1 if kind == "task" and get("status") not in vocabulary.ENDED else None
+    return path, kind, name, blob, get("status"), need, rank, get("assigned"), get("created"), opened

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from opsgit.domain import concerns
+from opsgit.operations import inbox, next_steps
+from opsgit.operations.queries import SORTS, synced
 from tests.conftest import Desk
 
 
@@ -103,9 +106,6 @@ def test_blocked_tasks_say_by_what(board: Desk) -> None:
 
 def test_what_the_index_leaves_out_concerns_nobody(desk: Desk, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The condition by which inbox and next steps choose tasks misses none: every task is asked about beside it."""
-    from opsgit.domain import vocabulary
-    from opsgit.operations import inbox, next_steps
-    from opsgit.operations.queries import synced
 
     desk.ok("agent", "add", "gone", "--role", "developer")
     desk.ok("agent", "add", "both", "--role", "developer")
@@ -137,11 +137,10 @@ def test_what_the_index_leaves_out_concerns_nobody(desk: Desk, output: Path, mon
         return [inbox.items(session, [name]) for name in names] + [inbox.items(session, names), steps]
 
     found = told()
-    seen = [len(synced(session).select(*next_steps.concerning(session.look(), synced(session).active_agents(),
-                                                              [session.look().agent(name)]), "path")) for name in names]  # fmt: skip
+    index, project = synced(session), session.look().project
+    seen = [len(list(index.concerning(concerns.of_agent(project, session.look().agent(name))))) for name in names]
     assert max(seen) < 9
-    everything = f"kind = 'task' AND status NOT IN {vocabulary.ENDED}"
-    monkeypatch.setattr(next_steps, "concerning", lambda *_: (everything, ()))
+    monkeypatch.setattr(index, "concerning", lambda _: iter(index.touched("open = 1", (), SORTS["priority"])))
     assert told() == found
     assert sum(map(len, found)) > 20
     session.repository.close()
