@@ -114,10 +114,11 @@ def fetching(function: Command) -> Command:
 
     @functools.wraps(function)
     def wrapped(session: Session, *args: Any, **words: Any) -> Any:
-        from opsgit.operations import update
-
         try:
-            update.update(session)
+            if session.url:
+                from opsgit.operations import update
+
+                update.update(session)
         except Refused as refused:
             if refused.refusal.exit != 9:
                 raise

@@ -73,11 +73,9 @@ def _cell(value: Any) -> str:
 @common
 def show(session: Session, as_json: bool, name: str) -> None:
     """Show one task with what was said in all rounds of its review."""
-    from opsgit.operations import rounds  # the other commands here, which are called often, do not need it
-
     task = queries.task(session, name)
     blocked = queries.blocked(queries.synced(session), task)
-    found = [one._asdict() for one in rounds.rounds(session, name)]
+    found = _rounds(session, name)
     if as_json:
         output.data("task", task=task, blocked_by=blocked, rounds=found)
         return
@@ -85,6 +83,14 @@ def show(session: Session, as_json: bool, name: str) -> None:
 
     for line in tasks.page(task, blocked, found):
         output.line(line)
+
+
+def _rounds(session: Session, task_id: str) -> list[dict[str, Any]]:
+    if not queries.submitted(session, task_id):
+        return []  # this saves reading objects
+    from opsgit.operations import rounds
+
+    return [one._asdict() for one in rounds.rounds(session, task_id)]
 
 
 @click.command("next", epilog="\b\nExample:\n  opsgit task next --as dev\n  opsgit task next --claim --json --as dev")

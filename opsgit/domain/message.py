@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 
@@ -59,6 +58,8 @@ def generate(change: Change, repository: str, ref: str, ledger: str | None = Non
 
 def _digest(edit: Edit) -> str:
     """Return the SHA-256 (hex) of a file that is written, or `-` for a file that is removed."""
+    import hashlib  # takes 8 ms, and commands that only read need none
+
     return "-" if edit.content is None else hashlib.sha256(edit.content).hexdigest()
 
 

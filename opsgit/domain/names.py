@@ -102,6 +102,7 @@ ENTITIES: dict[str, Entity] = {
         Entity("alert", "alerts", "id", check_id, "alert", "Alert"),
     )
 }
+FOLDERS = frozenset(one.folder for one in ENTITIES.values() if one.folder)
 
 
 def task_folder(task_id: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from opsgit.domain import model, names
@@ -44,8 +44,8 @@ def from_record(kind: type[Value], record: Record) -> Value:
 
     :raises TypeError, KeyError, AttributeError: when the mapping was not checked and does not fit.
     """
-    wanted = _types(typing.cast(typing.Hashable, kind))
-    return kind(**{name: _frozen(wanted[name], item) for name, item in record.items()})
+    makers = _makers(typing.cast(typing.Hashable, kind))
+    return kind(**{name: maker(item) if (maker := makers[name]) else item for name, item in record.items()})
 
 
 def checked(kind: type[Value], given: Any, where: str) -> Value:
@@ -77,17 +77,25 @@ def _fits(wanted: Any, given: Any) -> bool:
     return wanted is object or (isinstance(given, wanted) and not (wanted is int and isinstance(given, bool)))
 
 
-def _frozen(wanted: Any, item: Any) -> Any:
+Maker = Callable[[Any], Any]
+
+
+@cache
+def _makers(kind: Any) -> dict[str, Maker | None]:
+    """Return for each field of a class what makes its value from a plain one; None where that is the value itself."""
+    return {name: _maker(wanted) for name, wanted in _types(kind).items()}
+
+
+def _maker(wanted: Any) -> Maker | None:
     if is_dataclass(wanted):
-        return from_record(typing.cast(type[Any], wanted), item)
+        return partial(from_record, typing.cast(type[Any], wanted))
     origin = typing.get_origin(wanted)
+    if origin not in (tuple, dict):
+        return None
+    inner = _maker(typing.get_args(wanted)[0 if origin is tuple else 1])
     if origin is tuple:
-        inner = typing.get_args(wanted)[0]
-        return tuple(_frozen(inner, part) for part in item)
-    if origin is dict:
-        inner = typing.get_args(wanted)[1]
-        return {name: _frozen(inner, part) for name, part in item.items()}
-    return item
+        return (lambda items: tuple(map(inner, items))) if inner else tuple
+    return (lambda items: {name: inner(item) for name, item in items.items()}) if inner else dict
 
 
 @cache

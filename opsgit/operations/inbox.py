@@ -12,10 +12,9 @@ from opsgit.domain.next_steps import steps
 from opsgit.domain.request import Snapshot
 from opsgit.domain.rules import RuleBook
 from opsgit.domain.vocabulary import OBSERVE, ORCHESTRATE
-from opsgit.operations import sights, sync
+from opsgit.operations import sights
 from opsgit.operations.next_steps import open_tasks
 from opsgit.operations.queries import synced
-from opsgit.operations.replay import BAD
 from opsgit.operations.session import Session
 
 FILE = "inbox.json"
@@ -56,7 +55,7 @@ def items(session: Session, names: Sequence[str]) -> list[Item]:
     """
     snapshot, index = session.look(), synced(session)
     agents = [snapshot.agent(name) for name in names]
-    book, now = rules.in_force(snapshot.project), session.transaction().now()
+    book, now = rules.in_force(snapshot.project), session.now()
     asked = _Asked(session, snapshot, book, agents, now)
     keys = dict.fromkeys(key for agent in agents for key in concerns.of_agent(snapshot.project, agent))
     found: list[Item] = []
@@ -198,6 +197,11 @@ def _alerts(asked: _Asked, found: Iterable[Any]) -> Iterator[Item]:
 
 def _syncs(asked: _Asked) -> Iterator[Item]:
     """Yield what the last sync in this clone did not publish, for the agents that made it."""
+    if not (asked.session.repository.own / "syncs").exists():
+        return
+    from opsgit.operations import sync  # most clones were never offline
+    from opsgit.operations.replay import BAD
+
     log = sync.log(asked.session)[-1:]
     for one in (fate for entry in log for fate in entry["operations"] if fate["fate"] in BAD):
         for agent in asked.agents:

@@ -9,7 +9,6 @@ from itertools import islice
 from opsgit.domain import concerns, rules, vocabulary
 from opsgit.domain.model import Task
 from opsgit.domain.next_steps import steps
-from opsgit.domain.records import from_record
 from opsgit.domain.request import Snapshot
 from opsgit.operations.queries import among, blocked, synced
 from opsgit.operations.session import Session
@@ -27,7 +26,7 @@ def next_steps(session: Session, name: str, limit: int = 20) -> list[dict[str, s
 
 
 def _every_step(session: Session, name: str) -> Iterator[dict[str, str]]:
-    snapshot, now = session.look(), session.transaction().now()
+    snapshot, now = session.look(), session.now()
     agent, book = snapshot.agent(name), rules.in_force(snapshot.project)
     for state, task, blockers, _ in open_tasks(session, concerns.of_steps(snapshot.project, agent)):
         for step in steps(state, book, agent, task, now) if not blockers else ():
@@ -58,4 +57,4 @@ def open_tasks(
             state = session.look(record["id"])
             yield state, state.task(record["id"]), blockers, at
         else:
-            yield snapshot, from_record(Task, record), blockers, at
+            yield snapshot, snapshot.task(record["id"]), blockers, at

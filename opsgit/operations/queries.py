@@ -127,7 +127,7 @@ def among(column: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
 def _condition(session: Session, query: Query) -> tuple[str, tuple[Any, ...]]:
     """Return the part of a query that the database can decide: a condition over `state`, and its values."""
     statuses = query.statuses or (vocabulary.BY_NEED if query.ended_too else vocabulary.OPEN_BY_NEED)
-    parts: list[tuple[str, tuple[Any, ...]]] = [("kind = 'task'", ()), _of_statuses(statuses)]
+    parts: list[tuple[str, tuple[Any, ...]]] = [_of_statuses(statuses)]
     if query.priorities:
         parts.append(among("priority", [vocabulary.PRIORITIES.index(word) for word in query.priorities]))
     if query.assigned:
@@ -145,7 +145,10 @@ def _of_statuses(statuses: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
     """Return a condition for tasks of some statuses, in a form that leaves the order to the database's indexes."""
     if set(statuses) == set(vocabulary.OPEN_BY_NEED):
         return "open = 1", ()
-    return ("1", ()) if set(statuses) == set(vocabulary.BY_NEED) else among("status", statuses)
+    if set(statuses) == set(vocabulary.BY_NEED):
+        return "kind = 'task'", ()
+    fits, values = among("status", statuses)
+    return f"kind = 'task' AND {fits}", values
 
 
 def _slow_tests(index: Index, query: Query) -> list[Callable[[Record], bool]]:
@@ -224,6 +227,11 @@ def task(session: Session, task_id: str) -> Record:
 
         session.notices.append(f"{half_pushed(task_id)} ({mend_half_pushed(task_id)})")
     return record
+
+
+def submitted(session: Session, task_id: str) -> bool:
+    """Return whether a task was ever submitted on this ledger."""
+    return bool(synced(session).log("path = ? AND op = 'task.submit'", (names.task_path(task_id),), 1))
 
 
 SHOWN = ("status", "at", "by", "output", "notes", "ref", "op", "said", "text", "thread", "check", "what", "commit",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names, quotas, times
 from opsgit.domain.model import Quota
 from opsgit.domain.records import Record, from_record, to_record
 from opsgit.domain.refusals import refuse
-from opsgit.operations.publication import act
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
-from opsgit.operations.transactions import Written
+
+if TYPE_CHECKING:  # a check needs nothing of what a write needs
+    from opsgit.operations.transactions import Written
 
 
 def set_quota(session: Session, name: str, **fields: Any) -> list[Written]:
@@ -26,7 +27,13 @@ def set_quota(session: Session, name: str, **fields: Any) -> list[Written]:
     if not old and fields.get("period") is None:
         kept = {"period": _named_period(session, name)}
     given = {key: value for key, value in fields.items() if value is not None}
-    return act(session, "quota.set", name, **{**kept, **given})
+    return _act(session, "quota.set", name, **{**kept, **given})
+
+
+def _act(session: Session, op: str, name: str, **fields: Any) -> list[Written]:
+    from opsgit.operations.publication import act
+
+    return act(session, op, name, **fields)
 
 
 def _named_period(session: Session, name: str) -> str:
@@ -46,7 +53,7 @@ def use(session: Session, name: str, amount: int) -> list[Written]:
 
     :raises Refused: `QUOTA_EXCEEDED` if not enough is left; if the rule book refuses the operation.
     """
-    written = act(session, "quota.use", name, amount=amount)
+    written = _act(session, "quota.use", name, amount=amount)
     _warn(session, from_record(Quota, written[0].change.edits[0].record or {}))
     return written
 

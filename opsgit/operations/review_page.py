@@ -136,7 +136,7 @@ def _commands(session: Session, snapshot: Snapshot, task: Task, told: dict[str, 
     """Return the commands that could be used now: by the acting agent, or by whoever fits if nobody is named."""
     if task.status != vocabulary.IN_REVIEW:
         return []
-    name, now = sights.who(session), session.transaction().now()
+    name, now = sights.who(session), session.now()
     me = name or task.pipeline[open_stage(task)].agent or "REVIEWER"
     decides = "approve" if gives_verdict(task) else "sign-off"
     copy = "" if told["attached"] or told["here"] == "same" else " --deliverable PATH"

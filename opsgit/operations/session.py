@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names
 from opsgit.domain.refusals import refuse
+from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage.repository import Repository
 
 if TYPE_CHECKING:  # modules that only writes need are imported late, so that lists start faster
@@ -94,17 +95,28 @@ class Session:
         :param task_id: a task; while it is in review, its review branch is judged and its version of the task is used.
         :raises Refused: as `trust.judge_ledger` and `trust.judge_review`.
         """
+        from opsgit.operations.queries import synced
+
+        index = synced(self)
+        record = index.at(names.task_path(task_id)) if task_id and not self.at else None
+        if not self.batch and (record or {}).get("status") != IN_REVIEW:
+            from opsgit.domain.request import Snapshot
+            from opsgit.storage.index_reader import IndexReader
+
+            return Snapshot(IndexReader(self.repository, index, index.tip() or ""))
         from opsgit.operations import trust
 
-        if self.at:
-            from opsgit.domain.request import Snapshot
-
-            return Snapshot(self.repository.reader(self.repository.objects(), self.at))
         transaction = self.transaction()
         trust.judge_ledger(self.repository, transaction.base)
         if task_id:
             trust.judge_review(transaction, task_id, self.notices, fetched=self.updated)
         return transaction.snapshot(task_id)
+
+    def now(self) -> int:
+        """Return the time by which steps are decided: the clock's, but not before the ledger's last operation."""
+        from opsgit.operations.queries import synced
+
+        return max(int(self.clock()), synced(self).newest())
 
     def transaction(self) -> Transaction:
         """Return a transaction at the ledger's tip; in a batch, the one that its operations were decided in."""

@@ -104,7 +104,7 @@ def _order(session: Session, snapshot: Snapshot, agent: Agent, task: Task) -> tu
     """
     book, record = in_force(snapshot.project), snapshot.record(names.task_path(task.id)) or {}
     blockers = queries.blocked(queries.synced(session), record)
-    found = () if blockers else tuple(steps(snapshot, book, agent, task, session.transaction().now()))
+    found = () if blockers else tuple(steps(snapshot, book, agent, task, session.now()))
     if found:
         own = found[0].command.partition(" --as ")[0].removeprefix("opsgit ")
         return found[0].act, found[0].op, "" if found[0].op.startswith(("review.", "task.submit")) else own

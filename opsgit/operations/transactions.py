@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,9 +22,10 @@ from opsgit.storage import attachment, checkout, log
 from opsgit.storage.attachment import Files
 from opsgit.storage.branch import newest, overlaid
 from opsgit.storage.disk import Damaged
+from opsgit.storage.git import object_id
 from opsgit.storage.ledger import move_refs, new_id, seal
-from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, parse_commit
-from opsgit.storage.reader import clock_of, sync_index
+from opsgit.storage.objects import AHEAD, EXECUTABLE, FILE, Commit, Entry, Objects, parse_commit
+from opsgit.storage.reader import clock_of, read_record
 from opsgit.storage.repository import Repository
 from opsgit.storage.submissions import SUBMITS
 
@@ -47,8 +49,8 @@ class Transaction:
     so far. `clock` returns seconds after the epoch. `branches` maps review branches to their old and new tips.
     `attachments` holds the files of deliverables by digest, or the tree (hex id) of those that are objects already; a
     submission with one of these digests is attached. `attached` maps the refs of attachments to their trees. `kept` is
-    the number of operations, of a large transaction, of which the contents are no longer in memory; if the transaction
-    is `brief`, only the last of these stays in `written`.
+    the number of operations in `written`, of a large transaction, of which the contents are no longer in memory:
+    `noted` has what the index needs of them, as JSON. If it is `brief`, only the last one stays in `written`.
     `unfinished` has a message if the checkout could not be refreshed after publishing.
     """
 
@@ -66,6 +68,7 @@ class Transaction:
     attachments: Mapping[str, Files | str] = field(default_factory=dict)
     attached: dict[str, str] = field(default_factory=dict)
     unfinished: str = ""
+    noted: list[str] = field(default_factory=list)
     kept: int = 0
     brief: bool = False
 
@@ -159,13 +162,17 @@ class Transaction:
         made = self._on_branch(change, branch) if change.on == BRANCH and branch else self._on_ledger(change, branch)
         self.written.append(made)
         self._attach(change)
-        if self.objects.relieve():
+        if self.objects.size > AHEAD:
+            self.objects.relieve()
             self._forget_contents()
         return made
 
     def _forget_contents(self) -> None:
-        """Forget what the operations so far wrote, because it would fill the memory; the index reads it again."""
+        """Forget what the operations so far wrote, because it would fill the memory; keep what the index needs."""
         start, self.kept = self.kept, len(self.written)
+        for one in self.written[start:]:
+            if one.change.on != BRANCH:
+                self.noted.append(json.dumps(self._entry_of(one)))
         self.written[start:] = [Written(one.id, _without_contents(one.change)) for one in self.written[start:]]
         if self.brief:
             del self.written[:-1]
@@ -271,12 +278,17 @@ class Transaction:
 
     def _advance_index(self) -> None:
         index = self.repository.index
-        if self.kept:
-            return sync_index(self.objects, index, self.tip)
-        blobs = [(path, entry.id if entry else None) for path, entry in self.files.items()]
+        blobs = ((path, entry.id if entry else None) for path, entry in self.files.items())
         if index.tip() == self.base:
-            made = [self._entry_of(one) for one in self.written if one.change.on != BRANCH]
-            index.advance(self.base, self.tip, blobs, lambda path, blob: self.records[blob], made)
+            index.advance(self.base, self.tip, blobs, self._record, self._log())
+
+    def _record(self, path: str, blob: str) -> Record:
+        return self.records.get(blob) or read_record(self.objects, self.repository.index, path, blob)
+
+    def _log(self) -> Iterator[dict[str, Any]]:
+        """Yield the history entries of the operations on the ledger."""
+        yield from map(json.loads, self.noted)
+        yield from (self._entry_of(one) for one in self.written[self.kept :] if one.change.on != BRANCH)
 
     def _entry_of(self, one: Written) -> dict[str, Any]:
         change = one.change
@@ -284,8 +296,9 @@ class Transaction:
         path = change.edits[0].path
         said = Message(change.subject, change.request.note, change.request.op, "", "", None, ((path, ""),))
         entry = log.summarize(one.id, times.seconds(change.at), change.request.actor, said, record)
-        written = self.objects.entry(self.objects.root(one.id), path)
-        return {**entry, **({"blob": written.id} if written else {})}
+        content = change.edits[0].content
+        blob = {} if content is None else {"blob": object_id("blob", content, self.objects.width)}
+        return {**entry, **blob}
 
 
 def _without_contents(change: Change) -> Change:

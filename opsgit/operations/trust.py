@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused, refuse
-from opsgit.storage.branch import newest
 from opsgit.storage.disk import put
-from opsgit.storage.objects import parse_commit
 from opsgit.storage.repository import Repository
 
 if TYPE_CHECKING:
@@ -54,6 +52,8 @@ def judge_review(transaction: Transaction, task_id: str, notices: list[str], fet
     if transaction.written or not names.ID.match(task_id) or not transaction.in_review(task_id):
         return
 
+    from opsgit.storage.branch import newest  # most commands meet no review
+
     def keep(tip: str) -> str:
         return held(transaction, task_id, tip, notices, fetched)
 
@@ -66,6 +66,8 @@ def held(transaction: Transaction, task_id: str, tip: str, notices: list[str], f
 
     :param tip: hex id of the branch's newest commit.
     """
+    from opsgit.storage.objects import parse_commit
+
     repository, ledger, here = transaction.repository, transaction.tip, tip
     judged = _judged(repository)
     while (mark_of := review_mark(task_id, here, ledger)) not in judged:

@@ -22,7 +22,7 @@ from opsgit.storage.disk import Damaged
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-FORMAT = 7
+FORMAT = 8
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
 CREATE TABLE parsed (blob TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
@@ -31,13 +31,19 @@ CREATE TABLE state (path TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NUL
     waits TEXT, todo TEXT) WITHOUT ROWID;
 CREATE TABLE tip (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
 CREATE INDEX by_status ON state (kind, status, updated);
+CREATE INDEX by_urgency ON state (kind, status, priority, created, path);
 CREATE INDEX by_need ON state (kind, need, priority, created, path);
-CREATE INDEX by_name ON state (kind, name);
-CREATE INDEX by_priority ON state (priority, created, path) WHERE open = 1;
-CREATE INDEX by_holder ON state (assigned, status, updated) WHERE open = 1;
-CREATE INDEX by_waits ON state (waits, name) WHERE open = 1;
+CREATE INDEX by_priority ON state (kind, priority, created, path);
 CREATE INDEX by_age ON state (kind, created, path);
 CREATE INDEX by_update ON state (kind, updated, path);
+CREATE INDEX by_name ON state (kind, name);
+CREATE INDEX open_need ON state (need, priority, created, path) WHERE open = 1;
+CREATE INDEX open_priority ON state (priority, created, path) WHERE open = 1;
+CREATE INDEX open_age ON state (created, path) WHERE open = 1;
+CREATE INDEX open_update ON state (updated, path) WHERE open = 1;
+CREATE INDEX open_name ON state (name) WHERE open = 1;
+CREATE INDEX open_holder ON state (assigned, status, updated) WHERE open = 1;
+CREATE INDEX open_waits ON state (waits, name) WHERE open = 1;
 CREATE TABLE log (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, time INTEGER NOT NULL, agent TEXT NOT NULL,
     op TEXT NOT NULL, path TEXT NOT NULL, status TEXT, entry TEXT NOT NULL);
 CREATE INDEX by_path ON log (path, seq);
@@ -136,6 +142,31 @@ class Index:
             return json.loads(self.waiting[blob])  # type: ignore[no-any-return]
         row = self._read("SELECT record FROM parsed WHERE blob = ?", (blob,)).fetchone()
         return json.loads(row[0]) if row else None
+
+    def at(self, path: str) -> Record | None:
+        """Return the record of a file at the tip, or None.
+
+        :raises Damaged: as `_read`.
+        """
+        row = self._read("SELECT record FROM state JOIN parsed USING (blob) WHERE path = ?", (path,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the files and folders in a folder at the tip, in order.
+
+        :raises Damaged: as `_read`.
+        """
+        begin = f"{folder}/"
+        rows = self._read("SELECT path FROM state WHERE path > ? AND path < ?", (begin, f"{folder}0"))  # 0 follows /
+        return sorted({path[len(begin) :].partition("/")[0] for (path,) in rows})
+
+    def newest(self) -> int:
+        """Return the time of the ledger's last operation (seconds after the epoch).
+
+        :raises Damaged: as `_read`.
+        """
+        row = self._read("SELECT time FROM log ORDER BY seq DESC LIMIT 1").fetchone()
+        return int(row[0]) if row else 0
 
     def known(self, blobs: Sequence[str]) -> set[str]:
         """Return those blobs (hex ids) whose records are in the cache."""

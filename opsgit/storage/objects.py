@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from opsgit.domain.refusals import refuse
 from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.git import Git, Object, object_id
-from opsgit.storage.packs import Packs
+
+if TYPE_CHECKING:
+    from opsgit.storage.packs import Packs
 
 FILE, EXECUTABLE, FOLDER = "100644", "100755", "40000"
 
@@ -25,7 +27,7 @@ DEEPEST = 12  # levels of folders in a tree
 KEPT, SMALL = 4096, 16_384  # the cache holds at most this many objects, each of at most this many bytes
 ENTRIES = 300_000  # the cache of trees holds at most this many entries
 FEW = 60  # new objects: up to this number they are written one by one, else as a pack
-AHEAD = 4 * 1024 * 1024  # bytes of new objects that are kept in memory, before they are written to a pack
+AHEAD = 4 * 1024 * 1024  # bytes of new objects above which a caller should `relieve`
 MODES = frozenset({FILE, EXECUTABLE, FOLDER, "120000", "160000"})
 
 
@@ -236,18 +238,13 @@ class Objects:
             self.made_from[made] = origin
         return made
 
-    def relieve(self) -> bool:
-        """Write new objects to a pack if there are many; they stay invisible to others until `write`.
+    def relieve(self) -> None:
+        """Write the new objects to a pack, so that they need no memory; they stay invisible to others until `write`.
 
-        :returns: whether it was done.
         :raises OSError: if they cannot be written.
         """
-        if self.size < AHEAD:
-            return False
-        self._pack()
-        return True
+        from opsgit.storage.packs import Packs  # most commands write no pack
 
-    def _pack(self) -> None:
         self.packs = self.packs or Packs(self.git, self.width)
         self.packs.add(self.new, self.made_from)
         self._forget_new()
@@ -263,7 +260,7 @@ class Objects:
         :raises OSError: if they cannot be written.
         """
         if self.packs or len(self.new) > FEW:
-            self._pack()
+            self.relieve()
             if self.packs:
                 self.packs.keep()
             self.packs = None

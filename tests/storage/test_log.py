@@ -208,10 +208,10 @@ def deployed(done: Desk) -> Desk:
 
 def test_the_log_of_a_real_ledger_tells_a_task_s_life(deployed: Desk, output: Path) -> None:
     session = deployed.session()
-    reader = session.look().reader
+    objects = session.repository.objects()
 
     def record(path: str, blob: str) -> Record:
-        return read_record(reader.objects, reader.index, path, blob)  # type: ignore[attr-defined]
+        return read_record(objects, session.repository.index, path, blob)
 
     found = [log.summary(entry, record) for entry in entries(deployed.path, "main")]
     life = [one for one in found if one["path"] == PATH]
