@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from opsgit.domain import names, policy, quotas, rules, statistics, times, vocabulary
-from opsgit.domain.dependencies import blocked_by
-from opsgit.domain.model import Agent, Project, Quota, Task
-from opsgit.domain.next_steps import waits_for
+from opsgit.domain import names, policy, quotas, times, vocabulary
+from opsgit.domain.model import Agent, Project, Quota
 from opsgit.domain.records import Record, from_record, to_record
-from opsgit.operations.queries import shown, synced
+from opsgit.operations.queries import among, blocked, shown, synced, with_blockers
 from opsgit.operations.session import Session
 from opsgit.storage.disk import put
+from opsgit.storage.index import Index
 
 SMALL = 200  # tasks: up to this number, state.json is written again after every operation
 OPEN = (vocabulary.ASSIGNED, vocabulary.IN_PROGRESS, vocabulary.REJECTED, vocabulary.IN_REVIEW)
+ENTITIES = ("agents", "tasks", "quotas")
 Found = Mapping[str, Sequence[Record]]
-Entries = Sequence[Mapping[str, Any]]
 
 
 def state(session: Session, now: int | None = None) -> dict[str, Any]:
@@ -28,84 +26,85 @@ def state(session: Session, now: int | None = None) -> dict[str, Any]:
     :param now: seconds after the epoch: quotas are given as they count at that time. None: as the ledger has them.
     """
     index = synced(session)
-    kinds = ("project", "agent", "task", "quota", "metric", "alert")
-    found = {kind: index.select("kind = ?", (kind,), "name") for kind in kinds}
-    project, entries = from_record(Project, found["project"][0]), index.log("1")
+    found = {kind: index.select("kind = ?", (kind,), "name") for kind in ("project", "agent", "metric", "alert")}
+    project = from_record(Project, found["project"][0])
     return {
         "schema_version": 1,
         "project": project.name,
         "repository": project.repository,
         "commit": index.tip() or "",
         "created": project.created,
-        "updated": times.text(max(entry["at"] for entry in entries)),
-        "agents": _agents(project, found, entries),
-        "tasks": _tasks(project, found, entries),
-        "quotas": {record["name"]: quota_as_shown(from_record(Quota, record), now) for record in found["quota"]},
+        "updated": times.text(index.latest()),
+        "agents": agents(index, project, [from_record(Agent, record) for record in found["agent"]]),
+        "tasks": {task["id"]: task for task in tasks(index)},
+        "quotas": all_quotas(index, now),
         "metrics": metrics_as_shown(found),
     }
 
 
-def _agents(project: Project, found: Found, entries: Entries) -> dict[str, Any]:
-    """Return all agents by name. An imported number of completed tasks is included."""
-    active = {entry["by"]: entry["at"] for entry in entries}
-    performed = statistics.figures(entries, 0).agents
-    held = [task.get("assigned") for task in found["task"] if task["status"] in OPEN]
-    agents = (from_record(Agent, record) for record in found["agent"])
-    return {
-        agent.name: {
+def agents(index: Index, project: Project, those: Iterable[Agent]) -> dict[str, Any]:
+    """Return agents by name, as state.json has them. An imported number of completed tasks is included."""
+    done = index.agents()
+    fits, values = among("status", OPEN)
+    held = index.tally("assigned", f"kind = 'task' AND {fits}", values)
+    told = {}
+    for agent in those:
+        completed, last = done.get(agent.name, (0, None))
+        brought = agent.imported
+        told[agent.name] = {
             "role": agent.role,
             "description": agent.description or "",
             "kind": agent.kind,
             "status": agent.status,
             "rights": sorted(policy.rights(project, agent)),
-            "tasks_completed": performed[agent.name].completed + ((brought and brought.tasks_completed) or 0),
-            "tasks_open": held.count(agent.name),
-            "last_active": times.text(active[agent.name]) if agent.name in active else brought and brought.last_active,
+            "tasks_completed": completed + ((brought and brought.tasks_completed) or 0),
+            "tasks_open": held.get(agent.name, 0),
+            "last_active": times.text(last) if last is not None else brought and brought.last_active,
             **({"imported": to_record(brought)} if brought else {}),
         }
-        for agent, brought in ((agent, agent.imported) for agent in agents)
-    }
+    return told
 
 
-def _tasks(project: Project, found: Found, entries: Entries) -> dict[str, Any]:
-    """Return all tasks by id, each with its history, the agent or role that it waits for, and what blocks it."""
-    histories: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for entry in entries:
-        if "status" in entry:
-            histories[entry["path"]].append(shown(dict(entry)))
-    statuses = {record["id"]: record["status"] for record in found["task"]}
-    active = {record["name"] for record in found["agent"] if record["status"] == "active"}
-    book = rules.in_force(project)
-    compiled = {}
-    for record in found["task"]:
-        task = from_record(Task, record)
-        blocked = blocked_by(task.status, task.depends_on, statuses.get)
-        waiting = waits_for(book, task, active.__contains__, blocked)
-        compiled[task.id] = _task(task, histories[names.task_path(task.id)], blocked, waiting)
-    return compiled
+def tasks(index: Index) -> Iterator[dict[str, Any]]:
+    """Yield all tasks in the order of their ids, as state.json has them.
+
+    Each has its history, the agent or role that it waits for, and what blocks it.
+    """
+    for path, record, who, what in index.standing():
+        ids = blocked(index, record)
+        history = [shown(entry) for entry in index.log("path = ? AND status IS NOT NULL", (path,))]
+        yield _task(record, history, ids, (who, with_blockers(what, ids)) if who and what else (None, None))
+
+
+EMPTY: dict[str, Any] = {
+    "description": "",
+    "assigned": None,
+    "tags": [],
+    "depends_on": [],
+    "contributors": [],
+    "comments": [],
+}
 
 
 def _task(
-    task: Task, history: list[dict[str, Any]], blocked: Sequence[str], waiting: tuple[str, str] | None
+    task: Record, history: list[dict[str, Any]], ids: Sequence[str], waiting: tuple[str | None, str | None]
 ) -> dict[str, Any]:
-    past = to_record(task.imported).get("history", []) if task.imported else []
-    empty: dict[str, Any] = {
-        "description": "",
-        "assigned": None,
-        "tags": [],
-        "depends_on": [],
-        "contributors": [],
-        "comments": [],
-    }
+    past = task.get("imported", {}).get("history", [])
     return {
-        **empty,
-        **to_record(task),
-        "pipeline": [stage.name for stage in task.pipeline],
-        "waiting_for": waiting[0] if waiting else None,
-        "waiting_to": waiting[1] if waiting else None,
-        "blocked_by": list(blocked),
+        **EMPTY,
+        **task,
+        "pipeline": [stage.get("agent") or stage["role"] for stage in task["pipeline"]],
+        "waiting_for": waiting[0],
+        "waiting_to": waiting[1],
+        "blocked_by": list(ids),
         "history": [*({**event, "imported": True} for event in past), *history],
     }
+
+
+def all_quotas(index: Index, now: int | None) -> dict[str, Any]:
+    """Return the quotas by name, each as `quota_as_shown` does."""
+    found = index.select("kind = 'quota'", (), "name")
+    return {record["name"]: quota_as_shown(from_record(Quota, record), now) for record in found}
 
 
 def quota_as_shown(stored: Quota, now: int | None) -> dict[str, Any]:
@@ -134,6 +133,27 @@ def refresh_small(session: Session) -> None:
         put(top / "state.json", dumped(state(session)).encode())
 
 
-def dumped(compiled: dict[str, Any]) -> str:
-    """Return the text of state.json."""
-    return json.dumps(compiled, ensure_ascii=False, indent=2) + "\n"
+def dumped(compiled: Mapping[str, Any]) -> str:
+    """Return the text of state.json: each agent, task and quota is on a line of its own."""
+    return "".join(_lines(compiled))
+
+
+def _lines(compiled: Mapping[str, Any]) -> Iterator[str]:
+    mark = "{"
+    for name, value in compiled.items():
+        yield f"{mark}\n  {_json(name)}: "
+        yield from _members(value) if name in ENTITIES and value else [_json(value)]
+        mark = ","
+    yield "\n}\n"
+
+
+def _members(named: Mapping[str, Any]) -> Iterator[str]:
+    mark = "{"
+    for name, value in named.items():
+        yield f"{mark}\n    {_json(name)}: {_json(value)}"
+        mark = ","
+    yield "\n  }"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -24,7 +24,7 @@ def write(session: Session, folder: Path | None = None) -> list[Path]:
     compiled = compile.state(session)
     links = "site/" if (place / "site/index.html").exists() else ""
     texts = {"state.json": compile.dumped(compiled), "dashboard.md": markdown.dashboard(compiled),
-             "dashboard.html": single(site.gather(session), whole=False, links=links)}  # fmt: skip
+             "dashboard.html": single(site.gather(session, state=compiled), whole=False, links=links)}  # fmt: skip
     place.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         put(place / name, text.encode())

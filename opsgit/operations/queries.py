@@ -183,7 +183,12 @@ def waiting(index: Index, record: Record) -> tuple[str, str] | None:
     """Return the agent or role that has to act next on a task, and what it has to do; None as `waits_for`."""
     found = index.waits_of(names.task_path(record["id"]))
     ids = blocked(index, record) if found else []
-    return (found[0], f"{found[1]} (blocked by {', '.join(ids)})") if found and ids else found
+    return (found[0], with_blockers(found[1], ids)) if found else None
+
+
+def with_blockers(what: str, ids: Sequence[str]) -> str:
+    """Return what a task waits for, with the tasks that block it."""
+    return f"{what} (blocked by {', '.join(ids)})" if ids else what
 
 
 def check_fields(fields: Sequence[str]) -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from opsgit.domain import statistics, times, vocabulary
-from opsgit.operations import compile, quotas
+from opsgit.operations import quotas
 from opsgit.operations.queries import shown, synced
 from opsgit.operations.session import Session
+from opsgit.storage.index import Index
+
+# The operations of a period, and what came before them on the tasks of which a review ended in it: it began earlier.
+_OF_PERIOD = "time >= ? OR path IN (SELECT path FROM log WHERE time >= ? AND status IN ('done', 'rejected'))"
 
 
 def report(session: Session, since: str) -> dict[str, Any]:
@@ -18,18 +22,18 @@ def report(session: Session, since: str) -> dict[str, Any]:
     """
     now = int(session.clock())
     start = max(0, now - times.duration(since))
-    entries = synced(session).log("1")
-    found, compiled = statistics.figures(entries, start), compile.state(session)
-    newest = [entry for entry in entries if entry["at"] >= start][-20:]
+    index = synced(session)
+    found = statistics.figures(index.log(_OF_PERIOD, (start, start)), start)
+    counts = index.tally("status", "kind = 'task'", ())
     return {
-        "project": compiled["project"],
+        "project": session.look().project.name,
         "since": times.text(start),
         "until": times.text(now),
         "progress": {
-            "tasks": _counted(compiled["tasks"]),
+            "tasks": {status: counts.get(status, 0) for status in vocabulary.STATUSES},
             "reached": {s: found.transitions[s] for s in vocabulary.STATUSES},
         },
-        "pipeline": _pipeline(compiled["tasks"]),
+        "pipeline": _pipeline(index),
         "agents": {name: _performance(one) for name, one in sorted(found.agents.items())},
         "cycle": {
             "count": len(found.cycles),
@@ -37,21 +41,16 @@ def report(session: Session, since: str) -> dict[str, Any]:
             "p85": statistics.rank(found.cycles),
         },
         "quotas": quotas.every_quota(session),
-        "activity": [shown(entry) for entry in reversed(newest)],
+        "activity": [shown(entry) for entry in reversed(index.log("time >= ?", (start,), 20))],
     }
 
 
-def _counted(tasks: dict[str, Any]) -> dict[str, int]:
-    return {status: sum(task["status"] == status for task in tasks.values()) for status in vocabulary.STATUSES}
-
-
-def _pipeline(tasks: dict[str, Any]) -> dict[str, list[str]]:
+def _pipeline(index: Index) -> dict[str, list[str]]:
     """Return the ids of the open tasks by the agent or role that they wait for."""
     waiting: dict[str, list[str]] = {}
-    for task in tasks.values():
-        if task["waiting_for"]:
-            waiting.setdefault(task["waiting_for"], []).append(task["id"])
-    return dict(sorted(waiting.items()))
+    for who, task_id in index.waits():
+        waiting.setdefault(who, []).append(task_id)
+    return waiting
 
 
 def _performance(one: statistics.Performance) -> dict[str, Any]:

@@ -88,16 +88,18 @@ def standing(session: Session, live: bool) -> Session:
     return replace(session, clock=lambda: moment, online=False)
 
 
-def gather(session: Session, live: bool = False) -> Site:
+def gather(session: Session, live: bool = False, state: State | None = None) -> Site:
     """Return the values of a site. They tell of the time of the newest operation, unless the session looks at another.
 
     :param live: let them tell of the present.
+    :param state: the compiled state, if the caller has it.
     :raises Refused: the code of the first finding if a new commit breaks a rule.
     """
     session = standing(session, live)
     index, moment = synced(session), int(session.clock())
     entries = index.log("1")
-    state = compile.state(session, moment)
+    as_counted = {"quotas": compile.all_quotas(index, moment)}
+    state = {**state, **as_counted} if state else compile.state(session, moment)
     late = {one.task for one in monitor.monitor(session, OVERDUE) if one.task}
     kinds = _kinds(state)
     since, touched = moment - PERIOD, index.last_times("path")

@@ -168,6 +168,13 @@ class Index:
         row = self._read("SELECT time FROM log ORDER BY seq DESC LIMIT 1").fetchone()
         return int(row[0]) if row else 0
 
+    def latest(self) -> int:
+        """Return the latest time of an operation (seconds after the epoch): not the last one's after a reset clock.
+
+        :raises Damaged: as `_read`.
+        """
+        return int(self._read("SELECT coalesce(max(time), 0) FROM log").fetchone()[0])
+
     def known(self, blobs: Sequence[str]) -> set[str]:
         """Return those blobs (hex ids) whose records are in the cache."""
         query = "SELECT blob FROM parsed WHERE blob IN (SELECT value FROM json_each(?))"
@@ -350,6 +357,12 @@ class Index:
 
     def _at(self, paths: Sequence[str]) -> list[tuple[Record, int]]:
         return self.touched("path IN (SELECT value FROM json_each(?))", (json.dumps(list(paths)),), "path")
+
+    def standing(self) -> Iterator[tuple[str, Record, str | None, str | None]]:
+        """Yield all tasks in the order of their ids: path, record, who has to act, and what is to be done."""
+        query = "SELECT path, record, waits, todo FROM state JOIN parsed USING (blob) WHERE kind = 'task' ORDER BY name"
+        for path, record, who, what in self._read(query):
+            yield path, json.loads(record), who, what
 
     def waits_of(self, path: str) -> tuple[str, str] | None:
         """Return what `waits_for` says of a task, but for what blocks it."""

@@ -25,14 +25,11 @@ def walked(state: dict[str, Any]) -> dict[str, Any]:
         state["tasks"].values(), key=lambda one: (PRIORITIES.index(one["priority"]), one["created"], one["id"])
     )
     waiting = [(one["waiting_for"], one["id"], one["title"], one["waiting_to"]) for one in urgent if one["waiting_for"]]
-    known = ("role", "status", "rights", "tasks_completed", "tasks_open", "last_active", "imported")
     return {
         **{name: state[name] for name in ("project", "updated", "commit", "quotas", "metrics")},
         "counts": figures.counts(state),
         "waiting": waiting[: summary.WAITING_MAX],
-        "agents": {
-            name: {field: agent[field] for field in known if field in agent} for name, agent in state["agents"].items()
-        },
+        "agents": state["agents"],
         "activity": [one["at"] for one in figures.activity(state, summary.ACTIVITY_MAX)],  # in a second, any order
     }
 
