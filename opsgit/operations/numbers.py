@@ -8,6 +8,7 @@ from typing import TypeVar
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
+from opsgit.storage.index_reader import IndexReader
 
 TRIES = 50
 Result = TypeVar("Result")
@@ -30,6 +31,8 @@ def numbered(make: Callable[[], Result]) -> Result:
 def next_task(snapshot: Snapshot) -> str:
     """Return the next free id `T-<number>` of a task."""
     reader = snapshot.reader
+    if isinstance(reader, IndexReader):  # it need not look at every name
+        return f"T-{reader.index.highest_number() + 1}"
     found = (name.removesuffix(".yaml") for folder in reader.names("tasks") for name in reader.names(f"tasks/{folder}"))
     numbers = (match for name in found if (match := names.AUTOMATIC["task"].match(name)))
     return f"T-{max((int(number[2]) for number in numbers), default=0) + 1}"

@@ -6,7 +6,7 @@ import os
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused
-from opsgit.operations import clone_config, compile
+from opsgit.operations import compile
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.storage.disk import Damaged, put
@@ -22,6 +22,8 @@ def after(session: Session, tip: str) -> None:
     repository = session.repository
     try:
         if _agents_changed(repository, tip):
+            from opsgit.operations import clone_config  # takes 20 ms, and agents change seldom
+
             clone_config.write_allowed_signers(repository, session.look())
         compile.refresh_small(session)
         _drop_merged(session, tip)

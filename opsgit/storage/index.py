@@ -160,6 +160,18 @@ class Index:
         rows = self._read("SELECT path FROM state WHERE path > ? AND path < ?", (begin, f"{folder}0"))  # 0 follows /
         return sorted({path[len(begin) :].partition("/")[0] for (path,) in rows})
 
+    def highest_number(self) -> int:
+        """Return the highest number in an id `T-<number>` of a task; 0 without any.
+
+        :raises Damaged: as `_read`.
+        """
+        query = (
+            "SELECT coalesce(max(CAST(substr(name, 3) AS INTEGER)), 0) FROM state WHERE kind = 'task'"
+            " AND upper(substr(name, 1, 2)) = 'T-' AND substr(name, 3) GLOB '[1-9]*'"
+            " AND substr(name, 3) NOT GLOB '*[^0-9]*'"
+        )
+        return int(self._read(query).fetchone()[0])
+
     def newest(self) -> int:
         """Return the time of the ledger's last operation (seconds after the epoch).
 
