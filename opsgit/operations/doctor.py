@@ -6,7 +6,9 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from shutil import rmtree
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused
@@ -15,11 +17,12 @@ from opsgit.operations import clone_config
 from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import half_pushed, mend_half_pushed
-from opsgit.storage import checkout
+from opsgit.storage import checkout, packs
 from opsgit.storage.pins import Pin
 from opsgit.verification import hooks
 from opsgit.version import VERSION
 
+BATCH_AGE = 3600  # seconds; a batch writes every few seconds
 LOCK_AGE = 10  # seconds; git holds a lock for a much shorter time
 GIT_LEAST = (2, 34)
 
@@ -201,11 +204,20 @@ def _remove(parts: list[Path]) -> None:
         part.unlink(missing_ok=True)
 
 
+def _batches(session: Session) -> Iterator[Check]:
+    """Report packs aside of a batch that was killed. One that was written to lately may still be at work."""
+    for folder in (session.repository.folder / "objects").glob(f"{packs.ASIDE}*"):
+        last = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+        if session.clock() - last > BATCH_AGE:
+            yield Check("leftovers", "warning", f"packs of a batch that was killed: {folder}", partial(rmtree, folder))
+
+
 def _leftovers(session: Session) -> Iterator[Check]:
     repository = session.repository
     parts = list((repository.folder / "objects").glob("??/tmp_obj_*"))
     if parts:
         yield Check("leftovers", "warning", f"{len(parts)} unfinished objects of a crash", lambda: _remove(parts))
+    yield from _batches(session)
     locks = [*repository.folder.glob("*.lock"), *(repository.folder / "refs").rglob("*.lock")]
     old = [lock for lock in locks if session.clock() - lock.stat().st_mtime > LOCK_AGE]
     for lock in locks:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opsgit.domain import names, statistics, vocabulary
+from opsgit.domain import names, vocabulary
 from opsgit.storage import waiting
 from opsgit.storage.disk import Damaged
 
@@ -431,6 +431,8 @@ def in_parts(things: Iterable[Thing]) -> Iterator[list[Thing]]:
 
 def _tallies(log: Sequence[Entry]) -> list[tuple[str, int, int | None]]:
     """Return what operations add to what their agents completed, with the time of each agent's last one."""
+    from opsgit.domain import statistics  # only writes need it
+
     last: dict[str, int] = {}
     for entry in log:
         last[entry["by"]] = max(entry["at"], last.get(entry["by"], 0))

@@ -26,6 +26,13 @@ def found(forge: Forge) -> list[str]:
         repository.close()
 
 
+@pytest.fixture
+def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge even a short ledger in three processes."""
+    monkeypatch.setattr("opsgit.verification.verifier.MANY", 1)
+    monkeypatch.setattr("opsgit.storage.workers.cores", lambda: 3)
+
+
 def judged(forge: Forge, honest: Path, box: Path) -> list[str]:
     """What door 3 says when all that is new is pushed to a server that has the honest history."""
     forge.objects.write()
@@ -77,6 +84,25 @@ def test_verify_finds_it(name: str, forge: Forge) -> None:
     attack(forge)
     told = found(forge)
     assert told and told[0] == code, told
+
+
+@pytest.mark.parametrize("name", SPREAD)
+def test_several_processes_find_it_too(name: str, forge: Forge, many_cores: None) -> None:
+    code, attack = CORPUS[name]
+    attack(forge)
+    told = found(forge)
+    assert told and told[0] == code, told
+
+
+def test_several_processes_find_what_one_finds(forge: Forge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several faults in one ledger: the same findings in the same order, and as many commits judged."""
+    for name in ("signature: none", "form: older than its parent", "form: an encoding header"):
+        CORPUS[name][1](forge)
+    alone = found(forge)
+    assert len(alone) >= 3
+    monkeypatch.setattr("opsgit.verification.verifier.MANY", 1)
+    monkeypatch.setattr("opsgit.storage.workers.cores", lambda: 4)
+    assert found(forge) == alone
 
 
 @pytest.mark.slow

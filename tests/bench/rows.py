@@ -99,7 +99,7 @@ def _moving(run_: Run, state: Path, size: int, judged: bool) -> None:
 
 def _compiling(run_: Run, state: Path, size: int, judged: bool) -> None:
     """The first compile of a clone whose index is new, beside git reading the same objects; then one after a write."""
-    clone = run_.box / "clone"
+    clone = run_.box / f"clone-{size}"  # pins are kept by place
     out = str(run_.box / "out")
     shutil.rmtree(clone, ignore_errors=True)
     run("git", "clone", "-q", "--bare", str(state), str(clone))

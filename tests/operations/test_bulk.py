@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import opsgit
 from tests.conftest import Desk, git
 
 ONLY_NEW = "id,title,description,priority,tags,pipeline,assigned,depends_on"
@@ -311,3 +313,77 @@ def test_dependencies_that_are_no_texts(desk: Desk, tmp_path: Path, entry: str) 
 def test_cells_that_other_programs_would_split(desk: Desk) -> None:
     desk.ok("task", "add", "--title", "a;=cmd|b")
     assert '"a;=cmd|b"' in desk.ok("export", "--format", "csv").out
+
+
+class TestLarge:
+    """Many operations at once: their objects go to packs on the way, and what they wrote is forgotten."""
+
+    @pytest.fixture(autouse=True)
+    def small_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("opsgit.operations.transactions.AHEAD", 20_000)
+
+    def lines(self, number: int) -> str:
+        rows = ({"title": f"task {n}", "assigned": "dev", "tags": ["a"]} for n in range(number))
+        return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+    def leftovers(self, desk: Desk) -> list[Path]:
+        objects = desk.path / ".git/objects"
+        return [*objects.glob("tmp_objdir*"), *objects.glob("pack/*")]
+
+    def test_they_are_as_small_ones_are(self, desk: Desk, tmp_path: Path) -> None:
+        told = desk.ok("task", "add", "--from", write(tmp_path, "many.jsonl", self.lines(120)), "--json").json
+        assert [one["target"] for one in told["operations"]] == [f"T-{n}" for n in range(1, 121)]
+        assert told["operations"][0]["files"] == ["tasks/t1/T-1.yaml"]
+        assert told["operations"][5]["commit"] in git(desk.path, "rev-list", "main").split()
+        assert desk.ok("verify").exit == 0
+        assert list((desk.path / ".git/objects/pack").glob("*.pack")), "packs, and no loose objects"
+        assert git(desk.path, "status", "--porcelain") == ""
+        assert (desk.path / "tasks/20/T-120.yaml").exists()
+        before = desk.ok("task", "list", "--all", "--json", "--limit", "200").out, desk.ok("history", "--json").out
+        (desk.path / ".git/opsgit/index.db").unlink()
+        after = desk.ok("task", "list", "--all", "--json", "--limit", "200").out, desk.ok("history", "--json").out
+        assert before == after, "the index that the batch advanced is the one that a walk builds"
+
+    def test_a_refusal_leaves_nothing(self, desk: Desk, tmp_path: Path) -> None:
+        tip = git(desk.path, "rev-parse", "main")
+        faulty = self.lines(100) + '{"title": ""}\n'
+        assert desk.run("task", "add", "--from", write(tmp_path, "many.jsonl", faulty), "--json").code
+        assert (git(desk.path, "rev-parse", "main"), self.leftovers(desk)) == (tip, [])
+
+    def test_a_dry_run_leaves_nothing(self, desk: Desk, tmp_path: Path) -> None:
+        tip = git(desk.path, "rev-parse", "main")
+        desk.ok("task", "add", "--from", write(tmp_path, "many.jsonl", self.lines(100)), "--dry-run")
+        assert (git(desk.path, "rev-parse", "main"), self.leftovers(desk)) == (tip, [])
+        assert desk.ok("task", "list", "--json").json["tasks"] == []
+
+    def test_a_batch_of_the_api(self, desk: Desk) -> None:
+        with opsgit.open(desk.path, actor="orchestrator") as project:
+            with project.batch() as made:
+                for number in range(120):
+                    project.tasks.add(f"task {number}")
+            assert len(made.written) == 120
+            assert len(project.tasks.list(limit=200)) == 120
+            with contextlib.suppress(KeyError), project.batch():
+                for number in range(120):
+                    project.tasks.add(f"task {number}")
+                raise KeyError
+            assert not list((desk.path / ".git/objects").glob("tmp_objdir*"))
+        assert desk.ok("verify").exit == 0
+
+    def test_an_import(self, desk: Desk, tmp_path: Path) -> None:
+        tasks = {f"X-{n}": {"title": f"task {n}", "status": "done"} for n in range(120)}
+        file = write(tmp_path, "state.json", json.dumps({"tasks": tasks}))
+        told = desk.ok("import", file, "--json").json
+        assert [one["record"] for one in told["records"]] == [f"task X-{n}" for n in range(120)]
+        assert desk.ok("verify").exit == 0
+        assert desk.ok("import", file, "--json").json["records"][7]["fate"] == "unchanged"
+
+    def test_what_a_killed_batch_left_is_told_and_removed(self, desk: Desk) -> None:
+        left = desk.path / ".git/objects/tmp_objdir-opsgit-x/pack"
+        left.mkdir(parents=True)
+        assert "batch" not in desk.run("doctor").out, "it may still be at work"
+        for path in (left, left.parent):
+            os.utime(path, (1, 1))
+        assert "packs of a batch that was killed" in desk.run("doctor").out
+        desk.run("doctor", "--fix")
+        assert not left.parent.exists()

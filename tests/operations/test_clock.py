@@ -30,7 +30,14 @@ def findings(desk: Desk) -> list[str]:
     return [one["code"] for one in desk.run("verify", "--json").json["findings"]]
 
 
-def test_verify_names_it_and_after_the_reset_the_time_goes_on(desk: Desk) -> None:
+@pytest.fixture(params=[1, 3])
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge in one process, and in several."""
+    monkeypatch.setattr("opsgit.verification.verifier.MANY", 1)
+    monkeypatch.setattr("opsgit.storage.workers.cores", lambda: request.param)
+
+
+def test_verify_names_it_and_after_the_reset_the_time_goes_on(desk: Desk, processes: None) -> None:
     desk.ok("verify")
     ahead(desk, "metric.set", "eye", "m", value=1)
     far = git(desk.path, "rev-parse", "main").strip()
@@ -58,7 +65,7 @@ def test_five_minutes_are_allowed(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_second_wrong_clock_is_named_again(desk: Desk) -> None:
+def test_a_second_wrong_clock_is_named_again(desk: Desk, processes: None) -> None:
     ahead(desk, "metric.set", "eye", "m", value=1)
     desk.ok("project", "reset-clock")
     ahead(desk, "metric.set", "eye", "m", value=2)

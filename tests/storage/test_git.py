@@ -54,3 +54,29 @@ def test_what_cannot_be_checked_out(desk: Desk, tmp_path: Path) -> None:
     with pytest.raises(Refused) as refused:
         check_out(tmp_path / "clone")
     assert refused.value.refusal.code == "TOOL_FAILED"
+
+
+def test_a_stream_is_cut_at_its_marks_and_may_be_left(desk: Desk) -> None:
+    git = desk.session().repository.git
+    listed = ("rev-list", "--objects", "main")
+    whole = git.run(*listed)
+    assert b"\n".join([*git.stream(*listed, end=b"\n"), b""]) == whole
+    assert next(git.stream(*listed, end=b"\n")) == whole.split(b"\n")[0]
+    git.close()
+
+
+def test_a_stream_that_fails_is_refused(desk: Desk) -> None:
+    git = desk.session().repository.git
+    with pytest.raises(Refused) as refused:
+        list(git.stream("log", "nowhere", end=b"\n"))
+    assert refused.value.refusal.code == "TOOL_FAILED" and "nowhere" in refused.value.refusal.message
+    git.close()
+
+
+def test_one_more_folder_of_objects_beside_those_of_a_push(desk: Desk, tmp_path: Path) -> None:
+    git = desk.session().repository.git
+    git.extra["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = "/a:/b"
+    git.look_into(tmp_path)
+    assert git.extra["GIT_ALTERNATE_OBJECT_DIRECTORIES"] == f"{tmp_path}:/a:/b"
+    git.look_into(None)
+    assert git.extra["GIT_ALTERNATE_OBJECT_DIRECTORIES"] == "/a:/b"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from ruamel.yaml import YAML
 
 from opsgit.domain import canonical, text
 from opsgit.domain.refusals import Refused
-from opsgit.storage import yaml_codec
+from opsgit.storage import canonical_reader, yaml_codec
+from tests.views.golden import BUNDLE
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60).filter(lambda t: not text.FORBIDDEN.search(t))
 TRICKY = st.sampled_from(
@@ -185,3 +188,54 @@ def test_a_key_below_what_holds_no_keys(key: str) -> None:
     with pytest.raises(Refused) as refused:
         yaml_codec.edit_policy(content, key, 1)
     assert refused.value.refusal.code == "BAD_VALUE"
+
+
+def as_yaml(words: str) -> Any:
+    """What the YAML parser makes of a text; a refusal if it is refused."""
+    try:
+        return yaml_codec._Builder("x").build(words)
+    except Refused as refused:
+        return refused.refusal.code
+
+
+HEAD = "# yaml-language-server: $schema=../../schema/task.schema.json\n"
+PIECES = st.sampled_from(
+    ["a: 1\n", "b: x\n", "c:\n", "  - x\n", "  - d: 1\n", "    e: y\n", "  f: |\n", "    text\n", "\n", "  g: |-\n", 'h: "q"\n', 'i: "a\\nb"\n',
+     "j: [1]\n", "k: {}\n", "l: []\n", "m: 1.5\n", "n: -0\n", "o: 01\n", "p: 1e3\n", "q: null\n", "r: ~\n", "s: yes\n", "t: a: b\n", "u: x #c\n", "#c\n",
+     "  v: 9007199254740993\n", "w: 'x'\n", "x : y\n", '"y": z\n', '"<<": z\n', "<<: z\n", "a:1\n", "  - \n", "- x\n", "? a\n", "A: |+\n", "B: >\n", " C: x\n",
+     "D: 1.0\n", "E: 0.1\n", "F: -1.5\n", "G: 1_0\n", "H: 0x1\n", "I: .5\n", "J: 1.\n", 'K: "a" b\n', 'L: "\n', 'M: "\\x41"\n', "N: -\n", "O: &a x\n", "P: *a\n"]
+)  # fmt: skip
+
+
+class TestCanonicalReader:
+    """The fast reader answers only what the YAML parser answers too."""
+
+    @given(RECORDS.filter(plain_lists))
+    def test_it_reads_what_is_emitted(self, record: dict[str, Any]) -> None:
+        words = canonical.emit("task", record).decode()
+        found = canonical_reader.read(words)
+        assert found == as_yaml(words) or found is None
+
+    @given(st.lists(PIECES, min_size=1, max_size=8))
+    def test_on_any_text_it_says_the_same_or_nothing(self, pieces: list[str]) -> None:
+        words = HEAD + "".join(pieces)
+        found = canonical_reader.read(words)
+        if found is not None:
+            assert found == as_yaml(words)
+            assert repr(found) == repr(as_yaml(words)), "also 1 and 1.0, and the order of keys"
+
+    @given(RECORDS.filter(plain_lists), st.data())
+    def test_a_changed_character_is_not_missed(self, record: dict[str, Any], data: st.DataObject) -> None:
+        words = canonical.emit("task", record).decode()
+        at = data.draw(st.integers(0, len(words) - 1))
+        changed = words[:at] + data.draw(st.sampled_from(list(" \n:-|\"\\'#&*01ax[]{}~,"))) + words[at + 1 :]
+        found = canonical_reader.read(changed)
+        assert found is None or repr(found) == repr(as_yaml(changed))
+
+    def test_it_reads_every_file_of_the_kept_ledger(self, tmp_path: Path) -> None:
+        subprocess.run(["git", "clone", "-q", "-b", "main", str(BUNDLE), str(tmp_path / "kept")], check=True)
+        files = sorted((tmp_path / "kept").glob("*/**/*.yaml"))
+        assert len(files) > 10
+        for file in files:
+            words = file.read_text()
+            assert repr(canonical_reader.read(words)) == repr(as_yaml(words)), file
