@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -39,6 +38,8 @@ class Lazy(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is meant. Click names what an unknown one is like, but not from a table."""
         if args and not args[0].startswith("-") and args[0] not in self.table:
+            import difflib
+
             like = difflib.get_close_matches(args[0], self.table, 3)
             meant = f" Did you mean {' or '.join(map(repr, like))}?" if like else ""
             ctx.fail(f"No such command {args[0]!r}.{meant}")

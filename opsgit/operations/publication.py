@@ -5,7 +5,6 @@ In a clone with a remote, what was decided is pushed before main here moves: not
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,9 +13,9 @@ from typing import Any, TypeVar
 from opsgit.domain import names, rules
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Request
-from opsgit.operations import maintenance, push, refresh, trust, update
+from opsgit.operations import maintenance, refresh, trust, update
 from opsgit.operations.session import Session
-from opsgit.operations.transactions import Transaction, Written
+from opsgit.operations.transactions import Lost, Transaction, Written
 from opsgit.storage.ledger import new_id
 
 RACING = 30.0  # seconds for which an operation is decided again after others were faster
@@ -98,12 +97,14 @@ def publish(session: Session, work: Callable[[Transaction], Result]) -> Result:
         number, begun = number + 1, time.monotonic()
         try:
             return _attempt(session, work)
-        except push.Lost as lost:
+        except Lost as lost:
             session.updated, session.raced = False, True
             if time.monotonic() > end:
                 refuse("REF_MOVED", f"others were faster for {RACING:.0f} seconds: {lost}", "try again")
         if number > 1:
             session.say(f"others were faster {number} times; deciding again")
+        import random  # only who has lost a race needs it
+
         pause = min(PAUSE_MAX, (time.monotonic() - begun) * 2**number)
         time.sleep(random.uniform(0, pause))  # noqa: S311 - it spreads load, no secret
 
@@ -143,10 +144,12 @@ def finish(session: Session, transaction: Transaction, between: Callable[[], Non
 
     :param between: called after the remote has it, and before main here moves.
     :raises Refused: as `push.push` and `Transaction.publish`.
-    :raises push.Lost: if somebody else has published meanwhile.
+    :raises Lost: if somebody else has published meanwhile.
     """
     transaction.store()
     if session.remote:
+        from opsgit.operations import push  # takes 8 ms
+
         push.push(session, transaction)
     try:
         between()

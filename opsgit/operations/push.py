@@ -6,14 +6,10 @@ from opsgit.domain import names
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.operations import unconfirmed, update
 from opsgit.operations.session import Session
-from opsgit.operations.transactions import Transaction
+from opsgit.operations.transactions import Lost, Transaction
 from opsgit.storage import remote
 from opsgit.storage.git import Git
 from opsgit.storage.remote import Answer, Move, tracked
-
-
-class Lost(Exception):  # noqa: N818 - it is a result: somebody else was first, and the operation is decided again
-    """Somebody else has moved a ref at the remote first."""
 
 
 def push(session: Session, transaction: Transaction) -> None:

@@ -59,23 +59,8 @@ class Listed(NamedTuple):
 
 
 def synced(session: Session) -> Index:
-    """Return the index after bringing it to the ledger's tip; new commits are judged first.
-
-    A session that looks at the past has an index of its own.
-
-    :raises Refused: the code of the first finding if a new commit breaks a rule.
-    """
-    if session.past:
-        return session.past
-    repository = session.repository
-    tip = repository.tip()
-    if repository.index.tip() != tip:
-        from opsgit.operations import trust
-        from opsgit.storage import reader
-
-        trust.judge_ledger(repository, tip)
-        reader.sync_index(repository.objects(), repository.index, tip)
-    return repository.index
+    """Return the index at the ledger's tip, as `Session.index` does."""
+    return session.index()
 
 
 def first_then_all(index: Index, where: str, values: tuple[Any, ...], order: str) -> Iterator[Record]:

@@ -89,15 +89,32 @@ class Session:
     def _set_to_manual(self) -> bool:
         return self.repository.git.setting("opsgit.sync") == "manual"
 
+    def index(self) -> Index:
+        """Return the index after bringing it to the ledger's tip; new commits are judged first.
+
+        A session that looks at the past has an index of its own.
+
+        :raises Refused: the code of the first finding if a new commit breaks a rule.
+        """
+        if self.past:
+            return self.past
+        repository = self.repository
+        tip = repository.tip()
+        if repository.index.tip() != tip:
+            from opsgit.operations import trust
+            from opsgit.storage import reader
+
+            trust.judge_ledger(repository, tip)
+            reader.sync_index(repository.objects(), repository.index, tip)
+        return repository.index
+
     def look(self, task_id: str | None = None) -> Snapshot:
         """Return the present state, read without the lock. What is new on the ledger is judged before it is shown.
 
         :param task_id: a task; while it is in review, its review branch is judged and its version of the task is used.
         :raises Refused: as `trust.judge_ledger` and `trust.judge_review`.
         """
-        from opsgit.operations.queries import synced
-
-        index = synced(self)
+        index = self.index()
         record = index.at(names.task_path(task_id)) if task_id and not self.at else None
         if not self.batch and (record or {}).get("status") != IN_REVIEW:
             from opsgit.domain.request import Snapshot
@@ -114,9 +131,7 @@ class Session:
 
     def now(self) -> int:
         """Return the time by which steps are decided: the clock's, but not before the ledger's last operation."""
-        from opsgit.operations.queries import synced
-
-        return max(int(self.clock()), synced(self).newest())
+        return max(int(self.clock()), self.index().newest())
 
     def transaction(self) -> Transaction:
         """Return a transaction at the ledger's tip; in a batch, the one that its operations were decided in."""

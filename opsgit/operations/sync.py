@@ -17,7 +17,7 @@ from opsgit.operations import attachments, outcomes, publication, push, refresh,
 from opsgit.operations.publication import write
 from opsgit.operations.replay import DROPPED, LANDED, LOST, PUBLISHED, WAITING, Fate, Replay
 from opsgit.operations.session import Session
-from opsgit.operations.transactions import Transaction
+from opsgit.operations.transactions import Lost, Transaction
 from opsgit.storage import attachment
 from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.git import Git
@@ -43,7 +43,7 @@ def sync(session: Session) -> list[Fate]:
     for _ in range(TRIES):
         try:
             found = _once(session)
-        except push.Lost as lost:
+        except Lost as lost:
             session.say(f"others were faster; deciding again ({lost})")
             continue
         session.updated = True

@@ -32,6 +32,10 @@ from opsgit.storage.submissions import SUBMITS
 Clock = Callable[[], float]
 
 
+class Lost(Exception):  # noqa: N818 - it is a result: somebody else was first, and the operation is decided again
+    """Somebody else has moved a ref at the remote first."""
+
+
 @dataclass(frozen=True, repr=False)
 class Written:
     """A commit that a transaction made: its hex id and its change."""
