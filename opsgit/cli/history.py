@@ -33,9 +33,11 @@ def command(
     operations on everything, by default the newest 100.
     """
     wanted = task_id or named
-    found = rounds.history(session, wanted) if wanted else queries.history(session, None)
-    shown = [entry for entry in found if everything or not wanted or _is_told(entry)]
-    shown = shown[-(limit or (len(shown) if wanted else 100)) :]
+    if wanted:
+        told = [entry for entry in rounds.history(session, wanted) if everything or _is_told(entry)]
+        shown = told[-(limit or len(told)) :]
+    else:
+        shown = queries.history(session, None, limit or 100)
     if as_json:
         output.data("history", id=wanted, history=shown)
         return

@@ -226,6 +226,9 @@ class Objects:
     def _add_tree(self, origin: str, entries: Tree, changed: Mapping[str, Entry | None]) -> str:
         """Add the tree that is made from another one, with some entries changed, and return its hex id."""
         lines = self.lines.pop(origin, None) or Lines(entries)
+        older = self.made_from.get(origin)
+        if older in self.trees:  # the one before the last: nobody asks for it again
+            self.entries -= len(self.trees.pop(older))
         after = dict(entries)
         for name, entry in changed.items():
             lines.replace(name, after.pop(name, None), entry)
@@ -247,6 +250,9 @@ class Objects:
 
         self.packs = self.packs or Packs(self.git, self.width)
         self.packs.add(self.new, self.made_from)
+        last = next((one for one in reversed(self.new) if self.new[one][0] == "commit"), None)
+        if last:
+            self.seen[last] = Object(last, *self.new[last])  # what comes next goes on from it
         self._forget_new()
 
     def _forget_new(self) -> None:
