@@ -71,7 +71,7 @@ AT_THE_SERVER = dict.fromkeys(LEAVING, "NOT_FAST_FORWARD")
 # A tenth of the corpus in the quick suite, and what alone notices a rule that tests/mutate.py names by hand; all of it
 # in CI.
 ALWAYS = ("a_branch_whose_ledgers_go_back", "a_branch_that_begins_after_its_submission",
-          "a_verdict_older_than_the_words_that_it_merges")  # fmt: skip
+          "a_verdict_older_than_the_words_that_it_merges", "tree: an empty folder")  # fmt: skip
 SPREAD = [
     name if number % 10 == 0 or name in ALWAYS else pytest.param(name, marks=pytest.mark.slow)
     for number, name in enumerate(CORPUS)

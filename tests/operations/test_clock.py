@@ -38,7 +38,6 @@ def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_verify_names_it_and_after_the_reset_the_time_goes_on(desk: Desk, processes: None) -> None:
-    desk.ok("verify")
     ahead(desk, "metric.set", "eye", "m", value=1)
     far = git(desk.path, "rev-parse", "main").strip()
     told = desk.run("verify", "--json").json["findings"]
