@@ -28,6 +28,7 @@ TOPICS = {
     "teams": "each agent in a clone of its own: who pushes and fetches what",
     "forges": "reviews on GitHub, GitLab, Gitea and Forgejo",
     "site": "pages, the board, figures and what they mean, the live site",
+    "scale": "how large one ledger can be, and what to do past it",
     "policy": "every key of ops.yaml",
     "api": "the Python API",
     "design": "how opsgit is built, its words, and why it is so",

@@ -74,9 +74,11 @@ def _email(context: Context, name: str) -> str | None:
     email = context.request.get("email")
     if not email:
         return None
-    if not EMAIL.match(email) or email.endswith(f"@{context.project.repository}"):
+    host = f"@{context.project.repository}".casefold()  # of addresses that opsgit gives out, in whatever case
+    if not EMAIL.match(email) or email.casefold().endswith(host):
         refuse("BAD_VALUE", f"{email!r} is no e-mail address for an agent", "--email dev@example.org", "email")
-    if any(agent.email == email for agent in context.snapshot.agents() if agent.name != name):
+    others = (agent.email or "" for agent in context.snapshot.agents() if agent.name != name)
+    if email.casefold() in map(str.casefold, others):
         refuse("ID_TAKEN", f"{email} is another agent's address", "choose another address")
     return str(email)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from opsgit.domain.refusals import Refused, refuse
 
 ID = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*\Z")
-NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
+NAME = re.compile(r"(?=.{1,32}\Z)[a-z][a-z0-9]*([-_][a-z0-9]+)*\Z")
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/~^-]{0,200}\Z")
 # Ids with the numbers that opsgit gives out: T-7; A-7, and for an alert of the monitor the check, a hash and a number.
 AUTOMATIC = {
@@ -81,7 +81,7 @@ def check_name(text: str, what: str = "name") -> str:
     :param what: what the name is for, for the message.
     :raises Refused: `BAD_NAME`.
     """
-    if len(text) > 32 or not NAME.match(text):
+    if not NAME.match(text):
         refuse(
             "BAD_NAME",
             f"{text!r} is no {what}: lower-case letters and digits joined by - or _, from a letter, at most 32",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -19,9 +20,11 @@ from opsgit.operations.session import Session
 from opsgit.operations.transactions import half_pushed, mend_half_pushed
 from opsgit.storage import checkout, packs
 from opsgit.storage.pins import Pin
+from opsgit.storage.repository import Repository
 from opsgit.verification import hooks
 from opsgit.version import VERSION
 
+PART = re.compile(r"\..+\.[0-9]+\.part")
 BATCH_AGE = 3600  # seconds; a batch writes every few seconds
 LOCK_AGE = 10  # seconds; git holds a lock for a much shorter time
 GIT_LEAST = (2, 34)
@@ -204,6 +207,16 @@ def _remove(parts: list[Path]) -> None:
         part.unlink(missing_ok=True)
 
 
+def _unfinished(repository: Repository) -> Iterator[Path]:
+    """Yield files that `disk.put` writes aside, and renames when they are whole."""
+    folders = [repository.own]
+    if repository.top:
+        kinds = (repository.top / name for name in sorted(names.FOLDERS))
+        folders += [repository.top, *kinds, *(repository.top / "tasks").glob("*/")]
+    for folder in folders:
+        yield from (path for path in folder.glob(".*.part") if PART.fullmatch(path.name) and path.is_file())
+
+
 def _batches(session: Session) -> Iterator[Check]:
     """Report packs aside of a batch that was killed. One that was written to lately may still be at work."""
     for folder in (session.repository.folder / "objects").glob(f"{packs.ASIDE}*"):
@@ -218,6 +231,9 @@ def _leftovers(session: Session) -> Iterator[Check]:
     if parts:
         yield Check("leftovers", "warning", f"{len(parts)} unfinished objects of a crash", lambda: _remove(parts))
     yield from _batches(session)
+    written = [path for path in _unfinished(repository) if session.clock() - path.lstat().st_mtime > LOCK_AGE]
+    if written:
+        yield Check("leftovers", "warning", f"{len(written)} unfinished files of a crash", partial(_remove, written))
     locks = [*repository.folder.glob("*.lock"), *(repository.folder / "refs").rglob("*.lock")]
     old = [lock for lock in locks if session.clock() - lock.stat().st_mtime > LOCK_AGE]
     for lock in locks:

@@ -72,6 +72,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+SPECIAL = stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX
 Mark = tuple[int, int, int, int]
 
 
@@ -100,11 +101,16 @@ def _walk(folder: Path) -> Iterator[Path]:
         if depth > DEPTH_MAX:
             refuse("DELIVERABLE_UNSAFE", f"{folder} has folders more than {DEPTH_MAX} deep", "submit an archive of it")
         with os.scandir(here) as entries:
+            empty = True
             for entry in entries:
+                empty = False
                 if entry.is_dir(follow_symlinks=False):
                     left.append((Path(entry.path), depth + 1))
                 else:
                     yield Path(entry.path)
+        if empty and here != folder:
+            refuse("DELIVERABLE_UNSAFE", f"{here} is an empty folder, which no digest covers",
+                   "remove it, or put a file into it")  # fmt: skip
 
 
 def _mark(name: str, full: Path) -> Mark:
@@ -112,6 +118,9 @@ def _mark(name: str, full: Path) -> Mark:
     if not stat.S_ISREG(found.st_mode):
         what = "a symlink" if stat.S_ISLNK(found.st_mode) else "not a plain file"
         refuse("DELIVERABLE_UNSAFE", f"{full} is {what}", "submit plain files: cp -rL resolves links")
+    if found.st_mode & SPECIAL:
+        why = f"{full} has mode {stat.S_IMODE(found.st_mode):o}: setuid, setgid and sticky are in no digest"
+        refuse("DELIVERABLE_UNSAFE", why, f"chmod u-s,g-s,-t {full}")
     if not is_plain(name):
         refuse("DELIVERABLE_UNSAFE", f"{full!r} has a newline or is not UTF-8", "rename it")
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import secrets
 from collections.abc import Iterable
@@ -13,6 +15,8 @@ from opsgit.storage.journal import journal
 from opsgit.storage.keys import KeyStore
 from opsgit.storage.objects import Commit, signed_commit, unsigned_commit
 from opsgit.storage.repository import Repository
+
+FULL = ("No space left on device", "Disk quota exceeded")  # what git says of a full disk
 
 
 def move_refs(
@@ -28,6 +32,7 @@ def move_refs(
     :param by: the agent's name, for git's reflog.
     :param why: the reason, for git's reflog.
     :returns: what could not be deleted and why; empty if all was done.
+    :raises OSError: if the disk is full.
     :raises Refused: `BUSY` if git holds a lock; `REF_MOVED` if a ref does not have its old value; `TOOL_FAILED` if git
         is not installed.
     """
@@ -38,6 +43,8 @@ def move_refs(
         if locked:
             refuse("BUSY", f"git holds {locked[1]}, or a crash left it there",
                    "try again; if no git is running: opsgit doctor --fix")  # fmt: skip
+        if any(full in said for full in FULL):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(repository.folder))
         refuse("REF_MOVED", f"a ref was moved by somebody else: {said[-300:]}", "try again")
     left = _update(repository, [f"delete {ref} {old}" for ref, old in gone if head != f"ref: {ref}"], by, why)
     return f"published, but a merged review branch was not deleted: {left[-300:]}" if left else ""

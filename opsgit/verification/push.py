@@ -16,11 +16,12 @@ from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage import submissions
 from opsgit.storage.objects import Commit
 from opsgit.storage.repository import Repository
-from opsgit.storage.signed import actions
+from opsgit.storage.signed import actions, key_of
 from opsgit.verification import attachments
 from opsgit.verification.verifier import Verifier
 
 REVIEW = names.review_ref("")
+LEDGER_MAX, REVIEW_MAX = 200_000, 5_000  # new commits of one ref in a push to a server that has a ledger
 FETCH = "git fetch, then try again"
 
 
@@ -71,6 +72,7 @@ class _Push:
         for move in sorted(moves, key=lambda move: move.ref != names.MAIN):  # main first: review branches depend on it
             try:
                 self._known(move)
+                self._bounded(move)
                 self._ref(move)
             except Refused as refused:
                 self.chain.find(refused, move.after or move.before or "")
@@ -90,6 +92,20 @@ class _Push:
             refuse("WRONG_REF", f"{move.ref} is not there to be deleted", FETCH)
         if self.repository.git.ref(move.ref) != move.before:
             refuse("NOT_FAST_FORWARD", f"{move.ref} is not where the push says that it is", FETCH)
+
+    def _bounded(self, move: Move) -> None:
+        """Refuse more new commits than a server takes on a ref, before any of them is read.
+
+        The first push to an empty server brings history, and has no such bound.
+        """
+        if self.old is None or move.after is None or attachments.REF.match(move.ref):
+            return
+        most = LEDGER_MAX if move.ref == names.MAIN else REVIEW_MAX
+        known = [one for one in (self.old, self.main, move.before) if one]
+        words = ("rev-list", "--count", "--first-parent", f"--max-count={most + 1}", move.after, "--not", *known)
+        done = self.repository.git.attempt(*words)  # of what is no commit git says nothing: it is met when it is judged
+        if done.returncode == 0 and int(done.stdout) > most:
+            refuse("TOO_LARGE", f"{move.ref} has more than {most} new commits", "push them in parts")
 
     def _sweep(self) -> None:
         """Add a finding for each new commit that is signed by a compromised key."""
@@ -196,9 +212,17 @@ class _Push:
             state = f"{task_id} is {task.status}, not in review" if task else f"there is no task {task_id}"
             refuse("WRONG_REF", f"{move.ref}: {state}; a review branch ends with its review",
                    f"git push origin main, without review/{task_id}")  # fmt: skip
+        self._signed(move.after, self.chain.judge.state(main))
         for commit, _ in self.chain.branch(move.after, main, task_id):
             self._timely(commit)
         self.open.append((move.before, move.after))
+
+    def _signed(self, tip: str, state: Snapshot) -> None:
+        """Refuse a branch whose newest commit no key of its author has signed, before the others are read."""
+        newest = self.chain.judge.commit(tip)
+        agent = state.find_agent(newest.name)
+        if agent is None or not key_of(newest, (key.key for key in agent.keys)):
+            refuse("BAD_SIGNATURE", f"no key of {newest.name} signed {tip[:10]}", "opsgit agent show NAME")
 
     def _attachment(self, move: Move) -> None:
         """Take an attachment of a submission of a task, and its deletion when it is no longer kept."""

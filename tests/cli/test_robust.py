@@ -250,3 +250,36 @@ def test_json_stays_json_in_an_encoding_of_256_letters(desk: Desk) -> None:
     words = [sys.executable, "-c", COMMAND, "-C", str(desk.path), "task", "add", "--title", "😀 ✓", "--json"]
     done = subprocess.run(words, capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "latin-1"})
     assert json.loads(done.stdout)["operations"][0]["subject"] == "T-1: new → backlog"
+
+
+def test_a_name_that_is_too_long_stops_no_import(desk: Desk, tmp_path: Path) -> None:
+    long = "x" * 300
+    state = {
+        "agents": {long: {"role": "developer"}, "fine": {"role": "developer"}},
+        "tasks": {"X-1": {"title": "t", "assigned": long, "history": [{"status": "done", "by": long}]}},
+        "quotas": {long: {"limit": 3}},
+        "metrics": {long: 1},
+    }
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    told = desk.run("import", str(tmp_path / "state.json"), "--json")
+    fates = {one["record"]: one["fate"] for one in told.json["records"]}
+    assert told.exit == 10 and fates["agent fine"] == "imported" and fates["task X-1"] == "changed"
+    assert sum(fate == "left out" for fate in fates.values()) == 3
+
+
+def test_unfinished_files_of_a_crash_are_removed_by_doctor(desk: Desk) -> None:
+    desk.ok("task", "add", "--title", "t")
+    left = [
+        desk.path / ".state.json.12.part",
+        desk.path / "tasks/t1/.T-1.yaml.12.part",
+        desk.path / ".git/opsgit/.refreshed.3.part",
+    ]
+    mine = desk.path / "notes.part"
+    for path in (*left, mine):
+        path.write_text("x")
+    assert "unfinished files" not in desk.run("doctor").out, "they may still be written"
+    for path in left:
+        os.utime(path, (1, 1))
+    assert "3 unfinished files of a crash" in desk.run("doctor").out
+    desk.run("doctor", "--fix")
+    assert not any(path.exists() for path in left) and mine.exists()

@@ -559,6 +559,7 @@ def test_a_resolved_alert_and_a_taken_address_stay() -> None:
     assert code(world.ask("alert.resolve", "eye", "A-1")) == "NOTHING_CHANGES"
     world.do("agent.edit", "boss", "dev", email="a@b.c")
     assert code(world.ask("agent.edit", "boss", "dev2", email="a@b.c")) == "ID_TAKEN"
+    assert code(world.ask("agent.edit", "boss", "dev2", email="A@B.c")) == "ID_TAKEN", "it looks the same"
     world.do("agent.remove", "boss", "dev2")
     assert code(world.ask("agent.edit", "boss", "dev2", description="x")) == "AGENT_REMOVED"
     assert (

@@ -130,3 +130,64 @@ def test_a_verdict_that_leaves_out_what_the_server_knows_is_refused(in_review: D
     git(tmp_path / "hub.git", "fetch", "-q", str(in_review.path), "main:main", "review/T-1:review/T-1")
     late.ok("review", "approve", "T-1", "--as", "qa")
     assert judged(late, tmp_path / "hub.git") == ["BAD_MERGE"]
+
+
+class TestManyCommits:
+    """Bounds come first, and the newest signature is looked at before what it stands on is read."""
+
+    @pytest.fixture
+    def review(self, in_review: Desk, tmp_path: Path) -> tuple[Desk, Path]:
+        """A server on which T-1 is in review."""
+        hub = tmp_path / "hub.git"
+        assert main(["server", "init", str(hub)]) == 0
+        git(hub, "fetch", "-q", str(in_review.path), "main:main", "review/T-1:review/T-1")
+        in_review.capsys.readouterr()
+        return in_review, hub
+
+    def judged(self, hub: Path, place: Path, new: str) -> list[str]:
+        git(place, "update-ref", "refs/heads/bogus", new)
+        git(hub, "fetch", "-q", str(place), "refs/heads/bogus")
+        old = git(hub, "rev-parse", "review/T-1").strip()
+        return [one.code for one in server.judge(hub, [f"{old} {new} refs/heads/review/T-1"])]
+
+    def bogus(self, desk: Desk, count: int) -> str:
+        """Commits like those of a review, signed by nobody."""
+        desk.ok("review", "comment", "T-1", "--text", "fine", "--as", "qa")
+        tip = git(desk.path, "rev-parse", "review/T-1").strip()
+        real = git(desk.path, "cat-file", "commit", tip)
+        for number in range(count):
+            parent, _, _ = real.partition("\nparent ")[2].partition("\n")
+            text = real.replace(parent, tip, 1).replace("comment", f"comment {number}", 1)
+            tip = git(desk.path, "hash-object", "-t", "commit", "-w", "--stdin", input=text).strip()
+        return tip
+
+    def test_a_branch_whose_newest_commit_nobody_signed_is_not_walked(
+        self, review: tuple[Desk, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        desk, hub = review
+        tip = self.bogus(desk, 30)
+        monkeypatch.setattr("opsgit.verification.chain.Chain.branch", lambda *_: pytest.fail("it was walked"))
+        assert self.judged(hub, desk.path, tip) == ["BAD_SIGNATURE"]
+
+    def test_more_commits_than_a_server_takes_are_not_read(
+        self, review: tuple[Desk, Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        desk, hub = review
+        tip = self.bogus(desk, 6)
+        monkeypatch.setattr(push, "REVIEW_MAX", 7)
+        assert self.judged(hub, desk.path, tip) == ["BAD_SIGNATURE"], "7 are not too many"
+        monkeypatch.setattr(push, "REVIEW_MAX", 6)
+        monkeypatch.setattr(
+            "opsgit.verification.verifier.Verifier.first_parents", lambda *_: pytest.fail("it was walked")
+        )
+        assert self.judged(hub, desk.path, tip) == ["TOO_LARGE"]
+
+    def test_a_ledger_that_brings_too_much_is_not_read(
+        self, desk: Desk, hub: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(3):
+            desk.ok("task", "add", "--title", f"{number}")
+        monkeypatch.setattr(push, "LEDGER_MAX", 3)
+        assert judged(desk, hub) == []
+        monkeypatch.setattr(push, "LEDGER_MAX", 2)
+        assert judged(desk, hub) == ["TOO_LARGE"]

@@ -75,6 +75,21 @@ def test_pipes_sockets_and_odd_names_are_no_deliverables(output: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody who may not read the file")
+@pytest.mark.parametrize("bit", [0o4000, 0o2000, 0o1000])
+def test_bits_that_no_digest_covers(output: Path, bit: int) -> None:
+    (output / "result.txt").chmod(0o755 | bit)
+    assert refused(output) == "DELIVERABLE_UNSAFE"
+    (output / "result.txt").chmod(0o755)
+    assert deliverable.digest(output)
+
+
+def test_an_empty_folder_that_no_digest_covers(output: Path) -> None:
+    (output / "a/b").mkdir(parents=True)
+    assert refused(output) == "DELIVERABLE_UNSAFE"
+    (output / "a/b/file").touch()
+    assert deliverable.digest(output)
+
+
 def test_an_unreadable_one(tmp_path: Path) -> None:
     secret = Path("/tmp") / f"opsgit-unreadable-{os.getpid()}"
     secret.write_text("x")

@@ -333,3 +333,15 @@ def test_a_merged_branch_that_cannot_be_deleted_is_no_failure_of_the_verdict(in_
     assert "was not deleted" in done.err
     assert in_review.status() == "done"
     in_review.ok("task", "move", "T-1", "--to", "deployed")
+
+
+@pytest.mark.parametrize("words", ["No space left on device", "Disk quota exceeded"])
+def test_a_disk_that_is_full_when_a_ref_moves_is_no_lost_race(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """A fake of git's answer: a disk cannot be filled here at the instant when a ref is written."""
+    tip = git(desk.path, "rev-parse", "main")
+    monkeypatch.setattr("opsgit.storage.ledger._update", lambda *_: f"fatal: cannot lock ref: {words}")
+    result = desk.run("task", "add", "--title", "t", "--json")
+    assert (result.exit, result.code) == (9, "DISK")
+    assert git(desk.path, "rev-parse", "main") == tip
