@@ -36,7 +36,7 @@ def command() -> None:
 def set_(session: Session, as_json: bool, name: str, agents: tuple[str, ...], **fields: Any) -> None:
     """Make a quota or change it.
 
-    What is not named stays as it is. What was used in the running window stays used, unless the period changes.
+    What is not named stays as it is. What was used in the running window stays used, also if the period changes.
     """
     wrote(session, quotas.set_quota(session, name, agents=listed(agents), **fields), as_json)
 

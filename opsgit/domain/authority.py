@@ -200,6 +200,16 @@ def alerted(context: Context, who: Who, task: Task) -> None:
                f'another observer: opsgit alert raise --task {task.id} --message "..."')  # fmt: skip
 
 
+def in_place(context: Context, who: Who, task: Task) -> None:
+    """Require that the task's assignee was removed: then somebody else acts in its place.
+
+    :raises Refused: `RIGHT_MISSING`, `NOT_ASSIGNEE`.
+    """
+    anyone(context, who, task)
+    if context.snapshot.is_active(task.assigned or ""):
+        assignee(context, who, task)
+
+
 def oneself(context: Context, who: Who, agent: Agent) -> None:
     """Require that the operation is about the actor itself.
 
@@ -227,6 +237,7 @@ RELATIONS: dict[str, Callable[[Context, Who, Any], None]] = {
     "reviewer": reviewer,
     "starter": starter,
     "alerted": alerted,
+    "in place of a removed assignee": in_place,
     "oneself": oneself,
     "user": user,
 }

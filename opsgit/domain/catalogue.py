@@ -203,7 +203,7 @@ CATALOGUE = (
     Operation(
         "review.withdraw",
         "task",
-        (ASSIGNEE,),
+        (ASSIGNEE, Who(ORCHESTRATE, "in place of a removed assignee")),
         reviews.withdraw,
         rebuild.nothing,
         "opsgit review withdraw {id}",

@@ -57,7 +57,8 @@ def hopped(quota: Quota, at: str) -> bool:
 def define(context: Context, old: Quota | None) -> Quota:
     """Create a quota, or change its limit, period or agents.
 
-    Use in the current window is kept unless the period changes.
+    What was used in the current window stays used. With another period it counts in the current window of that period:
+    else whoever may set a quota could empty it by changing the period there and back.
 
     :raises Refused: `BAD_VALUE`; `BAD_NAME` or `NOT_FOUND` for an agent.
     """
@@ -71,7 +72,8 @@ def define(context: Context, old: Quota | None) -> Quota:
     fresh = Quota(name=name, limit=limit, used=0, period=period, reset_at=next_reset(period, context.at), agents=agents)
     if not old:
         return _brought(context, fresh)
-    return replace(current(old, context.at), limit=limit, agents=agents) if old.period == period else fresh
+    kept = replace(current(old, context.at), limit=limit, agents=agents)
+    return kept if old.period == period else replace(fresh, used=kept.used)
 
 
 def _brought(context: Context, fresh: Quota) -> Quota:

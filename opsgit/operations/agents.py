@@ -191,7 +191,8 @@ def remove(session: Session, name: str, release: bool = False) -> list[Written]:
     left = [task["id"] for task in held if task["id"] not in free]
     if left:
         session.notices.append(
-            f"{name} still has {', '.join(left)}: opsgit task release ID, or reject what is in review"
+            f"{name} still has {', '.join(left)}: opsgit task release ID; what is in review can be approved, or: "
+            "opsgit review withdraw ID"
         )
     return written
 

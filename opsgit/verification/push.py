@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsgit.domain import message, names, rules
+from opsgit.domain import message, names, rules, times
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Submission, Task
 from opsgit.domain.records import Record
@@ -137,6 +137,7 @@ class _Push:
                 return
             commit = self.chain.judge.commit(commit_id)
             self._timely(commit)
+            self._in_its_window(commit_id, commit)
             self._signed_by_pusher(commit)
             if len(commit.parents) == 2:
                 self._verdict(commit)
@@ -187,6 +188,19 @@ class _Push:
         if commit.time > self.now + AHEAD_MAX:
             why = f"a commit by {commit.name} is {commit.time - self.now} seconds ahead of the server"
             refuse("AHEAD_OF_TIME", why, "set the clock")
+
+    def _in_its_window(self, commit_id: str, commit: Commit) -> None:
+        """Refuse a use of a quota in a window that is over: after a quiet time, many windows could be used at once.
+
+        The first push to an empty server brings history.
+        """
+        said = message.parse(commit.message)
+        if said.op != "quota.use" or self.old is None:
+            return
+        quota = self.chain.judge.state(commit_id).quota(names.place(said.files[0][0]).name)
+        if quota.reset_at and times.seconds(quota.reset_at) < self.now - AHEAD_MAX:
+            why = f"the use of {quota.name} by {commit.name} counts in a window that ended at {quota.reset_at}"
+            refuse("BACKDATED", why, "set the clock, and use it now")
 
     def _signed_by_pusher(self, commit: Commit) -> None:
         if self.pusher and commit.name != self.pusher:

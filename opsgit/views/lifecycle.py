@@ -10,6 +10,7 @@ from opsgit.views.markdown import table
 RELATIONS = {
     "anyone": "",
     "assignee": "the assignee",
+    "in place of a removed assignee": "if the assignee was removed",
     "creator": "the creator, while in backlog",
     "first stage": "for oneself",
     "last stage": "of the last stage",

@@ -118,6 +118,17 @@ def test_rejecting_needs_a_reason_and_the_same_digest_is_not_submitted_again() -
     assert world.task().submission and world.task().submission.round == 2
 
 
+def test_the_review_of_a_removed_assignee_is_withdrawn_in_its_place_and_nothing_is_barred() -> None:
+    world = in_review()
+    assert code(world.ask("review.withdraw", "boss")) == "NOT_ASSIGNEE", "the assignee is here"
+    world.do("agent.remove", "boss", "dev")
+    assert code(world.ask("review.withdraw", "qa")) in ("NOT_ASSIGNEE", "RIGHT_MISSING")
+    assert world.do("review.withdraw", "boss").after == "in-progress"
+    world.do("task.assign", "boss", to="dev2")
+    world.do("task.start", "dev2")
+    assert world.do("task.submit", "dev2", deliverable="/d", digest=DIGEST).after == "review"
+
+
 def test_a_withdrawn_digest_may_be_submitted_again() -> None:
     world = in_review()
     world.do("review.withdraw", "dev")

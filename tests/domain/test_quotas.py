@@ -71,13 +71,16 @@ def test_only_who_is_named_uses_it() -> None:
     assert code(world.ask("quota.set", "boss", "r", limit=1, agents=["nobody"])) == "NOT_FOUND"
 
 
-def test_setting_keeps_what_is_used_unless_the_period_changes() -> None:
+def test_setting_keeps_what_is_used_also_if_the_period_changes() -> None:
     world = quota()
     world.do("quota.use", "dev", "q", amount=2)
     world.do("quota.set", "boss", "q", limit=5, period="hourly")
     assert used(world) == 2
+    before = world.files["quotas/q.yaml"]["reset_at"]
     world.do("quota.set", "boss", "q", limit=5, period="daily")
-    assert used(world) == 0
+    assert used(world) == 2 and world.files["quotas/q.yaml"]["reset_at"] > before
+    world.do("quota.set", "boss", "q", limit=5, period="hourly")
+    assert used(world) == 2, "there and back empties nothing"
     assert code(world.ask("quota.set", "boss", "q", limit=-1)) == "BAD_VALUE"
     assert code(world.ask("quota.set", "dev", "q", limit=9)) == "RIGHT_MISSING"
 

@@ -132,6 +132,25 @@ def test_a_verdict_that_leaves_out_what_the_server_knows_is_refused(in_review: D
     assert judged(late, tmp_path / "hub.git") == ["BAD_MERGE"]
 
 
+@pytest.mark.parametrize(("days", "codes"), [(0, []), (2, ["BACKDATED"])])
+def test_a_use_of_a_quota_counts_by_the_servers_clock(desk: Desk, hub: Path, days: int, codes: list[str]) -> None:
+    desk.ok("quota", "set", "q", "--limit", "1", "--period", "daily")
+    desk.ok("quota", "set", "total", "--limit", "9", "--period", "none")
+    git(hub, "fetch", "-q", str(desk.path), "main:main")
+    old = git(hub, "rev-parse", "main").strip()
+    desk.ok("quota", "use", "total", "--as", "dev")
+    desk.ok("quota", "use", "q", "--as", "dev")
+    new = git(desk.path, "rev-parse", "main").strip()
+    git(hub, "fetch", "-q", str(desk.path), "main")
+    opened = repository.Repository(hub.resolve(), None)
+    now = int(time.time()) + days * 86400
+    assert [one.code for one in push.pushed(opened, [(old, new, "refs/heads/main")], {}, now, None)] == codes
+    first = [("0" * 40, new, "refs/heads/main")]
+    git(hub, "update-ref", "-d", "refs/heads/main")
+    assert push.pushed(opened, first, {}, now, None) == [], "the first push brings history"
+    opened.close()
+
+
 class TestManyCommits:
     """Bounds come first, and the newest signature is looked at before what it stands on is read."""
 
