@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import shutil
 import signal
 import sys
 import time
@@ -35,6 +34,8 @@ def until_signal() -> Iterator[None]:
 
 def width() -> int:
     """Return the number of columns of the terminal, 100 if there is none."""
+    import shutil  # only what draws on a terminal needs it
+
     return shutil.get_terminal_size((100, 40)).columns
 
 

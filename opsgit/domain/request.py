@@ -91,11 +91,20 @@ class Snapshot:
         """
         key = (kind, path)  # one decision asks for the project, the actor and the task several times
         if key not in self._found:
-            if len(self._found) >= KEPT_MAX:
-                self._found.clear()
             record = self.record(path)
-            self._found[key] = None if record is None else from_record(kind, record)
+            self._keep(key, None if record is None else from_record(kind, record))
         found: Found | None = self._found[key]
+        return found
+
+    def _keep(self, key: tuple[type, str], found: object) -> None:
+        if len(self._found) >= KEPT_MAX:
+            self._found.clear()
+        self._found[key] = found
+
+    def take(self, kind: type[Found], path: str, record: Record) -> Found:
+        """Return the value of a record of this state that the caller has read, and remember it."""
+        found = from_record(kind, record)
+        self._keep((kind, path), found)
         return found
 
     @property

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from opsgit.domain import concerns, rules, vocabulary
+from opsgit.domain import concerns, names, rules, vocabulary
 from opsgit.domain.model import Task
 from opsgit.domain.next_steps import steps
 from opsgit.domain.request import Snapshot
@@ -57,4 +57,4 @@ def open_tasks(
             state = session.look(record["id"])
             yield state, state.task(record["id"]), blockers, at
         else:
-            yield snapshot, snapshot.task(record["id"]), blockers, at
+            yield snapshot, snapshot.take(Task, names.task_path(record["id"]), record), blockers, at

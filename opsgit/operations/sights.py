@@ -53,6 +53,8 @@ def load(session: Session, file: str) -> dict[str, Any]:
 
 def save(session: Session, file: str, seen: dict[str, Any]) -> None:
     """Remember what was seen in a file of this clone. A failure is a notice and stops nothing."""
+    if seen == load(session, file):
+        return
     try:
         put(session.repository.own / file, json.dumps(seen).encode())
     except OSError as error:

@@ -68,9 +68,9 @@ class Run:
         row = Row(work, tasks, mine * 1000, "ms", name, theirs * 1000, ratio, max(a[1] for a, _ in pairs))
         return self.add(row, f"<= {most} x" if most else "", ratio <= most if most else None)
 
-    def value(self, work: str, tasks: int) -> float:
-        """Return what was measured for a work before."""
-        return next(row.value for row in self.rows if (row.work, row.tasks) == (work, tasks))
+    def ratio(self, work: str, tasks: int) -> float:
+        """Return the ratio to its reference that was measured for a work before."""
+        return next(row.ratio for row in self.rows if (row.work, row.tasks) == (work, tasks))
 
     def document(self) -> dict[str, Any]:
         """Return all rows for a file."""
