@@ -70,7 +70,7 @@ HAND = (
     ("verification/replay.py", "for parent in commit.parents if", "for parent in commit.parents[:1] if"),
     ("verification/replay.py", " and self.objects.id_of(before, found) == commit.tree else None", " else None"),
     ("verification/replay.py", "        if not whole:\n", "        if False:\n"),
-    ("verification/replay.py", "                        self.in_form(path, entry)\n", "                        pass\n"),
+    ("verification/replay.py", "                self._blame_form(pairs)\n", "                pass\n"),
     ("verification/chain.py", "            self.judge.in_form(path, entry)\n", ""),
     ("verification/chain.py", "        if part.reset:\n", "        if False:\n"),
     ("verification/chain.py", "        self.ahead += part.ahead\n", ""),

@@ -181,7 +181,9 @@ class Git:
         return self._body(name, head, stream)
 
     def _unreadable(self) -> NoReturn:
-        refuse("REPOSITORY_BROKEN", f"git cannot read {self.folder}: {self._last_words()}", "git fsck --full")
+        words = self._last_words()
+        self.close()  # the next request starts another process
+        refuse("REPOSITORY_BROKEN", f"git cannot read {self.folder}: {words}", "git fsck --full")
 
     def _body(self, name: str, head: list[bytes], stream: IO[bytes]) -> Object:
         found, kind, size = head[0].decode(), head[1].decode(), int(head[2])

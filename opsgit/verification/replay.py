@@ -24,7 +24,7 @@ from opsgit.storage import reader, signed, sshsig
 from opsgit.storage.branch import overlaid
 from opsgit.storage.git import Object
 from opsgit.storage.index import Index
-from opsgit.storage.objects import EXECUTABLE, FILE, Commit, Entry, Objects, Pair, parse_commit
+from opsgit.storage.objects import EXECUTABLE, FILE, FOLDER, Commit, Entry, Objects, Pair, parse_commit
 from opsgit.storage.reader import TreeReader, clock_of
 
 HINT = "opsgit help lifecycle"
@@ -56,9 +56,14 @@ class Judge:
         wanted = [(one, path) for one in commits for path in _named_files(self.objects.get(one))]
         folders = [(one, folder) for one, path in wanted for folder in _folders(path)]
         self.objects.read_at([(one, folder) for one, folder in dict.fromkeys(folders)])
+        missing = set()
         for (one, path), found in zip(wanted, self.objects.read_at(wanted), strict=True):
-            if found:
+            if found and found.type == "blob" and not names.is_managed(path):
                 self.named.setdefault(one, {})[path] = found.id
+            else:  # a file that was removed may have been a folder, or the reverse: the trees are compared
+                missing.add(one)
+        for one in missing:
+            self.named.pop(one, None)
 
     def commit(self, commit_id: str) -> Commit:
         """Return the parts of a commit.
@@ -102,10 +107,8 @@ class Judge:
         try:
             answer = self._answer(commit, said, agent, snapshot, pairs)
         except Refused as refused:
-            if refused.refusal.exit not in (1, 9):
-                for path, (_, entry) in pairs.items():
-                    if entry:  # another form leads to other refusals, which would mislead
-                        self.in_form(path, entry)
+            if refused.refusal.exit not in (1, 9) and refused.refusal.code != "WRONG_FILE":
+                self._blame_form(pairs)
             raise
         if not whole:
             self.same_tree(before, commit, pairs)
@@ -120,6 +123,16 @@ class Judge:
             raise Refused(answer)
         self._same_files(said, answer, pairs)
         return answer
+
+    def _blame_form(self, pairs: Mapping[str, Pair]) -> None:
+        """Refuse a record that is not in the canonical form: that leads to other refusals, which would mislead."""
+        for path, (_, entry) in pairs.items():
+            try:
+                if entry:
+                    self.in_form(path, entry)
+            except Refused as refused:
+                if refused.refusal.code == "NOT_CANONICAL":
+                    raise
 
     def in_form(self, path: str, entry: Entry) -> None:
         """Refuse a record that is not in the canonical form.
@@ -142,7 +155,7 @@ class Judge:
         """
         found = {path: Entry(FILE, blob) for path, blob in self.named.get(commit_id, {}).items()}
         pairs: dict[str, Pair] = {path: (self.objects.entry(before, path), entry) for path, entry in found.items()}
-        fits = found and all(old != new for old, new in pairs.values())
+        fits = found and all(old is None or (old.mode != FOLDER and old != new) for old, new in pairs.values())
         return pairs if fits and self.objects.id_of(before, found) == commit.tree else None
 
     def _in_order(self, commit: Commit, said: Message, plain: Snapshot) -> None:
