@@ -1,6 +1,6 @@
 """Whom an open task concerns, as keys under which it is listed, so that what waits for an agent is found at once.
 
-The keys say where to look. Whether an agent may take a step now, the rule book is asked when it is shown.
+The keys only narrow the search. The rule book decides whether an agent may act, when the task is shown.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def keys(rules: RuleBook, task: Task, can_act: CanAct) -> Iterator[str]:
             yield f"step {name}"
     for comment in task.comments:
         yield from (f"word {name}" for name in MENTION.findall(comment.text))
-    if task.status == IN_REVIEW:  # its words are on its branch
+    if task.status == IN_REVIEW:  # what was said is on its review branch, and is not known here
         yield IN_REVIEWS
     if task.deployment and task.deployment.state == "failed":
         yield FAILED
@@ -47,5 +47,5 @@ def of_steps(project: Project, agent: Agent) -> list[str]:
 
 
 def of_agent(project: Project, agent: Agent) -> list[str]:
-    """Return the keys of the tasks that may concern an agent, but for those that are only assigned to it."""
+    """Return the keys of the tasks that may concern an agent, except tasks that are only assigned to it."""
     return [*of_steps(project, agent), f"word {agent.name}", FAILED]

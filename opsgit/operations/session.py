@@ -99,13 +99,13 @@ class Session:
         if self.past:
             return self.past
         repository = self.repository
-        tip = repository.tip()
-        if repository.index.tip() != tip:
+        # Writers move main before the index. So the index is asked first, and is never found ahead of main.
+        while (at := repository.index.tip()) != (tip := repository.tip()):
             from opsgit.operations import trust
             from opsgit.storage import reader
 
             trust.judge_ledger(repository, tip)
-            reader.sync_index(repository.objects(), repository.index, tip)
+            reader.advance_index(repository.objects(), repository.index, at, tip)
         return repository.index
 
     def look(self, task_id: str | None = None) -> Snapshot:

@@ -1,7 +1,7 @@
 """A fast reader for files in canonical form, which is nearly every file of a ledger.
 
-It is trusted with nothing: what it reads is written again, and only if that gives the same bytes is it the answer. All
-else is left to the YAML parser (`yaml_codec`).
+What it reads is written again, and is used only if that gives the same bytes. All else is left to the YAML parser
+(`yaml_codec`).
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _entry(body: str) -> tuple[str, str]:
         key, colon, rest = _scalar(body[:end]) if end else "", body[end : end + 1], body[end + 1 :]
     else:
         key, colon, rest = body.partition(":")
-    if not colon or colon != ":" or rest[:1] not in ("", " "):
+    if colon != ":" or rest[:1] not in ("", " "):
         raise _Unknown
     return key, rest[1:]
 
@@ -132,7 +132,7 @@ def _scalar(word: str) -> Any:
         raise _Unknown
     if word[0] == '"':
         if "\\" not in word:
-            return word[1:-1]  # whether this is all of it, the writing shows
+            return word[1:-1]  # a stray quote is found when the result is written again
         return _ESCAPE.sub(lambda one: _MEANT.get(one[1], one[1]), word[1:-1])
     if word[0] in "-0123456789":
         return _number(word)

@@ -237,6 +237,7 @@ class Index:
         changed: Iterable[tuple[str, str | None]],
         record: Callable[[str, str], Record],
         log: Iterable[Entry],
+        anew: bool = False,
     ) -> None:
         """Bring `state` and `log` from one commit to another, in one transaction. `changed` and `log` may be long.
 
@@ -248,11 +249,15 @@ class Index:
         :param changed: each changed path with the hex id of its blob, None if the file was removed.
         :param record: returns the checked record for a path and the hex id of its blob.
         :param log: the ledger's operations between the two commits, oldest first.
+        :param anew: whether `changed` and `log` hold all that there is: what was listed before is forgotten. Another
+            process sees the old state or the new one.
         """
         base = self.base
         try:
             base.execute("BEGIN IMMEDIATE")
             if self.tip() == old:
+                if anew:
+                    self.restart()
                 self._log(log)
                 changes = waiting.Changes(self.base)
                 for some in in_parts(changed):

@@ -1,6 +1,6 @@
-"""The state at the ledger's tip as the index has it: it is read without a git process.
+"""The state at the ledger's tip: records and names come from the index, without a git process.
 
-Only what the index does not hold, such as managed files, is read from the tree.
+Managed files and history come from git, as `TreeReader` reads them.
 """
 
 from __future__ import annotations

@@ -148,27 +148,29 @@ def sync_index(objects: Objects, index: Index, tip: str, known: Index | None = N
     :raises Refused: `REPOSITORY_BROKEN` or `BAD_TREE` for a damaged repository; as `read_record` for a file that breaks
         the rules.
     """
-    while index.tip() != tip:  # try again if another process was faster, or if the file could not be written
-        _advance(objects, index, tip, known)
+    while (old := index.tip()) != tip:  # try again if another process was faster, or if the file could not be written
+        advance_index(objects, index, old, tip, known)
 
 
-def _advance(objects: Objects, index: Index, tip: str, known: Index | None) -> None:
-    old = index.tip()
+def advance_index(objects: Objects, index: Index, old: str | None, tip: str, known: Index | None = None) -> None:
+    """Bring the index from one commit to another. Nothing happens if it is no longer at the first.
+
+    :param old: hex id of the commit that the index is at, None for a new index.
+    :raises Refused: as `sync_index`.
+    """
     objects.tree(objects.root(tip))  # refuses a missing tree by name; git log would only fail
     since = log.raw_entries(objects.git, tip, old) if old and objects.get(old) else iter(())
     first = next(since, None)
-    if not first or first.parents[:1] != (old,):  # the ledger was rewound, or the index is new
-        index.restart()
-        old, since = None, log.raw_entries(objects.git, tip, None)
-    else:
-        since = itertools.chain([first], since)
+    anew = first is None or first.parents[:1] != (old,)  # the ledger was rewound, or the index is new
+    since = log.raw_entries(objects.git, tip, None) if anew or first is None else itertools.chain([first], since)
 
     def record(path: str, blob: str) -> Record:
         return (known and known.record(blob)) or read_record(objects, index, path, blob)
 
-    pairs = objects.differences(objects.root(old) if old else None, objects.root(tip))
+    pairs = objects.differences(None if anew or old is None else objects.root(old), objects.root(tip))
     changed = ((path, after.id if after else None) for path, (_, after) in pairs)
-    index.advance(old, tip, _read_ahead(objects, index, changed), record, _summaries(objects, index, since, record))
+    log_ = _summaries(objects, index, since, record)
+    index.advance(old, tip, _read_ahead(objects, index, changed), record, log_, anew)
 
 
 def _summaries(

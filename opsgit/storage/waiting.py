@@ -1,6 +1,6 @@
 """What open tasks wait for, kept in the index. It follows from a task, from who is active, and from the rule book.
 
-So it is computed again for each task that changed, for those that name an agent who came or went, and for all if the
+So it is computed again for each task that changed, for those that name an agent whose status changed, and for all if the
 rule book changed.
 """
 
@@ -31,11 +31,11 @@ Thing = TypeVar("Thing")
 
 
 class Changes:
-    """What an advance of the index changes, as far as it decides what must be computed again."""
+    """Collects the changes in an update of the index that require computing something again."""
 
     def __init__(self, base: sqlite3.Connection) -> None:
         self.base = base
-        self.tasks: list[str] = []  # paths of open tasks
+        self.tasks: list[str] = []  # paths of tasks that changed; `_THESE` selects the open ones
         self.agents: set[str] = set()  # names
         self.rules = False
 
@@ -57,7 +57,7 @@ class Changes:
         return row[0] if row else None
 
     def compute(self) -> None:
-        """Compute anew what follows from the changes; the rows are in place."""
+        """Compute anew what follows from the changes. It is called after the new rows were written."""
         project = _project(self.base)
         if project is None:
             return

@@ -1,4 +1,4 @@
-"""Do the same with many things in several processes, which are copies of this one."""
+"""Run functions in several processes, which are copies of this one."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def cores() -> int:
 
 
 def side_by_side(works: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Do the first work in this process and each other one in a copy of it; return what came of them, in order.
+    """Run the first function in this process and each other one in a copy of it; return their results in order.
 
-    A copy must open anew what it reads. What fails in a copy is done again here, so that its exception is seen.
+    A copy must open anew what it reads. A function that fails in a copy runs again here, so that its exception is seen.
     """
     context = multiprocessing.get_context("fork")
     started = []

@@ -69,12 +69,13 @@ def _all(run_: Run, state: Path, size: int, judged: bool) -> None:
     for work, words in {"dashboard": ("dashboard",), "monitor": ("monitor",)}.items():
         row = run_.compare(work, size, ops(state, words), "import click, sqlite3", start, runs=5)
         if size >= 100_000:
-            row.budget, row.held = "<= 1 s 150 MB", row.value <= 1000 and row.peak <= 150
+            run_.rows.remove(row)
+            run_.add(row, "<= 1 s 150MB", row.value <= 1000 and row.peak <= 150)
     _moving(run_, state, size, judged)
 
 
 def _moving(run_: Run, state: Path, size: int, judged: bool) -> None:
-    """`task progress` and `task move` of assigned tasks, beside `git add` and a signed commit in a copy of the ledger."""
+    """`task move` of assigned tasks, beside `git add` and a signed commit in a copy of the ledger."""
     copy = run_.box / "copy"
     shutil.rmtree(copy, ignore_errors=True)
     run("cp", "-a", str(state), str(copy))
