@@ -1,7 +1,7 @@
 """What open tasks wait for, kept in the index. It follows from a task, from who is active, and from the rule book.
 
-So it is computed again for each task that changed, for those that name an agent whose status changed, and for all if the
-rule book changed.
+So it is computed again for each task that changed, for those that name an agent whose status changed, and for all if
+the rule book changed.
 """
 
 from __future__ import annotations
