@@ -194,6 +194,7 @@ class Git:
         content = stream.read(size)
         stream.read(1)
         if object_id(kind, content, len(found)) != found:
+            self.close()  # it still holds answers that were asked for with this one
             refuse(
                 "REPOSITORY_BROKEN", f"object {found} ({name}) does not have the content of its id", "git fsck --full"
             )

@@ -166,11 +166,11 @@ class Index:
         :raises Damaged: as `_read`.
         """
         query = (
-            "SELECT coalesce(max(CAST(substr(name, 3) AS INTEGER)), 0) FROM state WHERE kind = 'task'"
-            " AND upper(substr(name, 1, 2)) = 'T-' AND substr(name, 3) GLOB '[1-9]*'"
-            " AND substr(name, 3) NOT GLOB '*[^0-9]*'"
-        )
-        return int(self._read(query).fetchone()[0])
+            "SELECT substr(name, 3) AS number FROM state WHERE kind = 'task' AND upper(substr(name, 1, 2)) = 'T-'"
+            " AND number GLOB '[1-9]*' AND number NOT GLOB '*[^0-9]*' ORDER BY length(number) DESC, number DESC LIMIT 1"
+        )  # a number may be longer than the database can compute with
+        row = self._read(query).fetchone()
+        return int(row[0]) if row else 0
 
     def newest(self) -> int:
         """Return the time of the ledger's last operation (seconds after the epoch).
@@ -369,7 +369,7 @@ class Index:
         paths, size = waiting.concerning(self.base, keys), FIRST
         while some := list(itertools.islice(paths, size)):
             found = {names.task_path(record["id"]): (record, at) for record, at in self._at(some)}
-            yield from (found[path] for path in some)
+            yield from (found[path] for path in some if path in found)  # another process may have updated the index
             size = TOGETHER
 
     def _at(self, paths: Sequence[str]) -> list[tuple[Record, int]]:

@@ -27,6 +27,7 @@ DEEPEST = 12  # levels of folders in a tree
 KEPT, SMALL = 4096, 16_384  # the cache holds at most this many objects, each of at most this many bytes
 ENTRIES = 300_000  # the cache of trees holds at most this many entries
 FEW = 60  # new objects: up to this number they are written one by one, else as a pack
+FEW_AT_ONCE = 5  # objects of any size that are in memory together
 AHEAD = 4 * 1024 * 1024  # bytes of new objects above which a caller should `relieve`
 MODES = frozenset({FILE, EXECUTABLE, FOLDER, "120000", "160000"})
 
@@ -86,20 +87,23 @@ class Objects:
         """
         new = [name for name in dict.fromkeys(wanted) if name not in self.new and name not in self.seen]
         for name, found in zip(new, self.git.get_all(new), strict=True):
-            if found and len(found.content) <= SMALL:
+            if found and found.id == name and len(found.content) <= SMALL:
                 _room(self.seen)[name] = found
 
     def read_at(self, wanted: Sequence[tuple[str, str]]) -> list[Object | None]:
-        """Read files or folders of commits at once, and return them; None for what is not there.
+        """Find files or folders of commits, and return their ids and types, without contents; None if there is none.
 
-        git finds them, and each is checked to have the content of its id.
+        git finds them, and each is checked to have the content of its id. Small files are kept for `get`.
 
         :param wanted: hex id of the commit, and the path.
         """
-        found = self.git.get_all([f"{commit}:{path}" for commit, path in wanted])
-        for one in found:
-            if one and len(one.content) <= SMALL and one.type == "blob":
-                _room(self.seen)[one.id] = one
+        found: list[Object | None] = []
+        for start in range(0, len(wanted), FEW_AT_ONCE):  # they may be large: nobody has judged these commits yet
+            some = wanted[start : start + FEW_AT_ONCE]
+            for one in self.git.get_all([f"{commit}:{path}" for commit, path in some]):
+                if one and len(one.content) <= SMALL and one.type == "blob":
+                    _room(self.seen)[one.id] = one
+                found.append(one and one._replace(content=b""))
         return found
 
     def need(self, name: str, kind: str) -> Object:

@@ -53,6 +53,8 @@ class Packs:
             self.close()
 
     def _add(self, made: str, kind: str, content: bytes, origin: str) -> None:
+        if made in self.waiting:  # content that was there before comes back
+            return
         if self.file is None:
             self.file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - `close` closes it
             self.file.write(b"PACK" + struct.pack(">II", 2, 0))

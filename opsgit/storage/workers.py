@@ -33,15 +33,19 @@ def side_by_side(works: Sequence[Callable[[], Result]]) -> list[Result]:
         process.start()
         there.close()
         started.append((process, here, work))
-    found = [work() for work in works[:1]]
-    for process, here, work in started:
-        try:
-            value: Result = here.recv()
-        except EOFError:
-            value = work()
-        process.join()
-        found.append(value)
-    return found
+    try:
+        found = [work() for work in works[:1]]
+        for _, here, work in started:
+            try:
+                value: Result = here.recv()
+            except (EOFError, OSError):  # it was killed, perhaps while it answered
+                value = work()
+            found.append(value)
+        return found
+    finally:
+        for process, *_ in started:
+            process.terminate()
+            process.join()
 
 
 def _answer(pipe: Connection, work: Callable[[], object]) -> None:

@@ -29,6 +29,7 @@ from opsgit.storage.reader import TreeReader, clock_of
 
 HINT = "opsgit help lifecycle"
 NAMES = "Opsgit-File: "
+NAMED_MAX = 20  # files of a commit that are read ahead; an operation on a record writes one
 MOST = 10_000  # tree entries that one operation may change; no operation comes close to it
 
 
@@ -53,7 +54,7 @@ class Judge:
 
     def _read_ahead(self, commits: Sequence[str]) -> None:
         self.objects.read(commits)
-        wanted = [(one, path) for one in commits for path in _named_files(self.objects.get(one))]
+        wanted = list(dict.fromkeys((one, path) for one in commits for path in _named_files(self.objects.get(one))))
         folders = [(one, folder) for one, path in wanted for folder in _folders(path)]
         self.objects.read_at([(one, folder) for one, folder in dict.fromkeys(folders)])
         missing = set()
@@ -239,10 +240,20 @@ class Judge:
 
 
 def _named_files(found: Object | None) -> list[str]:
-    """Return the paths that the message of a commit names; none if it is not one of opsgit's."""
+    """Return the paths that the message of a commit names; none if it is not one that `read_ahead` should trust.
+
+    Nobody has judged the commit yet: it may name anything.
+    """
     lines = found.content.decode("utf-8", "replace").split("\n") if found and found.type == "commit" else []
     paths = [line.removeprefix(NAMES).rpartition(" sha256:")[0] for line in lines if line.startswith(NAMES)]
-    return paths if len(paths) < MOST else []
+    return paths if len(paths) <= NAMED_MAX and all(map(_is_record, paths)) else []
+
+
+def _is_record(path: str) -> bool:
+    try:
+        return names.place(path).kind != "managed"
+    except Refused:
+        return False
 
 
 def _folders(path: str) -> list[str]:

@@ -80,3 +80,19 @@ def test_one_more_folder_of_objects_beside_those_of_a_push(desk: Desk, tmp_path:
     assert git.extra["GIT_ALTERNATE_OBJECT_DIRECTORIES"] == f"{tmp_path}:/a:/b"
     git.look_into(None)
     assert git.extra["GIT_ALTERNATE_OBJECT_DIRECTORIES"] == "/a:/b"
+
+
+def test_after_a_damaged_object_others_are_read_as_they_are(desk: Desk) -> None:
+    """Several are asked for at once: the answers after the damaged one must not be taken for later ones."""
+    git = desk.session().repository.git
+    ids = git.run("rev-list", "--objects", "main").decode().split("\n")
+    wanted = [line.split()[0] for line in ids if line][:8]
+    bad = git.folder / "objects" / wanted[3][:2] / wanted[3][2:]
+    content = (git.folder / "objects" / wanted[5][:2] / wanted[5][2:]).read_bytes()
+    bad.chmod(0o644)
+    bad.write_bytes(content)
+    with pytest.raises(Refused):
+        git.get_all(wanted)
+    others = [one for one in wanted if one != wanted[3]]
+    assert [found and found.id for found in git.get_all(others)] == others
+    git.close()

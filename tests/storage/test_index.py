@@ -583,3 +583,12 @@ class TestLedger:
             "a.B_c-9",
         }
         assert done.status("T-1") == "rolled-back"
+
+
+def test_a_number_that_no_database_computes_with_is_the_highest(folder: Path) -> None:
+    index = Index(folder)
+    advance(
+        index, None, ONE, put(task("T-9"), task("T-100000000000000000000"), task("T-99999999999999999999"), task("X-7"))
+    )
+    assert index.highest_number() == 100_000_000_000_000_000_000
+    index.close()

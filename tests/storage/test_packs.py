@@ -159,3 +159,17 @@ def test_the_cache_of_trees_has_a_limit(place: Path, monkeypatch: pytest.MonkeyP
     assert sum(map(len, objects.trees.values())) == objects.entries <= 100 + 60
     assert len(objects.tree(trees[50])) == 1
     objects.git.close()
+
+
+def test_content_that_comes_back_is_stored_once(place: Path) -> None:
+    objects = Objects(Git(place))
+    trees: list[str] = []
+    for words in (b"A\n", b"B\n", b"A\n"):
+        blob = objects.add("blob", words)
+        trees.append(objects.replaced(trees[-1] if trees else None, {"gates/x": Entry(FILE, blob)}))
+        objects.relieve()
+    objects.write()
+    assert trees[0] == trees[2]
+    git(place, "fsck", "--full", "--strict")
+    assert git(place, "cat-file", "-p", f"{trees[1]}:gates/x") == "B\n"
+    objects.git.close()
