@@ -74,7 +74,7 @@ def _cell(value: Any) -> str:
 def show(session: Session, as_json: bool, name: str) -> None:
     """Show one task with what was said in all rounds of its review."""
     task = queries.task(session, name)
-    blocked = queries.blocked(queries.synced(session), task)
+    blocked = queries.blocked(session.index(), task)
     found = _rounds(session, name)
     if as_json:
         output.data("task", task=task, blocked_by=blocked, rounds=found)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from opsgit.domain import policy
 from opsgit.domain.advice import ORCHESTRATORS, CanAct
 from opsgit.domain.model import Agent, Project, Task
-from opsgit.domain.next_steps import advised
+from opsgit.domain.next_steps import awaited
 from opsgit.domain.rules import RuleBook
 from opsgit.domain.vocabulary import ENDED, IN_REVIEW, ORCHESTRATE
 
@@ -26,10 +26,7 @@ def keys(rules: RuleBook, task: Task, can_act: CanAct) -> Iterator[str]:
     """
     if task.status in ENDED:
         return
-    for one in advised(rules):
-        name = one.advice.who(task, can_act) if one.advice else None
-        if name:
-            yield f"step {name}"
+    yield from (f"step {name}" for *_, name in awaited(rules, task, can_act))
     for comment in task.comments:
         yield from (f"word {name}" for name in MENTION.findall(comment.text))
     if task.status == IN_REVIEW:  # what was said is on its review branch, and is not known here

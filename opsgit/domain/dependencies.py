@@ -31,6 +31,11 @@ def blocked_by(status: str, depends_on: Iterable[str], status_of: Callable[[str]
     return open_dependencies(depends_on, status_of) if status in BEFORE_START else ()
 
 
+def with_blockers(what: str, ids: Sequence[str]) -> str:
+    """Return what a task waits for, with the tasks that block it."""
+    return f"{what} (blocked by {', '.join(ids)})" if ids else what
+
+
 def in_order(ahead: Mapping[Key, Sequence[Key]]) -> Iterator[Key]:
     """Yield keys in their order, but each after those that it depends on; a circle ends where it began.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from opsgit.domain import policy
 from opsgit.domain.advice import ORCHESTRATORS
 from opsgit.domain.decide import may
+from opsgit.domain.dependencies import with_blockers
 from opsgit.domain.model import Agent, Task
-from opsgit.domain.operation import Operation
+from opsgit.domain.operation import Advice, Operation
 from opsgit.domain.request import Snapshot
 from opsgit.domain.rules import RuleBook
 from opsgit.domain.vocabulary import DONE, ORCHESTRATE
@@ -28,8 +29,19 @@ def advised(rules: RuleBook) -> tuple[Operation, ...]:
     return tuple(one for one in rules.operations.values() if one.advice)
 
 
+def awaited(rules: RuleBook, task: Task, can_act: Callable[[str], bool]) -> Iterator[tuple[Operation, Advice, str]]:
+    """Yield each operation that takes a task forward and waits for somebody, with its advice and that agent or role.
+
+    :param can_act: returns whether the agent of a name is active.
+    """
+    for one in advised(rules):
+        name = one.advice.who(task, can_act) if one.advice else None
+        if one.advice and name:
+            yield one, one.advice, name
+
+
 def waits_for(
-    rules: RuleBook, task: Task, can_act: Callable[[str], bool], blocked: Iterable[str] = ()
+    rules: RuleBook, task: Task, can_act: Callable[[str], bool], blocked: Sequence[str] = ()
 ) -> tuple[str, str] | None:
     """Return the agent or role that has to act next, and what it has to do.
 
@@ -38,11 +50,9 @@ def waits_for(
     :returns: None when the task has ended, or when the stage that should act names an agent that was removed.
     """
     found: tuple[str, str] | None = None
-    for one in advised(rules):  # when several steps are possible, the last in the catalogue is the usual one
-        name = one.advice.who(task, can_act) if one.advice else None
-        if one.advice and name:
-            found = name, one.advice.act
-    return (found[0], f"{found[1]} (blocked by {', '.join(blocked)})") if found and blocked else found
+    for _, advice, name in awaited(rules, task, can_act):  # if there are several, the last in the catalogue is usual
+        found = name, with_blockers(advice.act, blocked)
+    return found
 
 
 def steps(snapshot: Snapshot, rules: RuleBook, agent: Agent, task: Task, now: int) -> Iterator[Step]:
@@ -51,18 +61,15 @@ def steps(snapshot: Snapshot, rules: RuleBook, agent: Agent, task: Task, now: in
     :param snapshot: the state; for a task in review with the review branch's version of the task.
     :param now: seconds after the epoch.
     """
-    can_act = snapshot.is_active
     held = policy.rights(snapshot.project, agent)
-    for one in advised(rules):
-        name = one.advice.who(task, can_act) if one.advice else None
-        means = name in (agent.name, agent.role) or (name == ORCHESTRATORS and ORCHESTRATE in held)
-        if not (one.advice and name and means):
+    for one, advice, name in awaited(rules, task, snapshot.is_active):
+        if not (name in (agent.name, agent.role) or (name == ORCHESTRATORS and ORCHESTRATE in held)):
             continue
         refusal = may(snapshot, one.name, agent.name, task.id, now)
         if refusal is None:
-            yield Step(one.name, one.advice.act, _command(one, task, agent.name))
-        elif refusal.code in one.advice.despite and may(snapshot, one.advice.instead, agent.name, task.id, now) is None:
-            yield Step(one.advice.instead, f"{one.advice.act} ({refusal.message})", _command(one, task, agent.name))
+            yield Step(one.name, advice.act, _command(one, task, agent.name))
+        elif refusal.code in advice.despite and may(snapshot, advice.instead, agent.name, task.id, now) is None:
+            yield Step(advice.instead, f"{advice.act} ({refusal.message})", _command(one, task, agent.name))
 
 
 def _command(operation: Operation, task: Task, me: str) -> str:

@@ -13,7 +13,6 @@ from opsgit.domain.request import Request
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.operations import init
 from opsgit.operations.publication import act, write
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session, nobody, orchestrator
 from opsgit.operations.transactions import Written
 from opsgit.storage import sshsig
@@ -183,7 +182,7 @@ def remove(session: Session, name: str, release: bool = False) -> list[Written]:
     :raises Refused: if the rule book refuses an operation.
     """
     where = "kind = 'task' AND assigned = ? AND status IN ('assigned', 'in-progress', 'rejected', 'review')"
-    held = synced(session).select(where, (name,), "path")
+    held = session.index().select(where, (name,), "path")
     free = [task["id"] for task in held if task["status"] != IN_REVIEW] if release else []
     asked = session.request("agent.remove", name)
     releases = [Request("task.release", asked.actor, task_id, {}, asked.note) for task_id in free]

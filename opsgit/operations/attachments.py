@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from opsgit.domain import names
 from opsgit.domain.model import Submission
 from opsgit.domain.refusals import Refused
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.storage import remote
 from opsgit.storage.ledger import move_refs
@@ -58,7 +57,7 @@ def publish_missing(session: Session) -> None:
     here = repository.git.refs(names.ATTACHMENTS)
     if not here or session.remote is None:
         return
-    snapshot, changed, now = session.look(), synced(session).last_times("path"), int(session.clock())
+    snapshot, changed, now = session.look(), session.index().last_times("path"), int(session.clock())
     there = session.remote.refs(names.ATTACHMENTS)
 
     def wanted(ref: str) -> bool:
@@ -115,5 +114,5 @@ def _task(ref: str) -> str:
 
 def _changed(session: Session, task_id: str) -> int:
     """Return when a task's file was changed last, in seconds after the epoch; now if there is no such task."""
-    last = synced(session).log("path = ?", (names.task_path(task_id),), 1)
+    last = session.index().log("path = ?", (names.task_path(task_id),), 1)
     return int(last[0]["at"]) if last else int(session.clock())

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from opsgit.domain import vocabulary
 from opsgit.domain.records import Record
-from opsgit.operations.queries import SORTS, blocked, synced
+from opsgit.operations.queries import SORTS, blocked
 from opsgit.operations.session import Session
 from opsgit.storage.index import Index
 
@@ -33,7 +33,7 @@ def columns(session: Session, most: int, assigned: str | None = None) -> list[Co
     """
     if assigned:
         session.look().agent(assigned)
-    index = synced(session)
+    index = session.index()
     return [_column(index, status, most, assigned) for status in vocabulary.STATUSES]
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from opsgit.domain import names, policy, quotas, times, vocabulary
+from opsgit.domain.dependencies import with_blockers
 from opsgit.domain.model import Agent, Project, Quota
 from opsgit.domain.records import Record, from_record, to_record
-from opsgit.operations.queries import among, blocked, shown, synced, with_blockers
+from opsgit.operations.queries import among, blocked, shown
 from opsgit.operations.session import Session
 from opsgit.storage.disk import put
 from opsgit.storage.index import Index
@@ -25,7 +26,7 @@ def state(session: Session, now: int | None = None) -> dict[str, Any]:
 
     :param now: seconds after the epoch: quotas are given as they count at that time. None: as the ledger has them.
     """
-    index = synced(session)
+    index = session.index()
     found = {kind: index.select("kind = ?", (kind,), "name") for kind in ("project", "agent", "metric", "alert")}
     project = from_record(Project, found["project"][0])
     return {
@@ -129,7 +130,7 @@ def metrics_as_shown(found: Found) -> dict[str, Any]:
 def refresh_small(session: Session) -> None:
     """Write state.json again if the repository has a checkout and at most 200 tasks."""
     top = session.repository.top
-    if top and synced(session).count("kind = 'task'", ()) <= SMALL:
+    if top and session.index().count("kind = 'task'", ()) <= SMALL:
         put(top / "state.json", dumped(state(session)).encode())
 
 

@@ -14,7 +14,6 @@ from opsgit.domain.model import Project, Submission, Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
 from opsgit.operations import attachments
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.storage import attachment, clones, deliverable
 from opsgit.storage.attachment import Files
@@ -70,7 +69,7 @@ def _head(session: Session, code: Path, task_id: str) -> str:
     """
     commit, clean, published = clones.head(code)
     said = "json_extract(record, '$.submission.digest') = ? AND name != ? COLLATE NOCASE"
-    other = synced(session).select(f"kind = 'task' AND {said}", (f"git:{commit}", task_id), "path", 1)
+    other = session.index().select(f"kind = 'task' AND {said}", (f"git:{commit}", task_id), "path", 1)
     if other:
         refuse("DELIVERABLE_REQUIRED", f"commit {commit[:10]} was submitted for {other[0]['id']}",
                f"commit the work on {task_id}, or name the commit: --output 'commit: {commit[:10]}'")  # fmt: skip

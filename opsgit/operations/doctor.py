@@ -15,7 +15,6 @@ from opsgit.domain import names
 from opsgit.domain.refusals import Refused
 from opsgit.domain.times import AHEAD_MAX
 from opsgit.operations import clone_config
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import half_pushed, mend_half_pushed
 from opsgit.storage import checkout, packs
@@ -133,7 +132,7 @@ def _plain_git(session: Session) -> Iterator[Check]:
 
 def _newest_commits(session: Session) -> dict[str, str]:
     """Return the newest ledger commit (hex id) of each active agent that has made one."""
-    index, found = synced(session), {}
+    index, found = session.index(), {}
     for name in index.active_agents():
         entries = index.log("agent = ?", (name,), 1)
         if entries:
@@ -194,7 +193,7 @@ def _clock(session: Session) -> Iterator[Check]:
 
 def _reviews(session: Session) -> Iterator[Check]:
     """Report tasks in review whose review branch is missing."""
-    open_ones = synced(session).select("kind = 'task' AND status = 'review'", (), "path")
+    open_ones = session.index().select("kind = 'task' AND status = 'review'", (), "path")
     lacking = [task["id"] for task in open_ones if session.transaction().branch(task["id"]) is None]
     for task_id in lacking:
         yield Check("reviews", "bad", f"{half_pushed(task_id)} ({mend_half_pushed(task_id)})")

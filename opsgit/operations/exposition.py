@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from opsgit.domain import flow, statistics, times, vocabulary
 from opsgit.operations import compile
 from opsgit.operations.monitor import CHECKS, Problem
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.version import VERSION
 
@@ -33,7 +32,7 @@ def families(session: Session, problems: Iterable[Problem], chosen: Sequence[str
     :param chosen: the checks that were made (keys of `monitor.CHECKS`; none means all).
     """
     now = int(session.clock())
-    state, entries = compile.state(session, now), synced(session).log("1")
+    state, entries = compile.state(session, now), session.index().log("1")
     counts = Counter(task["status"] for task in state["tasks"].values())
     info = {"project": state["project"], "repository": state["repository"], "version": VERSION}
     yield Family("opsgit_repository", "gauge", "The state repository.", [(info, 1)])

@@ -14,7 +14,6 @@ from opsgit.domain.rules import RuleBook
 from opsgit.domain.vocabulary import OBSERVE, ORCHESTRATE
 from opsgit.operations import sights
 from opsgit.operations.next_steps import open_tasks
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 
 FILE = "inbox.json"
@@ -53,7 +52,7 @@ def items(session: Session, names: Sequence[str]) -> list[Item]:
     :param names: the names of the agents.
     :raises Refused: `NOT_FOUND` if there is no such agent.
     """
-    snapshot, index = session.look(), synced(session)
+    snapshot, index = session.look(), session.index()
     agents = [snapshot.agent(name) for name in names]
     book, now = rules.in_force(snapshot.project), session.now()
     asked = _Asked(session, snapshot, book, agents, now)

@@ -19,7 +19,7 @@ from opsgit.domain.request import Request
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.operations import notify, numbers, observations
 from opsgit.operations.publication import publish
-from opsgit.operations.queries import ORDER, among, synced
+from opsgit.operations.queries import ORDER, among
 from opsgit.operations.session import Session, observer
 from opsgit.operations.transactions import Transaction, Written
 from opsgit.storage.index import Index
@@ -65,7 +65,7 @@ class Situation:
 
 def scene(session: Session) -> Situation:
     """Return the state with the times that the checks need."""
-    index = synced(session)
+    index = session.index()
     found = index.select("kind = 'quota'", (), ORDER)
     quotas_ = tuple(from_record(Quota, record) for record in found)
     return Situation(session.look().project, quotas_, index, int(session.clock()))

@@ -10,7 +10,7 @@ from opsgit.domain import concerns, names, rules, vocabulary
 from opsgit.domain.model import Task
 from opsgit.domain.next_steps import steps
 from opsgit.domain.request import Snapshot
-from opsgit.operations.queries import among, blocked, synced
+from opsgit.operations.queries import among, blocked
 from opsgit.operations.session import Session
 
 
@@ -44,7 +44,7 @@ def open_tasks(
 
     :param held_by: the agents whose tasks are wanted too.
     """
-    snapshot, index = session.look(), synced(session)
+    snapshot, index = session.look(), session.index()
     fits, values = among("assigned", held_by)
     held = index.touched(f"open = 1 AND {fits}", values, "path") if held_by else []
     seen = set()

@@ -7,7 +7,6 @@ from typing import Any
 from opsgit.domain.records import Record
 from opsgit.operations import numbers
 from opsgit.operations.publication import act
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Written
 
@@ -52,4 +51,4 @@ def records(session: Session, kind: str, status: str | None = None) -> list[Reco
     :param status: return only records with this status.
     """
     where = "kind = ?" if status is None else "kind = ? AND status = ?"
-    return synced(session).select(where, (kind,) if status is None else (kind, status), "path")
+    return session.index().select(where, (kind,) if status is None else (kind, status), "path")

@@ -6,7 +6,6 @@ import re
 
 from opsgit.domain import times
 from opsgit.domain.refusals import refuse
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.storage import reader
 from opsgit.storage.index import Index
@@ -22,7 +21,7 @@ def go(session: Session, wanted: str) -> None:
         3339 text.
     :raises Refused: `NOT_FOUND` if main has no such commit, or none at that time; `BAD_VALUE`.
     """
-    repository, index = session.repository, synced(session)
+    repository, index = session.repository, session.index()
     moment = _moment(wanted, int(session.clock()))
     if moment is None:
         done = repository.git.attempt("rev-parse", "--verify", "--quiet", "--end-of-options", f"{wanted}^{{commit}}")

@@ -63,7 +63,7 @@ def prime(session: Session) -> Prime:
 
 def _delegate(session: Session) -> Iterator[tuple[str, str, str]]:
     """Yield the most urgent tasks that wait for somebody who does not orchestrate: id, agent or role, what to do."""
-    snapshot, index = session.look(), queries.synced(session)
+    snapshot, index = session.look(), session.index()
     book, active = in_force(snapshot.project), set(index.active_agents())
     for task in queries.tasks(session, Query(limit=DELEGATED)).tasks:
         value = snapshot.task(task["id"]) if task["status"] != IN_REVIEW else session.look(task["id"]).task(task["id"])

@@ -14,7 +14,6 @@ from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request, Snapshot
 from opsgit.operations import deployments, repeat
 from opsgit.operations.publication import publish
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session, orchestrator
 from opsgit.operations.transactions import Transaction, Written
 from opsgit.storage import reader, schema, yaml_codec
@@ -78,7 +77,7 @@ def reset_clock(session: Session) -> list[Written]:
 
 def _review_times(session: Session, transaction: Transaction) -> list[int]:
     """Return the times of the newest commits of all open reviews, in seconds after the epoch."""
-    in_review = synced(session).select("kind = 'task' AND status = 'review'", (), "path")
+    in_review = session.index().select("kind = 'task' AND status = 'review'", (), "path")
     branches = (transaction.branch(task["id"]) for task in in_review)
     return [0, *(transaction.time(branch) for branch in branches if branch)]
 

@@ -58,11 +58,6 @@ class Listed(NamedTuple):
     ended: int
 
 
-def synced(session: Session) -> Index:
-    """Return the index at the ledger's tip, as `Session.index` does."""
-    return session.index()
-
-
 def first_then_all(index: Index, where: str, values: tuple[Any, ...], order: str) -> Iterator[Record]:
     """Yield the records that fit a condition. Only the first ones are read until somebody asks for more."""
     first = index.select(where, values, order, FIRST)
@@ -77,7 +72,7 @@ def tasks(session: Session, query: Query) -> Listed:
     :raises Refused: `NOT_FOUND` if there is no agent or role of a given name; `BAD_NAME` or `BAD_VALUE` for values in
         another form.
     """
-    index = synced(session)
+    index = session.index()
     for name in (query.assigned, query.waiting_for):
         _known(session, name)  # a typing error must not give an empty list
     where, values = _condition(session, query)
@@ -166,14 +161,10 @@ def blocked(index: Index, record: Record) -> list[str]:
 
 def waiting(index: Index, record: Record) -> tuple[str, str] | None:
     """Return the agent or role that has to act next on a task, and what it has to do; None as `waits_for`."""
+    from opsgit.domain.dependencies import with_blockers
+
     found = index.waits_of(names.task_path(record["id"]))
-    ids = blocked(index, record) if found else []
-    return (found[0], with_blockers(found[1], ids)) if found else None
-
-
-def with_blockers(what: str, ids: Sequence[str]) -> str:
-    """Return what a task waits for, with the tasks that block it."""
-    return f"{what} (blocked by {', '.join(ids)})" if ids else what
+    return (found[0], with_blockers(found[1], blocked(index, record))) if found else None
 
 
 def check_fields(fields: Sequence[str]) -> None:
@@ -191,7 +182,7 @@ def described(session: Session, record: Record, fields: Sequence[str] = ()) -> d
 
     :param fields: return only these fields; none means all fields and `blocked_by`.
     """
-    index = synced(session)
+    index = session.index()
     told = {**record, "blocked_by": blocked(index, record)}
     if {"waiting_for", "waiting_to"} & set(fields):
         told["waiting_for"], told["waiting_to"] = waiting(index, record) or ("", "")
@@ -206,7 +197,7 @@ def task(session: Session, task_id: str) -> Record:
 
     :raises Refused: `BAD_ID` or `NOT_FOUND`; the code of the first finding if the review branch breaks a rule.
     """
-    found = synced(session).select("path = ?", (names.task_path(names.check_id(task_id)),), ORDER)
+    found = session.index().select("path = ?", (names.task_path(names.check_id(task_id)),), ORDER)
     if found and found[0]["status"] != vocabulary.IN_REVIEW:
         return found[0]
     session.look().task(task_id)  # raises NOT_FOUND
@@ -221,7 +212,7 @@ def task(session: Session, task_id: str) -> Record:
 
 def submitted(session: Session, task_id: str) -> bool:
     """Return whether a task was ever submitted on this ledger."""
-    return bool(synced(session).log("path = ? AND op = 'task.submit'", (names.task_path(task_id),), 1))
+    return bool(session.index().log("path = ? AND op = 'task.submit'", (names.task_path(task_id),), 1))
 
 
 SHOWN = ("status", "at", "by", "output", "notes", "ref", "op", "said", "text", "thread", "check", "what", "commit",
@@ -238,11 +229,11 @@ def history(session: Session, task_id: str | None, limit: int | None = None) -> 
     :raises Refused: `BAD_ID` or `NOT_FOUND`.
     """
     if task_id is None:
-        found = synced(session).log("1", (), limit)
+        found = session.index().log("1", (), limit)
     else:
         task = session.look().record(names.task_path(names.check_id(task_id)))
         session.look().task(task_id)  # raises NOT_FOUND
-        found = synced(session).log("path = ?", (names.task_path(task_id),), limit)
+        found = session.index().log("path = ?", (names.task_path(task_id),), limit)
         past = (task or {}).get("imported", {}).get("history", ())
         return [*({**event, "imported": True} for event in past), *map(shown, found)][-(limit or 0) :]
     return [shown(entry) for entry in found]

@@ -8,7 +8,6 @@ from opsgit.domain import names, quotas, times
 from opsgit.domain.model import Quota
 from opsgit.domain.records import Record, from_record, to_record
 from opsgit.domain.refusals import refuse
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 
 if TYPE_CHECKING:  # a check needs nothing of what a write needs
@@ -69,7 +68,7 @@ def check(session: Session, name: str) -> dict[str, Any]:
     :raises Refused: `BAD_NAME` or `NOT_FOUND`.
     """
     names.check_name(name)
-    found = synced(session).select("path = ?", (names.path_of("quota", name),), "path")
+    found = session.index().select("path = ?", (names.path_of("quota", name),), "path")
     if not found:
         refuse("NOT_FOUND", f"there is no quota {name}", "opsgit quota list")
     told = _told(session, found[0])
@@ -89,4 +88,4 @@ def _told(session: Session, record: Record) -> dict[str, Any]:
 
 def every_quota(session: Session) -> list[dict[str, Any]]:
     """Return all quotas as they count now, in the form of `check`."""
-    return [_told(session, record) for record in synced(session).select("kind = 'quota'", (), "path")]
+    return [_told(session, record) for record in session.index().select("kind = 'quota'", (), "path")]

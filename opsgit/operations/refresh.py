@@ -7,7 +7,6 @@ import os
 from opsgit.domain import names
 from opsgit.domain.refusals import Refused
 from opsgit.operations import compile
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.storage.disk import Damaged, put
 from opsgit.storage.ledger import move_refs
@@ -79,5 +78,5 @@ def _drop_merged(session: Session, tip: str) -> None:
 
 
 def _in_review(session: Session) -> list[str]:
-    found = synced(session).select("kind = 'task' AND status = 'review'", (), "name")
+    found = session.index().select("kind = 'task' AND status = 'review'", (), "name")
     return [record["id"] for record in found]

@@ -6,7 +6,7 @@ from typing import Any
 
 from opsgit.domain import statistics, times, vocabulary
 from opsgit.operations import quotas
-from opsgit.operations.queries import shown, synced
+from opsgit.operations.queries import shown
 from opsgit.operations.session import Session
 from opsgit.storage.index import Index
 
@@ -22,7 +22,7 @@ def report(session: Session, since: str) -> dict[str, Any]:
     """
     now = int(session.clock())
     start = max(0, now - times.duration(since))
-    index = synced(session)
+    index = session.index()
     found = statistics.figures(index.log(_OF_PERIOD, (start, start)), start)
     counts = index.tally("status", "kind = 'task'", ())
     return {

@@ -11,7 +11,6 @@ from opsgit.domain import flow, names, statistics, times
 from opsgit.domain.flow import Delivery, Flow
 from opsgit.domain.vocabulary import DONE, ENDED, IN_REVIEW, REJECTED
 from opsgit.operations import compile, site
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.operations.site import Oddity
 
@@ -68,12 +67,12 @@ def retro(session: Session, since: str) -> Retro:
     :raises Refused: `BAD_VALUE` if `since` is not a duration.
     """
     length, end = max(1, times.duration(since)), int(session.clock())
-    entries, state = synced(session).log("1"), compile.state(session)
+    entries, state = session.index().log("1"), compile.state(session)
     raised = site.raised(session)
     start = max(0, end - length)
     now = _period(entries, raised, start, end + 1)
     before = _period(entries, raised, max(0, start - length), start)
-    touched = synced(session).last_times("path")
+    touched = session.index().last_times("path")
     waiting = [
         (task["id"], task["title"], task["status"], touched.get(names.task_path(task["id"]), end))
         for task in state["tasks"].values() if task["status"] not in ENDED

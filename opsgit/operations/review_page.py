@@ -12,7 +12,7 @@ from opsgit.domain.model import Task
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Snapshot
 from opsgit.operations import attachments, deliverables, rounds, sights
-from opsgit.operations.queries import ORDER, synced
+from opsgit.operations.queries import ORDER
 from opsgit.operations.session import Session
 from opsgit.storage import attachment
 
@@ -25,7 +25,7 @@ def listed(session: Session) -> list[dict[str, Any]]:
     :returns: for each: task, title, priority, version, by, since (RFC 3339 text), waiting_for, threads (the number of
         open blocking ones), and checks.
     """
-    found = synced(session).select(f"kind = 'task' AND status = '{vocabulary.IN_REVIEW}'", (), ORDER)
+    found = session.index().select(f"kind = 'task' AND status = '{vocabulary.IN_REVIEW}'", (), ORDER)
     needed = session.look().project.review.checks
     return [_row(session.look(record["id"]).task(record["id"]), needed) for record in found]
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from opsgit.domain import message, names, rebuild, times, vocabulary
 from opsgit.domain.records import Record
 from opsgit.operations import queries
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.storage import signed, submissions
 from opsgit.storage.objects import parse_commit
@@ -78,7 +77,7 @@ def ends(session: Session, task_id: str) -> list[str]:
 
     :raises Refused: the code of the first finding if a new commit on the ledger breaks a rule.
     """
-    log = synced(session).log("path = ?", (names.task_path(task_id),))
+    log = session.index().log("path = ?", (names.task_path(task_id),))
     return [entry["commit"] for entry in log if entry.get("before") == vocabulary.IN_REVIEW]
 
 

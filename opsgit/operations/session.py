@@ -114,13 +114,14 @@ class Session:
         :param task_id: a task; while it is in review, its review branch is judged and its version of the task is used.
         :raises Refused: as `trust.judge_ledger` and `trust.judge_review`.
         """
-        index = self.index()
-        record = index.at(names.task_path(task_id)) if task_id and not self.at else None
-        if not self.batch and (record or {}).get("status") != IN_REVIEW:
-            from opsgit.domain.request import Snapshot
-            from opsgit.storage.index_reader import IndexReader
+        if not self.batch:
+            index = self.index()
+            record = index.at(names.task_path(task_id)) if task_id and not self.at else None
+            if (record or {}).get("status") != IN_REVIEW:
+                from opsgit.domain.request import Snapshot
+                from opsgit.storage.index_reader import IndexReader
 
-            return Snapshot(IndexReader(self.repository, index, index.tip() or ""))
+                return Snapshot(IndexReader(self.repository, index, index.tip() or ""))
         from opsgit.operations import trust
 
         transaction = self.transaction()

@@ -13,7 +13,6 @@ from opsgit.domain.model import Submission
 from opsgit.domain.records import Record, from_record
 from opsgit.domain.vocabulary import ENDED, IMPORTED, IN_REVIEW
 from opsgit.operations import attachments, board, compile, monitor, timeline
-from opsgit.operations.queries import synced
 from opsgit.operations.session import Session
 from opsgit.operations.timeline import Event
 from opsgit.storage import reader
@@ -84,7 +83,7 @@ def standing(session: Session, live: bool) -> Session:
 
     :param live: whether it stands now. A session that looks at the past has a clock that stands already.
     """
-    moment = int(session.clock()) if live or session.at else synced(session).log("1", (), 1)[0]["at"]
+    moment = int(session.clock()) if live or session.at else session.index().log("1", (), 1)[0]["at"]
     return replace(session, clock=lambda: moment, online=False)
 
 
@@ -96,7 +95,7 @@ def gather(session: Session, live: bool = False, state: State | None = None) -> 
     :raises Refused: the code of the first finding if a new commit breaks a rule.
     """
     session = standing(session, live)
-    index, moment = synced(session), int(session.clock())
+    index, moment = session.index(), int(session.clock())
     entries = index.log("1")
     as_counted = {"quotas": compile.all_quotas(index, moment)}
     state = {**state, **as_counted} if state else compile.state(session, moment)
@@ -159,7 +158,7 @@ def _needed_by(state: State) -> dict[str, list[str]]:
 def raised(session: Session) -> dict[str, list[int]]:
     """Return when alerts on each task were raised (seconds after the epoch), by the path of the task's file."""
     found: dict[str, list[int]] = defaultdict(list)
-    for alert in synced(session).select("kind = 'alert'", (), "name"):
+    for alert in session.index().select("kind = 'alert'", (), "name"):
         if "task" in alert:
             found[names.task_path(alert["task"])].append(times.seconds(alert["raised"]))
     return found
@@ -238,7 +237,7 @@ def page(session: Session, site: Site, task_id: str, trees: Trees) -> Page:
 
 def _ended(session: Session, task_id: str, events: Sequence[Event]) -> Iterator[tuple[str, Record]]:
     """Yield the task at the end of each round with the commit that ended it; at last the open round, with no commit."""
-    path, index, objects = names.task_path(task_id), synced(session), session.repository.objects()
+    path, index, objects = names.task_path(task_id), session.index(), session.repository.objects()
     for one in events:
         if one.before == IN_REVIEW and not one.branch:
             yield one.commit, reader.read_record(objects, index, path, one.blob)

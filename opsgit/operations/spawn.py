@@ -103,7 +103,7 @@ def _order(session: Session, snapshot: Snapshot, agent: Agent, task: Task) -> tu
     :raises Refused: `NOTHING_TO_DO`.
     """
     book, record = in_force(snapshot.project), snapshot.record(names.task_path(task.id)) or {}
-    blockers = queries.blocked(queries.synced(session), record)
+    blockers = queries.blocked(session.index(), record)
     found = () if blockers else tuple(steps(snapshot, book, agent, task, session.now()))
     if found:
         own = found[0].command.partition(" --as ")[0].removeprefix("opsgit ")

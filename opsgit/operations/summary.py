@@ -8,7 +8,7 @@ from opsgit.domain import times, vocabulary
 from opsgit.domain.model import Agent, Project
 from opsgit.domain.records import Record, from_record
 from opsgit.operations.compile import agents, all_quotas, metrics_as_shown
-from opsgit.operations.queries import ORDER, shown, synced, waiting
+from opsgit.operations.queries import ORDER, shown, waiting
 from opsgit.operations.session import Session
 from opsgit.storage.index import Index
 
@@ -21,7 +21,7 @@ def summary(session: Session, now: int) -> dict[str, Any]:
 
     :param now: seconds after the epoch: quotas are given as they count at that time.
     """
-    index = synced(session)
+    index = session.index()
     found = {kind: index.select("kind = ?", (kind,), "name") for kind in ("project", "agent", "metric", "alert")}
     project = from_record(Project, found["project"][0])
     counts = index.tally("status", "kind = 'task'", ())

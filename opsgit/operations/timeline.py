@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from opsgit.domain import message, names, times, vocabulary
-from opsgit.operations import queries
 from opsgit.operations.session import Session
 from opsgit.storage import signed, sshsig
 from opsgit.storage.git import Object
@@ -55,7 +54,7 @@ def events(session: Session, task_id: str) -> list[Event]:
     """
     path = names.task_path(task_id)
     reading = _Reading(session, session.repository.objects(), path)
-    entries = queries.synced(session).log("path = ?", (path,))
+    entries = session.index().log("path = ?", (path,))
     reading.objects.read([entry[name] for entry in entries for name in ("commit", "blob") if name in entry])
     for entry in entries:
         reading.entry(entry)

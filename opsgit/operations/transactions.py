@@ -68,7 +68,6 @@ class Transaction:
     branches: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     found: dict[str, str | None] = field(default_factory=dict)
     files: dict[str, Entry | None] = field(default_factory=dict)
-    records: dict[str, Record] = field(default_factory=dict)
     attachments: Mapping[str, Files | str] = field(default_factory=dict)
     attached: dict[str, str] = field(default_factory=dict)
     unfinished: str = ""
@@ -181,7 +180,6 @@ class Transaction:
         if self.brief:
             del self.written[:-1]
             self.kept = 1
-        self.records.clear()
 
     def _attach(self, change: Change) -> None:
         """Attach the files of a submission or revision, if they are known."""
@@ -226,7 +224,6 @@ class Transaction:
             return None
         blob = self.objects.add("blob", edit.content)
         if edit.record is not None:
-            self.records[blob] = edit.record
             self.repository.index.keep(blob, edit.record)
         return Entry(EXECUTABLE if edit.executable else FILE, blob)
 
@@ -287,7 +284,7 @@ class Transaction:
             index.advance(self.base, self.tip, blobs, self._record, self._log())
 
     def _record(self, path: str, blob: str) -> Record:
-        return self.records.get(blob) or read_record(self.objects, self.repository.index, path, blob)
+        return read_record(self.objects, self.repository.index, path, blob)
 
     def _log(self) -> Iterator[dict[str, Any]]:
         """Yield the history entries of the operations on the ledger."""

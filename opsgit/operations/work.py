@@ -16,7 +16,7 @@ from opsgit.domain.vocabulary import ASSIGNED, BACKLOG, IN_PROGRESS, REJECTED
 from opsgit.operations import rounds
 from opsgit.operations.batch import refuse_in_batch
 from opsgit.operations.publication import perform, publish
-from opsgit.operations.queries import SORTS, among, blocked, first_then_all, synced
+from opsgit.operations.queries import SORTS, among, blocked, first_then_all
 from opsgit.operations.session import Session
 from opsgit.operations.transactions import Transaction, Written
 
@@ -94,7 +94,7 @@ def _claimable(session: Session, snapshot: Snapshot, name: str, now: int) -> Ite
 
 def _free(session: Session, where: str, values: tuple[str, ...], statuses: tuple[str, ...]) -> Iterator[Task]:
     """Yield the tasks of a condition and of some statuses that no dependency blocks, the most urgent first."""
-    index = synced(session)
+    index = session.index()
     fits, given = among("status", statuses)
     for record in first_then_all(index, f"kind = 'task' AND {where} AND {fits}", (*values, *given), SORTS["priority"]):
         if not blocked(index, record):

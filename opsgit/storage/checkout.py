@@ -10,9 +10,9 @@ from pathlib import Path
 from opsgit.domain import names
 from opsgit.domain.refusals import Refusal, Refused
 from opsgit.storage.disk import put
-from opsgit.storage.git import AT_ONCE
 from opsgit.storage.journal import journal
 from opsgit.storage.objects import EXECUTABLE, FILE, Entry, Objects, Pair
+from opsgit.storage.parts import in_parts
 from opsgit.storage.repository import Repository
 
 
@@ -115,9 +115,7 @@ class Checkout:
 
     def _with_contents(self, changed: Sequence[Mapping[str, Pair]]) -> Iterator[str]:
         """Yield the changed paths. The contents of the next ones are read at once."""
-        paths = list(dict.fromkeys(path for versions in changed for path in versions))
-        for start in range(0, len(paths), AT_ONCE):
-            some = paths[start : start + AT_ONCE]
+        for some in in_parts(dict.fromkeys(path for versions in changed for path in versions)):
             found = (entry for path in some for versions in changed for entry in versions.get(path, ()) if entry)
             self.objects.read([entry.id for entry in found if entry.mode in (FILE, EXECUTABLE)])
             yield from some

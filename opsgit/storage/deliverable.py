@@ -110,7 +110,7 @@ def _walk(folder: Path) -> Iterator[Path]:
                     yield Path(entry.path)
         if empty and here != folder:
             refuse("DELIVERABLE_UNSAFE", f"{here} is an empty folder, which no digest covers",
-                   "remove it, or put a file into it")  # fmt: skip
+                   f"rmdir {here}, or put a file into it")  # fmt: skip
 
 
 def _mark(name: str, full: Path) -> Mark:

@@ -131,11 +131,7 @@ class Git:
 
         command = ["git", f"--git-dir={self.folder}", *FIXED, *words]
         with tempfile.TemporaryFile() as said:
-            try:
-                process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, env=environment(self.extra))
-            except FileNotFoundError:
-                refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
-            with process:
+            with _started(command, environment(self.extra), stdout=subprocess.PIPE, stderr=said) as process:
                 assert process.stdout
                 try:
                     yield from _parts(process.stdout, end)
@@ -181,20 +177,17 @@ class Git:
         return self._body(name, head, stream)
 
     def _unreadable(self) -> NoReturn:
-        words = self._last_words()
-        self.close()  # the next request starts another process
-        refuse("REPOSITORY_BROKEN", f"git cannot read {self.folder}: {words}", "git fsck --full")
+        refuse("REPOSITORY_BROKEN", f"git cannot read {self.folder}: {self._abandon()}", "git fsck --full")
 
     def _body(self, name: str, head: list[bytes], stream: IO[bytes]) -> Object:
         found, kind, size = head[0].decode(), head[1].decode(), int(head[2])
         if size > READ_MAX:
-            self._last_words()
-            self._batch = None
+            self._abandon()
             refuse("TOO_LARGE", f"object {found[:10]} has {size} bytes; a ledger has none like that", "git fsck --full")
         content = stream.read(size)
         stream.read(1)
         if object_id(kind, content, len(found)) != found:
-            self.close()  # it still holds answers that were asked for with this one
+            self._abandon()
             refuse(
                 "REPOSITORY_BROKEN", f"object {found} ({name}) does not have the content of its id", "git fsck --full"
             )
@@ -205,24 +198,24 @@ class Git:
             import subprocess
 
             command = ["git", f"--git-dir={self.folder}", *FIXED, "cat-file", "--batch"]
-            try:
-                self._batch = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    env=environment(self.extra),
-                    process_group=0,  # Ctrl-C must reach opsgit only: it ends this process itself
-                )
-            except FileNotFoundError:
-                refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+            pipe = subprocess.PIPE
+            # A group of its own: Ctrl-C must reach opsgit only, which ends this process itself.
+            self._batch = _started(
+                command, environment(self.extra), stdin=pipe, stdout=pipe, stderr=pipe, process_group=0
+            )
             self._end = weakref.finalize(self, _ended, self._batch)  # for callers that do not call close
         return self._batch
 
-    def _last_words(self) -> str:
+    def _abandon(self) -> str:
+        """End the process that reads objects, whatever it still has to answer, and return what it said on stderr.
+
+        The next request starts another one.
+        """
         assert self._batch and self._batch.stderr
         self._batch.kill()
-        return self._batch.stderr.read().decode(errors="replace").strip()[-300:]
+        words = self._batch.stderr.read().decode(errors="replace").strip()[-300:]
+        self.close()
+        return words
 
     def look_into(self, folder: Path | None) -> None:
         """Read objects from one more folder from now on, such as `objects` of another repository; None: no longer.
@@ -347,7 +340,20 @@ def _run(
     try:
         return subprocess.run(command, **stdin, capture_output=True, check=False, env=env)
     except FileNotFoundError:
-        refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
+        _not_installed()
+
+
+def _started(command: list[str], env: Mapping[str, str], **pipes: Any) -> subprocess.Popen[bytes]:
+    import subprocess
+
+    try:
+        return subprocess.Popen(command, env=env, **pipes)
+    except FileNotFoundError:
+        _not_installed()
+
+
+def _not_installed() -> NoReturn:
+    refuse("TOOL_FAILED", "git is not installed", "install git 2.34 or newer")
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:

@@ -13,11 +13,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from opsgit.domain import names, vocabulary
 from opsgit.storage import waiting
 from opsgit.storage.disk import Damaged
+from opsgit.storage.parts import TOGETHER, in_parts
 
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
@@ -57,14 +58,13 @@ INSERT INTO agent VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET completed = completed + excluded.completed,
     last = max(coalesce(last, excluded.last), coalesce(excluded.last, last))"""
 FIRST = 50
-TOGETHER = 500  # records that are read or stored at once
+_LISTS = ("state", "tip", "log", "agent", "concern")  # the tables that follow the tip
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {word: rank for rank, word in enumerate(vocabulary.PRIORITIES)}
 NEED = {status: rank for rank, status in enumerate(vocabulary.BY_NEED)}
 # One operation: commit, at (seconds after the epoch), by, op, path, what; also blob (the file at path after it),
 # status, note and others if present.
 Entry = dict[str, Any]
-Thing = TypeVar("Thing")
 Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None, int | None]
 
 
@@ -76,7 +76,7 @@ class Index:
 
     def __init__(self, folder: Path | None) -> None:
         self.path: Path | None = folder / "index.db" if folder else None
-        self.waiting: dict[str, str] = {}  # records as JSON by blob, not in the file yet
+        self.unstored: dict[str, str] = {}  # records as JSON by blob, not in the file yet
         if folder is None:
             pass  # in memory: verification must not trust a file in the git folder
         elif os.access(folder if folder.exists() else folder.parent, os.W_OK):
@@ -108,7 +108,7 @@ class Index:
     def _build(self, base: sqlite3.Connection) -> None:
         base.execute("BEGIN IMMEDIATE")
         if base.execute("PRAGMA user_version").fetchone()[0] != FORMAT:
-            for table in ("parsed", "state", "tip", "log", "agent", "concern"):
+            for table in ("parsed", *_LISTS):
                 base.execute(f"DROP TABLE IF EXISTS {table}")
             for statement in _TABLES.split(";"):
                 base.execute(statement)
@@ -138,8 +138,8 @@ class Index:
 
         :param blob: hex id of the blob.
         """
-        if blob in self.waiting:
-            return json.loads(self.waiting[blob])  # type: ignore[no-any-return]
+        if blob in self.unstored:
+            return json.loads(self.unstored[blob])  # type: ignore[no-any-return]
         row = self._read("SELECT record FROM parsed WHERE blob = ?", (blob,)).fetchone()
         return json.loads(row[0]) if row else None
 
@@ -148,8 +148,7 @@ class Index:
 
         :raises Damaged: as `_read`.
         """
-        row = self._read("SELECT record FROM state JOIN parsed USING (blob) WHERE path = ?", (path,)).fetchone()
-        return json.loads(row[0]) if row else None
+        return next(self.each("path = ?", (path,), "path"), None)
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the files and folders in a folder at the tip, in order.
@@ -190,22 +189,22 @@ class Index:
     def known(self, blobs: Sequence[str]) -> set[str]:
         """Return those blobs (hex ids) whose records are in the cache."""
         query = "SELECT blob FROM parsed WHERE blob IN (SELECT value FROM json_each(?))"
-        return {row[0] for row in self._read(query, (json.dumps(list(blobs)),))} | (self.waiting.keys() & set(blobs))
+        return {row[0] for row in self._read(query, (json.dumps(list(blobs)),))} | (self.unstored.keys() & set(blobs))
 
     def keep(self, blob: str, record: Record) -> None:
         """Keep a parsed record. It is stored with others, at the latest when the index is closed.
 
         :param blob: hex id of the blob.
         """
-        self.waiting.setdefault(blob, _dump(record))
-        if len(self.waiting) >= TOGETHER:
+        self.unstored.setdefault(blob, _dump(record))
+        if len(self.unstored) >= TOGETHER:
             self._store()
 
     def _store(self) -> None:
-        rows = list(self.waiting.items())
+        rows = list(self.unstored.items())
         if not rows:
             return
-        self.waiting.clear()
+        self.unstored.clear()
         alone = not self.base.in_transaction  # `advance` reads records in its own transaction
         try:
             self.base.execute("BEGIN IMMEDIATE" if alone else "SELECT 1")
@@ -307,7 +306,7 @@ class Index:
 
         :raises Damaged: as `_read`.
         """
-        for table in ("state", "tip", "log", "agent", "concern"):
+        for table in _LISTS:
             self._read(f"DELETE FROM {table}")  # noqa: S608
 
     def log(self, where: str, values: tuple[Any, ...] = (), newest: int | None = None) -> list[Entry]:
@@ -340,14 +339,12 @@ class Index:
         :param limit: the largest number of records; None returns all.
         :raises Damaged: as `_read`.
         """
-        query = f"SELECT record FROM state JOIN parsed USING (blob) WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
-        rows = self._read(query, (*values, -1 if limit is None else limit))
-        return [json.loads(row[0]) for row in rows]
+        return list(self.each(where, values, order, limit))
 
-    def each(self, where: str, values: tuple[Any, ...], order: str) -> Iterator[Record]:
+    def each(self, where: str, values: tuple[Any, ...], order: str, limit: int | None = None) -> Iterator[Record]:
         """Yield the records that `select` returns, one after the other, so that they need not be in memory together."""
-        query = f"SELECT record FROM state JOIN parsed USING (blob) WHERE {where} ORDER BY {order}"  # noqa: S608
-        for row in self._read(query, values):
+        query = f"SELECT record FROM state JOIN parsed USING (blob) WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608
+        for row in self._read(query, (*values, -1 if limit is None else limit)):
             yield json.loads(row[0])
 
     def touched(
@@ -409,8 +406,7 @@ class Index:
 
     def active_agents(self) -> list[str]:
         """Return the names of the agents that are active."""
-        found = self._read("SELECT name FROM state WHERE kind = 'agent' AND status = 'active'")
-        return [row[0] for row in found]
+        return [row[0] for row in self._read(waiting.ACTIVE)]
 
     def statuses(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the status of each of the given tasks that exists.
@@ -425,13 +421,6 @@ class Index:
         join = " JOIN parsed USING (blob)" if "record" in where else ""
         query = f"SELECT count(*) FROM state{join} WHERE {where}"  # noqa: S608
         return int(self._read(query, values).fetchone()[0])
-
-
-def in_parts(things: Iterable[Thing]) -> Iterator[list[Thing]]:
-    """Yield things in lists of at most `TOGETHER`."""
-    things = iter(things)
-    while some := list(itertools.islice(things, TOGETHER)):
-        yield some
 
 
 def _tallies(log: Sequence[Entry]) -> list[tuple[str, int, int | None]]:

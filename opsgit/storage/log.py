@@ -11,7 +11,6 @@ from opsgit.domain.records import Record
 from opsgit.storage.git import Git
 
 DEPLOY_FINISH = "task.deploy-finish"
-Entry = dict[str, Any]  # as in `index`
 _FORMAT = "--format=%x1e%H%x1f%P%x1f%an%x1f%ct%x1f%B%x1f"
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from opsgit.domain.refusals import refuse
 from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.git import Git, Object, object_id
+from opsgit.storage.parts import in_parts
 
 if TYPE_CHECKING:
     from opsgit.storage.packs import Packs
@@ -98,8 +99,7 @@ class Objects:
         :param wanted: hex id of the commit, and the path.
         """
         found: list[Object | None] = []
-        for start in range(0, len(wanted), FEW_AT_ONCE):  # they may be large: nobody has judged these commits yet
-            some = wanted[start : start + FEW_AT_ONCE]
+        for some in in_parts(wanted, FEW_AT_ONCE):  # they may be large: nobody has judged these commits yet
             for one in self.git.get_all([f"{commit}:{path}" for commit, path in some]):
                 if one and len(one.content) <= SMALL and one.type == "blob":
                     _room(self.seen)[one.id] = one
@@ -245,9 +245,10 @@ class Objects:
             self.made_from[made] = origin
         return made
 
-    def relieve(self) -> None:
+    def relieve(self) -> Packs:
         """Write the new objects to a pack, so that they need no memory; they stay invisible to others until `write`.
 
+        :returns: the packs that hold them.
         :raises OSError: if they cannot be written.
         """
         from opsgit.storage.packs import Packs  # most commands write no pack
@@ -258,6 +259,7 @@ class Objects:
         if last:
             self.seen[last] = Object(last, *self.new[last])  # what comes next goes on from it
         self._forget_new()
+        return self.packs
 
     def _forget_new(self) -> None:
         self.new.clear()
@@ -270,9 +272,7 @@ class Objects:
         :raises OSError: if they cannot be written.
         """
         if self.packs or len(self.new) > FEW:
-            self.relieve()
-            if self.packs:
-                self.packs.keep()
+            self.relieve().keep()
             self.packs = None
         self._write_loose()
 

@@ -13,9 +13,10 @@ from opsgit.domain.refusals import refuse
 from opsgit.domain.request import ManagedFile, Signed, Snapshot
 from opsgit.domain.vocabulary import DEPLOYED
 from opsgit.storage import log, schema, signed, yaml_codec
-from opsgit.storage.index import Index, in_parts
+from opsgit.storage.index import Entry, Index
 from opsgit.storage.log import Logged
 from opsgit.storage.objects import EXECUTABLE, FILE, FOLDER, Objects, parse_commit
+from opsgit.storage.parts import in_parts
 
 Changed = tuple[str, str | None]
 
@@ -161,21 +162,21 @@ def advance_index(objects: Objects, index: Index, old: str | None, tip: str, kno
     objects.tree(objects.root(tip))  # refuses a missing tree by name; git log would only fail
     since = log.raw_entries(objects.git, tip, old) if old and objects.get(old) else iter(())
     first = next(since, None)
-    anew = first is None or first.parents[:1] != (old,)  # the ledger was rewound, or the index is new
-    since = log.raw_entries(objects.git, tip, None) if anew or first is None else itertools.chain([first], since)
+    goes_on = first is not None and first.parents[:1] == (old,)  # else the ledger was rewound, or the index is new
+    since = itertools.chain([first], since) if first and goes_on else log.raw_entries(objects.git, tip, None)
 
     def record(path: str, blob: str) -> Record:
         return (known and known.record(blob)) or read_record(objects, index, path, blob)
 
-    pairs = objects.differences(None if anew or old is None else objects.root(old), objects.root(tip))
+    pairs = objects.differences(objects.root(old) if old and goes_on else None, objects.root(tip))
     changed = ((path, after.id if after else None) for path, (_, after) in pairs)
     log_ = _summaries(objects, index, since, record)
-    index.advance(old, tip, _read_ahead(objects, index, changed), record, log_, anew)
+    index.advance(old, tip, _read_ahead(objects, index, changed), record, log_, anew=not goes_on)
 
 
 def _summaries(
     objects: Objects, index: Index, entries: Iterable[Logged], record: Callable[[str, str], Record]
-) -> Iterator[log.Entry]:
+) -> Iterator[Entry]:
     """Yield the history entries of ledger commits. The files of the next ones are read at once."""
     for some in in_parts(entries):
         _read(objects, index, [blob for entry in some for blob in entry.files.values() if blob])

@@ -10,7 +10,9 @@ import heapq
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+
+from opsgit.storage.parts import in_parts
 
 if TYPE_CHECKING:
     from opsgit.domain.model import Project
@@ -20,14 +22,13 @@ CREATE TABLE concern (key TEXT, priority INTEGER, created TEXT, path TEXT,
     PRIMARY KEY (key, priority, created, path)) WITHOUT ROWID;
 CREATE INDEX by_concern ON concern (path);
 """
+ACTIVE = "SELECT name FROM state WHERE kind = 'agent' AND status = 'active'"
 _OPEN = "FROM state JOIN parsed USING (blob) WHERE open = 1"
 _THESE = f"SELECT path, priority, created, record {_OPEN} AND path IN (SELECT value FROM json_each(?))"  # noqa: S608
 _NAMING = f"SELECT path {_OPEN} AND instr(record, ?) > 0"
 _SET = "UPDATE state SET waits = ?, todo = ? WHERE path = ?"
-_TOGETHER = 500
 _FIRST = 50
 Row = tuple[str, int, str, str]
-Thing = TypeVar("Thing")
 
 
 class Changes:
@@ -58,11 +59,12 @@ class Changes:
 
     def compute(self) -> None:
         """Compute anew what follows from the changes. It is called after the new rows were written."""
-        project = _project(self.base)
+        paths = self._paths()
+        project = _project(self.base) if paths else None
         if project is None:
             return
         write = _writer(self.base, project)
-        for some in _parts(self._paths()):
+        for some in in_parts(paths):
             write(self.base.execute(_THESE, (json.dumps(some),)).fetchall())
 
     def _paths(self) -> list[str]:
@@ -93,10 +95,10 @@ def _writer(base: sqlite3.Connection, project: Project) -> Callable[[Sequence[Ro
     from opsgit.domain.records import from_record
 
     book = rules.in_force(project)
-    active = {row[0] for row in base.execute("SELECT name FROM state WHERE kind = 'agent' AND status = 'active'")}
+    active = {row[0] for row in base.execute(ACTIVE)}
 
     def write(rows: Sequence[Row]) -> None:
-        base.executemany("DELETE FROM concern WHERE path = ?", [row[:1] for row in rows])
+        forget(base, (path for path, *_ in rows))
         found: list[Row] = []
         waits: list[tuple[str | None, str | None, str]] = []
         for path, priority, created, record in rows:
@@ -107,10 +109,6 @@ def _writer(base: sqlite3.Connection, project: Project) -> Callable[[Sequence[Ro
         base.executemany("INSERT INTO concern VALUES (?, ?, ?, ?)", found)
 
     return write
-
-
-def _parts(things: Sequence[Thing]) -> Iterator[Sequence[Thing]]:
-    return (things[start : start + _TOGETHER] for start in range(0, len(things), _TOGETHER))
 
 
 def concerning(base: sqlite3.Connection, keys: Iterable[str]) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 ALONE = 400  # things: up to this number, starting processes takes longer than it saves
 CHUNK = 25
@@ -25,6 +26,10 @@ def side_by_side(works: Sequence[Callable[[], Result]]) -> list[Result]:
 
     A copy must open anew what it reads. A function that fails in a copy runs again here, so that its exception is seen.
     """
+    if len(works) < 2:
+        return [work() for work in works]
+    import multiprocessing  # takes 8 ms, and most commands have little to do
+
     context = multiprocessing.get_context("fork")
     started = []
     for work in works[1:]:
@@ -65,6 +70,8 @@ def each(work: Callable[[str], str], things: Sequence[str]) -> Iterator[tuple[st
         for one in things:
             yield one, work(one)
         return
+    import multiprocessing
+
     _work = work
     with multiprocessing.get_context("fork").Pool(cores()) as pool:
         yield from pool.imap_unordered(_do, things, CHUNK)

@@ -16,11 +16,11 @@ from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.vocabulary import IN_REVIEW, ORCHESTRATE
 from opsgit.storage import sshsig
 from opsgit.storage.objects import FILE, Commit, Entry
+from opsgit.storage.parts import in_parts
 from opsgit.verification import buttons
 from opsgit.verification.replay import HINT, Judge, signer
 
 MOST = 100
-TOGETHER = 500  # commits that are read at once
 FOUNDED = frozenset({"ops.yaml", ".gitattributes", ".gitignore", "README.md"})
 
 
@@ -99,12 +99,13 @@ class Chain:
 
         :param told: called with the number of commits that have been judged.
         """
-        for start in range(0, len(commits), TOGETHER):
-            some = commits[start : start + TOGETHER]
+        done = 0
+        for some in in_parts(commits):
             self.judge.read_ahead([one for one in some if one not in self.seen])
             for commit in some:
                 self.ledger(commit)
-            told(start + len(some))
+            done += len(some)
+            told(done)
         return Part(self.findings, self.judged, self.ahead, self.reset)
 
     def join(self, part: Part, commits: Sequence[str]) -> None:

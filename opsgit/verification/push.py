@@ -105,7 +105,8 @@ class _Push:
         words = ("rev-list", "--count", "--first-parent", f"--max-count={most + 1}", move.after, "--not", *known)
         done = self.repository.git.attempt(*words)  # of what is no commit git says nothing: it is met when it is judged
         if done.returncode == 0 and int(done.stdout) > most:
-            refuse("TOO_LARGE", f"{move.ref} has more than {most} new commits", "push them in parts")
+            refuse("TOO_LARGE", f"{move.ref} has more than {most} new commits",
+                   f"push them in parts: git push origin COMMIT:{move.ref}")  # fmt: skip
 
     def _sweep(self) -> None:
         """Add a finding for each new commit that is signed by a compromised key."""
@@ -200,7 +201,7 @@ class _Push:
         quota = self.chain.judge.state(commit_id).quota(names.place(said.files[0][0]).name)
         if quota.reset_at and times.seconds(quota.reset_at) < self.now - AHEAD_MAX:
             why = f"the use of {quota.name} by {commit.name} counts in a window that ended at {quota.reset_at}"
-            refuse("BACKDATED", why, "set the clock, and use it now")
+            refuse("BACKDATED", why, f"git fetch, git reset --hard origin/main, then opsgit quota use {quota.name}")
 
     def _signed_by_pusher(self, commit: Commit) -> None:
         if self.pusher and commit.name != self.pusher:
@@ -236,7 +237,7 @@ class _Push:
         newest = self.chain.judge.commit(tip)
         agent = state.find_agent(newest.name)
         if agent is None or not key_of(newest, (key.key for key in agent.keys)):
-            refuse("BAD_SIGNATURE", f"no key of {newest.name} signed {tip[:10]}", "opsgit agent show NAME")
+            refuse("BAD_SIGNATURE", f"no key of {newest.name} signed {tip[:10]}", f"opsgit agent show {newest.name}")
 
     def _attachment(self, move: Move) -> None:
         """Take an attachment of a submission of a task, and its deletion when it is no longer kept."""

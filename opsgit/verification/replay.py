@@ -44,7 +44,7 @@ class Judge:
     def read_ahead(self, commits: Sequence[str]) -> None:
         """Read commits that are judged next, and the files that their messages name, with the folders of these files.
 
-        This proves nothing: it tells `_changed` which files to expect.
+        This proves nothing: it tells `_expected` which files to expect.
 
         :param commits: hex ids.
         """
@@ -59,7 +59,7 @@ class Judge:
         self.objects.read_at([(one, folder) for one, folder in dict.fromkeys(folders)])
         missing = set()
         for (one, path), found in zip(wanted, self.objects.read_at(wanted), strict=True):
-            if found and found.type == "blob" and not names.is_managed(path):
+            if found and found.type == "blob":
                 self.named.setdefault(one, {})[path] = found.id
             else:  # a file that was removed may have been a folder, or the reverse: the trees are compared
                 missing.add(one)

@@ -276,9 +276,7 @@ class Verifier:
             chain = chain[1:]
         elif self.pin.genesis and chain[0] != self.pin.genesis:
             self.chain.wrong("PIN_MISMATCH", chain[0], f"it begins with {chain[0][:10]}, but this clone pins another")
-        for commit in chain:
-            self.chain.ledger(commit)
-        return self.chain.findings
+        return self.chain.ledgers(chain).findings
 
     def review(self, task_id: str, tip: str, ledger: str) -> list[Finding]:
         """Judge an open review branch on a verified ledger, for a caller that shows it or writes to it next.
@@ -312,7 +310,9 @@ class Verifier:
         """Return the id of the first commit of a ledger, from the pin if the pinned tip is part of the ledger."""
         known = self.pin.tips.get(ref)
         begin = self.first_parents(tip, known)[0]
-        return self.pin.genesis if known and begin == known and self.pin.genesis else self.first_parents(tip, None)[0]
+        if begin != known:
+            return begin
+        return self.pin.genesis or self.first_parents(tip, None)[0]
 
     def _urls(self) -> Iterator[tuple[str, str | None]]:
         for _, url in self._remotes():

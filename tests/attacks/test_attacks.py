@@ -14,7 +14,7 @@ from opsgit.verification.push import pushed
 from opsgit.verification.verifier import Verifier
 from tests.attacks.corpus import CORPUS
 from tests.attacks.forge import Forge
-from tests.conftest import git
+from tests.conftest import git, judge_in
 
 
 def found(forge: Forge) -> list[str]:
@@ -28,9 +28,8 @@ def found(forge: Forge) -> list[str]:
 
 @pytest.fixture
 def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Judge even a short ledger in three processes."""
-    monkeypatch.setattr("opsgit.verification.verifier.MANY", 1)
-    monkeypatch.setattr("opsgit.storage.workers.cores", lambda: 3)
+    """Judge in three processes."""
+    judge_in(3, monkeypatch)
 
 
 def judged(forge: Forge, honest: Path, box: Path) -> list[str]:
@@ -100,8 +99,7 @@ def test_several_processes_find_what_one_finds(forge: Forge, monkeypatch: pytest
         CORPUS[name][1](forge)
     alone = found(forge)
     assert len(alone) >= 3
-    monkeypatch.setattr("opsgit.verification.verifier.MANY", 1)
-    monkeypatch.setattr("opsgit.storage.workers.cores", lambda: 4)
+    judge_in(4, monkeypatch)
     assert found(forge) == alone
 
 

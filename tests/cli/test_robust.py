@@ -37,7 +37,7 @@ def test_an_index_that_stays_unreadable_is_a_refusal(desk: Desk, monkeypatch: py
         tried.append("once more")
         raise Damaged("disk I/O error")
 
-    monkeypatch.setattr("opsgit.operations.queries.synced", unreadable)
+    monkeypatch.setattr("opsgit.operations.session.Session.index", unreadable)
     assert desk.refused("task", "list") == "DISK"
     assert len(tried) == 2
 

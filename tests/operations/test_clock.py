@@ -12,7 +12,7 @@ from opsgit.cli.main import main
 from opsgit.domain.request import Request
 from opsgit.operations.publication import write
 from opsgit.verification import server
-from tests.conftest import Desk, git
+from tests.conftest import Desk, git, judge_in
 
 YEAR_2099 = 4_070_908_800
 ZERO = "0" * 40
@@ -33,8 +33,7 @@ def findings(desk: Desk) -> list[str]:
 @pytest.fixture(params=[1, 3])
 def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Judge in one process, and in several."""
-    monkeypatch.setattr("opsgit.verification.verifier.MANY", 1)
-    monkeypatch.setattr("opsgit.storage.workers.cores", lambda: request.param)
+    judge_in(request.param, monkeypatch)
 
 
 def test_verify_names_it_and_after_the_reset_the_time_goes_on(desk: Desk, processes: None) -> None:

@@ -13,7 +13,7 @@ from opsgit.domain import concerns, names, rules, statistics, vocabulary
 from opsgit.domain.model import Agent, Project, Quota, Task
 from opsgit.domain.next_steps import waits_for
 from opsgit.domain.records import Record, from_record, to_record
-from opsgit.operations.queries import SORTS, synced
+from opsgit.operations.queries import SORTS
 from opsgit.operations.session import Session
 from opsgit.storage.index import Index
 from opsgit.storage.index_reader import IndexReader
@@ -95,7 +95,7 @@ class Walk:
 
 def compare(session: Session) -> None:
     """Every answer of the index, beside the walk."""
-    index, walk = synced(session), Walk(session)
+    index, walk = session.index(), Walk(session)
     reader = IndexReader(session.repository, index, index.tip() or "")
     for path, record in walk.records.items():
         assert reader.record(path) == record

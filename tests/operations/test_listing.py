@@ -9,7 +9,7 @@ import pytest
 
 from opsgit.domain import concerns
 from opsgit.operations import inbox, next_steps
-from opsgit.operations.queries import SORTS, synced
+from opsgit.operations.queries import SORTS
 from tests.conftest import Desk
 
 
@@ -137,7 +137,7 @@ def test_what_the_index_leaves_out_concerns_nobody(desk: Desk, output: Path, mon
         return [inbox.items(session, [name]) for name in names] + [inbox.items(session, names), steps]
 
     found = told()
-    index, project = synced(session), session.look().project
+    index, project = session.index(), session.look().project
     seen = [len(list(index.concerning(concerns.of_agent(project, session.look().agent(name))))) for name in names]
     assert max(seen) < 9
     monkeypatch.setattr(index, "concerning", lambda _: iter(index.touched("open = 1", (), SORTS["priority"])))

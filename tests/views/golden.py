@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from opsgit.operations import compile, queries, site, summary
+from opsgit.operations import compile, site, summary
 from opsgit.operations import report as figures
 from opsgit.operations.session import Session
 from opsgit.storage.repository import Repository
@@ -28,7 +28,7 @@ def rendered(folder: Path) -> dict[str, str]:
     repository = Repository((folder / "kept/.git").resolve(), folder / "kept")
     session = Session(repository)
     state = compile.state(session)
-    newest = queries.synced(session).log("1")[-1]["at"]
+    newest = session.index().log("1")[-1]["at"]
     session.clock = lambda: newest + 60
     told, short = figures.report(session, "7d"), summary.summary(session, newest)
     found = site.gather(session)
