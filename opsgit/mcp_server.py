@@ -16,9 +16,10 @@ from mcp.server.mcpserver import MCPServer
 from pydantic import Field
 
 from opsgit.api.project import Project, open_project
-from opsgit.domain.model import Task, Value
+from opsgit.domain.model import Task
 from opsgit.domain.records import to_record
 from opsgit.domain.refusals import Refusal, Refused, refuse
+from opsgit.domain.values import Value
 from opsgit.operations.work import Work
 from opsgit.version import VERSION
 from opsgit.views import guides, markdown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,15 @@ from opsgit.domain import policy, text
 from opsgit.domain.model import Agent, Project
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Request, Snapshot
+from opsgit.domain.values import Value, positional
 
 if TYPE_CHECKING:
     from opsgit.domain.operation import Operation
     from opsgit.domain.rules import RuleBook
 
 
-@dataclass(frozen=True, repr=False)
-class Context:
+@positional
+class Context(Value):
     """One request together with the state, the rule book in force, the operation, the actor, and the time.
 
     `at` is the time of the commit as RFC 3339 text.

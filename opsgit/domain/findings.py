@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from opsgit.domain.values import Value, positional
 
-@dataclass(frozen=True, repr=False)
-class Finding:
+
+@positional
+class Finding(Value):
     """One fault in the history: its code (a key of `refusals.CODES`), the commit id, the message, the path if any."""
 
     code: str

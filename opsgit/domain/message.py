@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from opsgit.domain import names
-from opsgit.domain.model import Value
 from opsgit.domain.refusals import refuse
 from opsgit.domain.request import Change, Edit
+from opsgit.domain.values import Value, positional
 
 REVERTS = re.compile(rf"This reverts commit ({names.COMMIT_ID})\.\Z")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -16,7 +15,7 @@ DISGUISE = re.compile(r"^( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 DISGUISED = re.compile(r"^ ( *opsgit-)", re.IGNORECASE | re.MULTILINE)
 
 
-@dataclass(frozen=True, repr=False)
+@positional
 class Message(Value):
     """The parts of a parsed message.
 

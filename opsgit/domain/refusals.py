@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
+
+from opsgit.domain.values import Value, positional
 
 EXITS: dict[int, str] = {
     0: "ok",
@@ -157,8 +158,8 @@ CODES: dict[str, Code] = {
 }
 
 
-@dataclass(frozen=True)
-class Refusal:
+@positional
+class Refusal(Value):
     """A refusal as data: a stable code, the reason, the command that would be correct, and the place of the fault."""
 
     code: str

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from opsgit.domain import names
-from opsgit.domain.model import Agent, Alert, Project, Quota, Task, Value
+from opsgit.domain.model import Agent, Alert, Project, Quota, Task
 from opsgit.domain.records import Record, from_record
 from opsgit.domain.refusals import refuse
+from opsgit.domain.values import Value, positional
 
 Found = TypeVar("Found")
 
@@ -67,8 +68,8 @@ class Reader(Protocol):
 KEPT_MAX = 1000  # values that a snapshot remembers
 
 
-@dataclass(frozen=True, repr=False)
-class Snapshot:
+@positional
+class Snapshot(Value):
     """The state by which a request is decided.
 
     `over` holds records that replace those of the reader (the review branch's version of a task). `branch_actions`
@@ -175,7 +176,7 @@ class Snapshot:
         return next(other for other in others if other.casefold() == wanted) if alike else None
 
 
-@dataclass(frozen=True, repr=False)
+@positional
 class Request(Value):
     """One operation that an actor asks for.
 
@@ -196,7 +197,7 @@ class Request(Value):
         return self.fields.get(name, default)
 
 
-@dataclass(frozen=True, repr=False)
+@positional
 class Edit(Value):
     """A file that an operation writes. `content` holds its bytes (None removes it), `record` their mapping, if any."""
 
@@ -213,7 +214,7 @@ class Outcome(NamedTuple):
     subject: str
 
 
-@dataclass(frozen=True, repr=False)
+@positional
 class Change(Value):
     """The rule book's answer to a legal request: the files to write and the subject of the message.
 

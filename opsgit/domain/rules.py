@@ -9,7 +9,6 @@ commit that the message names. A later version replaces entries of an earlier on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,14 +16,15 @@ from opsgit.domain.catalogue import OPERATIONS
 from opsgit.domain.gates import GATES, Gate
 from opsgit.domain.operation import Operation
 from opsgit.domain.refusals import Refusal, refuse
+from opsgit.domain.values import Value, positional
 from opsgit.domain.vocabulary import IN_REVIEW
 
 if TYPE_CHECKING:
     from opsgit.domain.model import Project, Task
 
 
-@dataclass(frozen=True, repr=False)
-class RuleBook:
+@positional
+class RuleBook(Value):
     """One version of the rule book: its operations and its gates, by name."""
 
     version: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from opsgit.domain import concerns, policy, rules, times, vocabulary
@@ -11,6 +10,7 @@ from opsgit.domain.model import Agent, Comment, Remark, Task
 from opsgit.domain.next_steps import steps
 from opsgit.domain.request import Snapshot
 from opsgit.domain.rules import RuleBook
+from opsgit.domain.values import Value, positional
 from opsgit.domain.vocabulary import OBSERVE, ORCHESTRATE
 from opsgit.operations import sights
 from opsgit.operations.next_steps import open_tasks
@@ -35,8 +35,8 @@ class Item(NamedTuple):
     command: str
 
 
-@dataclass(frozen=True, repr=False)
-class _Asked:
+@positional
+class _Asked(Value):
     """For whom, and with what, the items are collected."""
 
     session: Session

@@ -17,6 +17,7 @@ from opsgit.domain.records import Record, from_record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
 from opsgit.domain.times import AHEAD_MAX
+from opsgit.domain.values import Value, positional
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.storage import attachment, checkout, log
 from opsgit.storage.attachment import Files
@@ -36,8 +37,8 @@ class Lost(Exception):  # noqa: N818 - it is a result: somebody else was first, 
     """Somebody else has moved a ref at the remote first."""
 
 
-@dataclass(frozen=True, repr=False)
-class Written:
+@positional
+class Written(Value):
     """A commit that a transaction made: its hex id and its change."""
 
     id: str

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from opsgit.domain import names
 from opsgit.domain.refusals import Refusal, Refused
+from opsgit.domain.values import Value, positional
 from opsgit.storage.disk import put
 from opsgit.storage.journal import journal
 from opsgit.storage.objects import EXECUTABLE, FILE, Entry, Objects, Pair
@@ -16,8 +16,8 @@ from opsgit.storage.parts import in_parts
 from opsgit.storage.repository import Repository
 
 
-@dataclass(frozen=True, repr=False)
-class Checkout:
+@positional
+class Checkout(Value):
     """The checkout of a repository whose HEAD is main. `top` is its top folder."""
 
     repository: Repository

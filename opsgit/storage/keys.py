@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opsgit.domain.refusals import refuse
+from opsgit.domain.values import Value, positional
 from opsgit.storage import sshsig
 from opsgit.storage.disk import sync_folder
 
@@ -23,8 +23,8 @@ def data_home() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
-@dataclass(frozen=True, repr=False)
-class KeyStore:
+@positional
+class KeyStore(Value):
     """The keys for one repository id: the files `opsgit/keys/<repository id>/<agent>` in the XDG data folder."""
 
     repository: str

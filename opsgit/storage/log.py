@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from opsgit.domain import message, vocabulary
 from opsgit.domain.records import Record
+from opsgit.domain.values import Value, positional
 from opsgit.storage.git import Git
 
 DEPLOY_FINISH = "task.deploy-finish"
 _FORMAT = "--format=%x1e%H%x1f%P%x1f%an%x1f%ct%x1f%B%x1f"
 
 
-@dataclass(frozen=True, repr=False)
-class Logged:
+@positional
+class Logged(Value):
     """One ledger commit in git's log.
 
     `time` is in seconds after the epoch. `files` maps each changed path to the hex id of its blob, or to None if the

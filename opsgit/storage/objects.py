@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from opsgit.domain.refusals import refuse
+from opsgit.domain.values import Value, positional
 from opsgit.storage.disk import put, sync_folder
 from opsgit.storage.git import Git, Object, object_id
 from opsgit.storage.parts import in_parts
@@ -388,8 +389,8 @@ def parse_tree(content: bytes, raw: int) -> Tree:
     return entries
 
 
-@dataclass(frozen=True, repr=False)
-class Commit:
+@positional
+class Commit(Value):
     """A commit object in the one accepted form.
 
     `time` is in seconds after the epoch and `zone` the offset from UTC, such as `+0000`. `signature` is the armored SSH

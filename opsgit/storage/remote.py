@@ -9,11 +9,11 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from opsgit.domain.refusals import CODES, Refused, refuse
+from opsgit.domain.values import Value, positional
 from opsgit.storage.journal import journal
 from opsgit.storage.repository import OWN, Repository
 
@@ -69,8 +69,8 @@ def tracked(ref: str) -> str:
     return TRACKED + ref.removeprefix("refs/heads/")
 
 
-@dataclass(frozen=True, repr=False)
-class Remote:
+@positional
+class Remote(Value):
     """The remote `origin` of a clone.
 
     :param folder: the git folder of the clone.

@@ -11,18 +11,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from opsgit.domain.model import Run
+from opsgit.domain.values import Value, positional
 
 CHUNK = 1 << 16
 SHOWN = 4000
 PAUSE = 0.02  # seconds between two checks of the command
 
 
-@dataclass(frozen=True, repr=False)
-class Ended:
+@positional
+class Ended(Value):
     """How a command ended. `output` is the end of its output (at most 4,000 bytes).
 
     `evidence` is `exit N`, `timeout`, `output` (too much output), `interrupted` (opsgit got a signal) or `missing` (the

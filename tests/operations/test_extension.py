@@ -12,11 +12,12 @@ import pytest
 
 from opsgit.domain import names
 from opsgit.domain.context import Context
-from opsgit.domain.model import Task, Value, value
+from opsgit.domain.model import Task
 from opsgit.domain.names import Entity
 from opsgit.domain.operation import EITHER, TEXT, Operation, Who
 from opsgit.domain.refusals import Refused
 from opsgit.domain.rules import VERSIONS
+from opsgit.domain.values import Value, value
 from opsgit.operations.publication import act
 from opsgit.storage import schema
 from tests.conftest import Desk, git
