@@ -51,6 +51,13 @@ def finish() -> None:
         refuse("OUTPUT", f"what was to be printed could not be written: {error.strerror}", DONE)
 
 
+def flush() -> None:
+    """Write what stdout and stderr still hold, as far as that is possible: the exit code is decided already."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError):  # it is None if the caller has closed it
+            stream.flush()
+
+
 def _json(payload: dict[str, Any], indent: int | None = None) -> str:
     """Return a JSON document. A name in a repository may not be UTF-8: what cannot be written is escaped."""
     plain = "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -84,7 +84,7 @@ def init(folder: Path, project: str, orchestrator: str = "orchestrator", now: in
 
 
 def _genesis(repository: Repository, project: str, name: str, now: int) -> None:
-    identity, at = secrets.token_hex(16), times.text(now)
+    identity, at = os.urandom(16).hex(), times.text(now)
     agent = first_agent(KeyStore(identity), name, at)
     record = to_record(agent)
     edits = [

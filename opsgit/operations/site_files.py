@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
@@ -116,7 +115,7 @@ def _read(file: Path) -> dict[str, Made] | None:
 def _put(path: Path, text: str) -> None:
     """Write a file at once; it can be made again, so it is not synced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{NEW}{secrets.token_hex(8)}")
+    new = path.with_name(f"{NEW}{os.urandom(8).hex()}")
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:  # never through a link
         file.write(text.encode())
     os.replace(new, path)

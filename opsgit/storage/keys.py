@@ -127,10 +127,10 @@ def _load(path: Path) -> Ed25519PrivateKey | None:
 @lru_cache(maxsize=8)  # a batch signs many times with one key
 def _read(path: Path, mark: tuple[int, ...]) -> Ed25519PrivateKey | None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
     try:
-        key = load_ssh_private_key(path.read_bytes(), None)
+        content = path.read_bytes()
+        key = _plain(content) or _by_library(content)
     except (TypeError, ValueError, OSError) as error:
         # Which error stands for a passphrase depends on the version of cryptography.
         if isinstance(error, TypeError) or "password-protected" in str(error):
@@ -139,6 +139,28 @@ def _read(path: Path, mark: tuple[int, ...]) -> Ed25519PrivateKey | None:
     if not isinstance(key, Ed25519PrivateKey):
         refuse("KEY_UNFIT", f"{path} is not an ed25519 key", "opsgit agent rotate")
     return key
+
+
+def _plain(content: bytes) -> Ed25519PrivateKey | None:
+    """Return the key of a file in the usual form; None for another form.
+
+    :raises ValueError: if the public half is not that of the private half.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    found = sshsig.halves(content)
+    if not found:
+        return None
+    key = Ed25519PrivateKey.from_private_bytes(found[0])
+    if key.public_key().public_bytes_raw() != found[1]:
+        raise ValueError("the public half is not that of the private half")
+    return key
+
+
+def _by_library(content: bytes) -> object:
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key  # takes 6 ms
+
+    return load_ssh_private_key(content, None)
 
 
 def _sign_with_keygen(path: Path, message: bytes, namespace: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 from collections.abc import Iterable
 
 from opsgit.domain.model import Agent
@@ -67,7 +66,7 @@ def new_id() -> str:
 
     It makes each commit unique: two clones of one agent may do the same thing in the same second.
     """
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def seal(keys: KeyStore, agent: Agent, commit: Commit, width: int) -> bytes:

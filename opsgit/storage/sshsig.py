@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 GIT, PROOF = "git", "opsgit-proof"
 _TYPE, _HASH, _MAGIC = b"ssh-ed25519", b"sha512", b"SSHSIG"
+_KEY_MAGIC = b"openssh-key-v1\0"
+_KEY_BEGIN, _KEY_END = b"-----BEGIN OPENSSH PRIVATE KEY-----", b"-----END OPENSSH PRIVATE KEY-----"
 _BEGIN, _END, _WIDTH = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----", 70
 
 
@@ -134,6 +136,32 @@ def _public(raw: bytes) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def halves(content: bytes) -> tuple[bytes, bytes] | None:
+    """Return the private and the public half (32 bytes each) of a key file as ssh-keygen writes it (PROTOCOL.key).
+
+    :param content: the bytes of the file.
+    :returns: None for any other form, such as a file with a passphrase. Whether the halves fit is not checked.
+    """
+    lines = content.splitlines()
+    if lines[:1] != [_KEY_BEGIN] or lines[-1] != _KEY_END:
+        return None
+    try:
+        blob = base64.b64decode(b"".join(lines[1:-1]), validate=True)
+    except ValueError:
+        return None
+    first = _KEY_MAGIC + _string(b"none") + _string(b"none") + _string(b"") + struct.pack(">I", 1)
+    kind, raw = _string(_TYPE), blob[len(first) + 23 :][:32]
+    first += _string(kind + _string(raw))
+    secret = blob[len(first) + 4 :]
+    second = secret[:4] * 2 + kind + _string(raw) + struct.pack(">I", 64)
+    seed = secret[len(second) :][:32]
+    third = secret[len(second) + 64 :]
+    padding = third[4 + int.from_bytes(third[:4], "big") :]
+    whole = first + struct.pack(">I", len(secret)) + second + seed + raw + third[: len(third) - len(padding)]
+    fits = blob == whole + bytes(range(1, len(padding) + 1)) and len(padding) < 8 and len(seed) == len(raw) == 32
+    return (seed, raw) if fits else None
 
 
 def proof_text(repository: str, agent: str, line: str) -> bytes:

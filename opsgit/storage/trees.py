@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 import subprocess
 import weakref
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class Trees:
         stdin, stdout = process.stdin, process.stdout
         assert stdin and stdout
         old = before or object_id("tree", b"", len(after))
-        mark = f"end {secrets.token_hex(8)}\n".encode()  # git repeats a line that names no trees, and flushes
+        mark = f"end {os.urandom(8).hex()}\n".encode()  # git repeats a line that names no trees, and flushes
         lines, more = list[bytes](), -1  # the first line names the trees
         try:
             stdin.write(f"{old} {after}\n".encode() + mark)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
 from opsgit.domain.refusals import Refused
 from opsgit.storage import sshsig
@@ -221,3 +222,46 @@ def test_a_public_key_without_a_private_one_is_none() -> None:
                 sshsig.public_bytes(sshsig.public_line((y | sign).to_bytes(32, "little")))
     raw = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
     assert sshsig.public_bytes(sshsig.public_line(raw)) == raw
+
+
+@pytest.mark.parametrize("comment", ["", "me@here", "x" * 300])
+def test_the_halves_of_a_key_file_are_those_that_the_library_reads(tmp_path: Path, comment: str) -> None:
+    keygen("-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(tmp_path / "key"))
+    content = (tmp_path / "key").read_bytes()
+    theirs = load_ssh_private_key(content, None)
+    assert isinstance(theirs, Ed25519PrivateKey)
+    assert sshsig.halves(content) == (theirs.private_bytes_raw(), theirs.public_key().public_bytes_raw())
+
+
+def test_a_key_file_in_another_form_has_no_halves(store: KeyStore) -> None:
+    store.make("dev")
+    content = store.path("dev").read_bytes()
+    halves = sshsig.halves(content)
+    assert halves
+    for end in range(len(content) - 1):
+        assert sshsig.halves(content[:end]) is None, end
+    for place in range(0, len(content) - 1, 3):
+        other = bytearray(content)
+        other[place] ^= 1
+        found = sshsig.halves(bytes(other))
+        if found:  # then the library reads the same
+            theirs = load_ssh_private_key(bytes(other), None)
+            assert isinstance(theirs, Ed25519PrivateKey)
+            assert theirs.private_bytes_raw() == found[0], place
+    keygen("-q", "-p", "-N", "secret", "-f", str(store.path("dev")))
+    assert sshsig.halves(store.path("dev").read_bytes()) is None
+
+
+def test_a_key_file_whose_halves_do_not_fit_signs_nothing(store: KeyStore) -> None:
+    store.make("dev")
+    lines = store.path("dev").read_text().splitlines()
+    blob = base64.b64decode("".join(lines[1:-1]))
+    halves = sshsig.halves(store.path("dev").read_bytes())
+    assert halves
+    text = base64.b64encode(blob.replace(halves[0], bytes(32))).decode()
+    store.path("dev").write_text("\n".join([lines[0], text, lines[-1], ""]))
+    other = sshsig.halves(store.path("dev").read_bytes())
+    assert other == (bytes(32), halves[1])
+    with pytest.raises(Refused) as caught:
+        store.sign("dev", MESSAGE)
+    assert caught.value.refusal.code == "KEY_UNFIT"
