@@ -188,6 +188,8 @@ def _up_to_date(session: Session, writes: bool) -> None:
     nothing to do, and import nothing for it.
     """
     repository = session.repository
+    if writes:
+        repository.git.start()
     mark, tip = repository.refreshed, repository.git.ref(MAIN)
     if tip and not (mark.exists() and mark.read_text(errors="replace").strip() == tip):
         from opsgit.operations import refresh

@@ -261,8 +261,9 @@ class Transaction:
         self._move_refs()
         try:
             if shown:
-                shown.show(self.tip)
-            self._advance_index()
+                shown.show(self.tip, meanwhile=self._advance_index)
+            else:
+                self._advance_index()
         except (OSError, Refused, Damaged) as error:  # the commits are published: a failure here must not say otherwise
             self.unfinished = f"published, but the checkout was not refreshed ({error}); the next command mends it"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from opsgit.domain import names
@@ -91,7 +91,9 @@ class Checkout(Value):
         gone = self.objects.get(shown) is None
         return dict(self.objects.differences(None if gone else self.objects.root(shown), self.objects.root(tip)))
 
-    def show(self, tip: str, first: Mapping[str, Pair] | None = None) -> None:
+    def show(
+        self, tip: str, first: Mapping[str, Pair] | None = None, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         """Write the new version of each file that has the content of an older commit, then the index and the mark.
 
         The mark names the commit before a file is written: if that fails in between, the next command knows which of
@@ -99,6 +101,7 @@ class Checkout(Value):
 
         :param tip: hex id of the commit that the checkout shows from now on.
         :param first: the old and the new entry of each path, for the first commit of a checkout.
+        :param meanwhile: what is to be done while git writes its index, and needs nothing of the checkout.
         """
         files, index, begun = self.shown() or (tip, tip, [])
         self._write_mark(files, index, *begun, *([tip] if tip not in begun else []))
@@ -110,7 +113,8 @@ class Checkout(Value):
                 self._put(path, new)
         self._write_mark(tip, index)
         lagging = {} if first else self._since(index, tip)
-        self._refresh_index({path: new for versions in (lagging, *changed) for path, (_, new) in versions.items()})
+        new_entries = {path: new for versions in (lagging, *changed) for path, (_, new) in versions.items()}
+        self._refresh_index(new_entries, meanwhile)
         self._write_mark(tip)
 
     def _with_contents(self, changed: Sequence[Mapping[str, Pair]]) -> Iterator[str]:
@@ -128,16 +132,17 @@ class Checkout(Value):
         where.parent.mkdir(parents=True, exist_ok=True)
         put(where, self.objects.need(entry.id, "blob").content, mode=0o777 if entry.mode == EXECUTABLE else 0o666)
 
-    def _refresh_index(self, files: Mapping[str, Entry | None]) -> None:
+    def _refresh_index(self, files: Mapping[str, Entry | None], meanwhile: Callable[[], None]) -> None:
         lines = [
             f"{entry.mode} {entry.id} 0\t{path}" if entry else f"0 {'0' * self.objects.width} 0\t{path}"
             for path, entry in files.items()
         ]
-        if lines:
-            words = ("update-index", "-z", "--index-info")
-            top = {"GIT_WORK_TREE": str(self.top)}
-            with journal(self.repository.own):
-                self.repository.git.run(*words, given=("\0".join(lines) + "\0").encode(), env=top)
+        if not lines:
+            return meanwhile()
+        given, top = ("\0".join(lines) + "\0").encode(), {"GIT_WORK_TREE": str(self.top)}
+        git = self.repository.git
+        with journal(self.repository.own), git.beside("update-index", "-z", "--index-info", given=given, env=top):
+            meanwhile()
 
     def _write_mark(self, *shown: str) -> None:
         self.repository.own.mkdir(exist_ok=True)

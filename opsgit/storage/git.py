@@ -120,6 +120,33 @@ class Git:
         command = ["git", f"--git-dir={self.folder}", *FIXED, *words]
         return _run(command, environment({**self.extra, **(env or {})}), given or b"")
 
+    @contextlib.contextmanager
+    def beside(self, *words: str, given: bytes, env: Mapping[str, str]) -> Iterator[None]:
+        """Run a git command while the caller does something that does not need it.
+
+        :param words: the arguments after `git`.
+        :param given: bytes for standard input.
+        :param env: variables to add to the environment.
+        :raises Refused: `TOOL_FAILED` if the command fails.
+        """
+        import subprocess
+
+        command, pipe = ["git", f"--git-dir={self.folder}", *FIXED, *words], subprocess.PIPE
+        process = _started(command, environment({**self.extra, **env}), stdin=pipe, stdout=pipe, stderr=pipe)
+        assert process.stdin
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it has failed already, and says why
+                process.stdin.write(given)
+                process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            process.stdin = None
+            yield
+        finally:
+            _, said = process.communicate()
+        if process.returncode:
+            _failed(self.folder, words[0], said)
+
     def stream(self, *words: str, end: bytes) -> Iterator[bytes]:
         """Run a git command, and yield the parts of its standard output while it runs.
 
@@ -192,6 +219,13 @@ class Git:
                 "REPOSITORY_BROKEN", f"object {found} ({name}) does not have the content of its id", "git fsck --full"
             )
         return Object(found, kind, content)
+
+    def start(self) -> None:
+        """Start the process that reads objects, for a caller that will need it soon: it starts beside other work.
+
+        :raises Refused: `TOOL_FAILED` if git is not installed.
+        """
+        self._pipe()
 
     def _pipe(self) -> subprocess.Popen[bytes]:
         if self._batch is None:

@@ -8,7 +8,7 @@ import pytest
 
 from opsgit.domain.refusals import Refused
 from opsgit.storage.clones import check_out, clone
-from opsgit.storage.git import Git, make_repository
+from opsgit.storage.git import Git, make_repository, object_id
 from opsgit.storage.objects import Entry
 from opsgit.storage.reader import TreeReader
 from opsgit.storage.remote import specs
@@ -96,3 +96,20 @@ def test_after_a_damaged_object_others_are_read_as_they_are(desk: Desk) -> None:
     others = [one for one in wanted if one != wanted[3]]
     assert [found and found.id for found in git.get_all(others)] == others
     git.close()
+
+
+def test_something_is_done_while_git_works(desk: Desk) -> None:
+    git, done, said = desk.session().repository.git, list[str](), b"what git was given"
+    with git.beside("hash-object", "-w", "--stdin", given=said, env={}):
+        done.append("beside")
+    assert git.run("cat-file", "-p", object_id("blob", said, 40)) == said
+    with pytest.raises(Refused) as refused, git.beside("update-index", "--index-info", given=b"no" * 99_999, env={}):
+        done.append("beside")
+    assert (refused.value.refusal.code, done) == ("TOOL_FAILED", ["beside", "beside"])
+
+
+def test_git_has_ended_when_what_was_done_beside_it_fails(desk: Desk) -> None:
+    git, said = desk.session().repository.git, b"written all the same"
+    with pytest.raises(OSError, match="full"), git.beside("hash-object", "-w", "--stdin", given=said, env={}):
+        raise OSError("full")
+    assert git.run("cat-file", "-p", object_id("blob", said, 40)) == said
