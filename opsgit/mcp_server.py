@@ -22,7 +22,7 @@ from opsgit.domain.refusals import Refusal, Refused, refuse
 from opsgit.domain.values import Value
 from opsgit.operations.work import Work
 from opsgit.version import VERSION
-from opsgit.views import guides, markdown
+from opsgit.views import guides
 from opsgit.views import prime as primed
 
 Id = Annotated[str, Field(description="The id of a task, such as T-7.")]
@@ -301,7 +301,7 @@ class Desk:
 
     def board(self) -> str:
         """Return the dashboard as Markdown."""
-        return str(self._result(lambda p: markdown.dashboard(p.state())))
+        return str(self._result(lambda p: p.dashboard()))
 
     def task(self, task: str) -> dict[str, Any]:
         """Return one task."""

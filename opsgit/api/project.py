@@ -14,10 +14,11 @@ from opsgit.api.others import Agents, Alerts, Metrics, Quotas
 from opsgit.api.results import How, Result, frozen
 from opsgit.api.tasks import Reviews, Tasks
 from opsgit.domain.findings import Verification
-from opsgit.operations import agents, compile, inbox, monitor, prime, project, status, sync
+from opsgit.operations import agents, compile, inbox, monitor, prime, project, status, summary, sync
 from opsgit.operations.batch import Batch
 from opsgit.storage import repository
 from opsgit.verification import verify
+from opsgit.views import markdown
 
 
 def open_project(
@@ -111,6 +112,11 @@ class Project:
     def state(self) -> dict[str, Any]:
         """Return the whole state in the shape of state.json."""
         return self._calls.read(lambda s: compile.state(s, int(s.clock())))
+
+    def dashboard(self) -> str:
+        """Return the dashboard as Markdown."""
+        found = self._calls.read(lambda s: summary.document(s, int(s.clock())))
+        return markdown.dashboard(found)
 
     def policy(self) -> Any:
         """Return the content of ops.yaml as a read-only mapping."""

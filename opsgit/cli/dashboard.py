@@ -19,18 +19,19 @@ from opsgit.operations.session import Session
 def command(session: Session, as_json: bool, form: str) -> None:
     """Show the project: tasks, who must act next, agents, quotas, alerts, activity."""
     if form == "html" and not as_json:
-        from opsgit.operations import site
+        from opsgit.operations.overview import overview, standing
         from opsgit.views.site import single
 
-        click.echo(single(site.gather(session, live=True), whole=False), nl=False)
+        click.echo(single(overview(standing(session, live=True))), nl=False)
         return
     now = int(session.clock())
     if as_json or form == "json":
         output.data("dashboard", state=compile.state(session, now))
     elif form == "md":
+        from opsgit.operations.summary import document
         from opsgit.views import markdown
 
-        click.echo(markdown.dashboard(compile.state(session, now)), nl=False)
+        click.echo(markdown.dashboard(document(session, now)), nl=False)
     else:
         from opsgit.operations.summary import summary
         from opsgit.views import board

@@ -78,7 +78,8 @@ def _pages(session: Session, as_json: bool, out: Path | None, single_file: bool)
         output.line(str(out / "index.html"))
         output.say(f"{built.written} pages written, {built.unchanged} unchanged, {built.removed} removed")
         return
-    text = single(site.gather(session), whole=True)
+    found = site.gather(session)
+    text = single(found.overview, whole=found)
     if out:
         put(out, text.encode())
         if as_json:

@@ -13,7 +13,8 @@ from opsgit.domain.records import Record, from_record, to_record
 from opsgit.operations.queries import among, blocked, shown
 from opsgit.operations.session import Session
 from opsgit.storage.disk import put
-from opsgit.storage.index import Index
+from opsgit.storage.index import Index, Standing
+from opsgit.storage.parts import in_parts
 
 SMALL = 200  # tasks: up to this number, state.json is written again after every operation
 OPEN = (vocabulary.ASSIGNED, vocabulary.IN_PROGRESS, vocabulary.REJECTED, vocabulary.IN_REVIEW)
@@ -27,6 +28,10 @@ def state(session: Session, now: int | None = None) -> dict[str, Any]:
     :param now: seconds after the epoch: quotas are given as they count at that time. None: as the ledger has them.
     """
     index = session.index()
+    return _document(index, now, {task["id"]: task for task in tasks(index)})
+
+
+def _document(index: Index, now: int | None, tasks: Any) -> dict[str, Any]:
     found = {kind: index.select("kind = ?", (kind,), "name") for kind in ("project", "agent", "metric", "alert")}
     project = from_record(Project, found["project"][0])
     return {
@@ -37,7 +42,7 @@ def state(session: Session, now: int | None = None) -> dict[str, Any]:
         "created": project.created,
         "updated": times.text(index.latest()),
         "agents": agents(index, project, [from_record(Agent, record) for record in found["agent"]]),
-        "tasks": {task["id"]: task for task in tasks(index)},
+        "tasks": tasks,
         "quotas": all_quotas(index, now),
         "metrics": metrics_as_shown(found),
     }
@@ -71,10 +76,15 @@ def tasks(index: Index) -> Iterator[dict[str, Any]]:
 
     Each has its history, the agent or role that it waits for, and what blocks it.
     """
-    for path, record, who, what in index.standing():
-        ids = blocked(index, record)
-        history = [shown(entry) for entry in index.log("path = ? AND status IS NOT NULL", (path,))]
-        yield _task(record, history, ids, (who, with_blockers(what, ids)) if who and what else (None, None))
+    for one in index.standing():
+        yield _told(index, one)
+
+
+def _told(index: Index, one: Standing) -> dict[str, Any]:
+    path, record, who, what = one
+    ids = blocked(index, record)
+    history = [shown(entry) for entry in index.log("path = ? AND status IS NOT NULL", (path,))]
+    return _task(record, history, ids, (who, with_blockers(what, ids)) if who and what else (None, None))
 
 
 EMPTY: dict[str, Any] = {
@@ -131,29 +141,54 @@ def refresh_small(session: Session) -> None:
     """Write state.json again if the repository has a checkout and at most 200 tasks."""
     top = session.repository.top
     if top and session.index().count("kind = 'task'", ()) <= SMALL:
-        put(top / "state.json", dumped(state(session)).encode())
+        index = session.index()
+        keep(index)
+        put(top / "state.json", text(index))
 
 
-def dumped(compiled: Mapping[str, Any]) -> str:
-    """Return the text of state.json: each agent, task and quota is on a line of its own."""
-    return "".join(_lines(compiled))
+def keep(index: Index) -> None:
+    """Keep the texts of tasks for `text`, so that it costs little more than what has changed since.
+
+    What blocks a task follows from other tasks. So an open task that depends on others is told anew each time.
+    """
+    tip = index.tip() or ""
+    alone = (
+        one for one in index.without_line() if not one[1].get("depends_on") or one[1]["status"] in vocabulary.ENDED
+    )
+    for some in in_parts(alone):
+        index.keep_lines(tip, [(one[1]["id"], _json(_told(index, one))) for one in some])
 
 
-def _lines(compiled: Mapping[str, Any]) -> Iterator[str]:
+def text(index: Index) -> Iterator[bytes]:
+    """Yield the text of state.json in pieces: each agent, task and quota is on a line of its own."""
+    for piece in _pieces(index):
+        yield piece.encode()
+
+
+def _pieces(index: Index) -> Iterator[str]:
+    tasks = ((name, one if isinstance(one, str) else _json(_told(index, one))) for name, one in index.lines())
     mark = "{"
-    for name, value in compiled.items():
+    for name, value in _document(index, None, tasks).items():
         yield f"{mark}\n  {_json(name)}: "
-        yield from _members(value) if name in ENTITIES and value else [_json(value)]
+        yield from _members(value if name == "tasks" else _each(value)) if name in ENTITIES else [_json(value)]
         mark = ","
     yield "\n}\n"
 
 
-def _members(named: Mapping[str, Any]) -> Iterator[str]:
+def _each(named: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from ((name, _json(value)) for name, value in named.items())
+
+
+def _members(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield an object of which each member is on a line of its own.
+
+    :param texts: name and JSON text of each member.
+    """
     mark = "{"
-    for name, value in named.items():
-        yield f"{mark}\n    {_json(name)}: {_json(value)}"
+    for name, value in texts:
+        yield f"{mark}\n    {_json(name)}: {value}"
         mark = ","
-    yield "\n  }"
+    yield "{}" if mark == "{" else "\n  }"
 
 
 def _json(value: Any) -> str:

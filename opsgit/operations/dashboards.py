@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from opsgit.operations import compile, site
+from opsgit.operations import compile
+from opsgit.operations.overview import overview
 from opsgit.operations.session import Session
+from opsgit.operations.summary import document
 from opsgit.storage.disk import put
 from opsgit.views import markdown
 from opsgit.views.site import single
@@ -21,11 +24,14 @@ def write(session: Session, folder: Path | None = None) -> list[Path]:
     :raises OSError: if a file cannot be written.
     """
     place = folder or session.repository.top or session.repository.own
-    compiled = compile.state(session)
     links = "site/" if (place / "site/index.html").exists() else ""
-    texts = {"state.json": compile.dumped(compiled), "dashboard.md": markdown.dashboard(compiled),
-             "dashboard.html": single(site.gather(session, state=compiled), whole=False, links=links)}  # fmt: skip
+    index = session.index()
+    compile.keep(index)
     place.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        put(place / name, text.encode())
-    return [place / name for name in texts]
+    with index.unchanged():
+        clock = session.clock if session.at else index.newest
+        still = replace(session, past=index, clock=clock)  # all files tell of one commit, also if main moves meanwhile
+        put(place / "state.json", compile.text(index))
+        put(place / "dashboard.md", markdown.dashboard(document(still, None)).encode())
+        put(place / "dashboard.html", single(overview(still), links=links).encode())
+    return [place / name for name in ("state.json", "dashboard.md", "dashboard.html")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from opsgit.domain import flow, names, statistics, times
@@ -12,7 +12,8 @@ from opsgit.domain.flow import Delivery, Flow
 from opsgit.domain.model import Submission
 from opsgit.domain.records import Record, from_record
 from opsgit.domain.vocabulary import ENDED, IMPORTED, IN_REVIEW
-from opsgit.operations import attachments, board, compile, monitor, timeline
+from opsgit.operations import attachments, board, compile, timeline
+from opsgit.operations.overview import Overview, overview, standing
 from opsgit.operations.session import Session
 from opsgit.operations.timeline import Event
 from opsgit.storage import reader
@@ -21,19 +22,6 @@ from opsgit.storage.trees import Trees
 State = Mapping[str, Any]
 PERIOD = 12 * flow.WEEK  # seconds before the newest operation: what the figures of delivery are about
 DIFF_LINES, COLUMN_MAX = 400, 30
-OVERDUE = ("stale", "reviews")  # the checks of the monitor that find tasks which wait for too long
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A task that waits for somebody: its id and title, what is to be done, since when (seconds), its priority."""
-
-    task: str
-    title: str
-    act: str
-    since: int
-    priority: str
-    overdue: bool
 
 
 @dataclass(frozen=True)
@@ -55,18 +43,14 @@ class Oddity:
 class Site:
     """The values of all pages but those of single tasks.
 
-    `state` is the compiled state. `columns` are those of the board. `moment` is the time of which the pages tell
-    (seconds after the epoch). `groups` has what waits, by the agent or role that it waits for, the oldest first. For
-    each of these names, `kinds` says whether it is a human (also a role of people alone), an agent or a role. `touched`
-    has the time of the last operation by path. `entries` are all operations, oldest first. `needed_by` has, for a task,
+    `state` is the compiled state. `columns` are those of the board. `touched` has the time of the last operation
+    (seconds after the epoch) by path. `entries` are all operations, oldest first. `needed_by` has, for a task,
     the ids of those that depend on it.
     """
 
+    overview: Overview
     state: State
-    moment: int
     columns: Sequence[board.Column]
-    groups: Mapping[str, Sequence[Waiting]]
-    kinds: Mapping[str, str]
     touched: Mapping[str, int]
     entries: Sequence[Mapping[str, Any]]
     flow: Flow
@@ -74,77 +58,29 @@ class Site:
     agents: Mapping[str, statistics.Performance]
     exceptions: Sequence[Oddity]
     needed_by: Mapping[str, Sequence[str]]
-    proven: int
-    told: int
 
 
-def standing(session: Session, live: bool) -> Session:
-    """Return a session that reads what is here and whose clock stands: now, or at the newest operation.
-
-    :param live: whether it stands now. A session that looks at the past has a clock that stands already.
-    """
-    moment = int(session.clock()) if live or session.at else session.index().log("1", (), 1)[0]["at"]
-    return replace(session, clock=lambda: moment, online=False)
-
-
-def gather(session: Session, live: bool = False, state: State | None = None) -> Site:
+def gather(session: Session, live: bool = False) -> Site:
     """Return the values of a site. They tell of the time of the newest operation, unless the session looks at another.
 
     :param live: let them tell of the present.
-    :param state: the compiled state, if the caller has it.
     :raises Refused: the code of the first finding if a new commit breaks a rule.
     """
     session = standing(session, live)
     index, moment = session.index(), int(session.clock())
-    entries = index.log("1")
-    as_counted = {"quotas": compile.all_quotas(index, moment)}
-    state = {**state, **as_counted} if state else compile.state(session, moment)
-    late = {one.task for one in monitor.monitor(session, OVERDUE) if one.task}
-    kinds = _kinds(state)
-    since, touched = moment - PERIOD, index.last_times("path")
-    brought = sum(bool(event.get("imported")) for task in state["tasks"].values() for event in task["history"])
+    entries, state = index.log("1"), compile.state(session, moment)
     return Site(
+        overview=overview(session),
         state=state,
-        moment=moment,
         columns=board.columns(session, COLUMN_MAX),
-        groups=_groups(state, kinds, touched, late),
-        touched=touched,
-        kinds=kinds,
+        touched=index.last_times("path"),
         entries=entries,
         flow=flow.flow(entries, moment),
-        delivery=flow.delivery(entries, raised(session), since, moment + 1),
+        delivery=flow.delivery(entries, raised(session), moment - PERIOD, moment + 1),
         agents=statistics.figures(entries, 0).agents,
         exceptions=list(oddities(entries)),
         needed_by=_needed_by(state),
-        proven=len(entries),
-        told=len(entries) + brought,
     )
-
-
-def _groups(
-    state: State, kinds: Mapping[str, str], touched: Mapping[str, int], late: set[str]
-) -> dict[str, list[Waiting]]:
-    """Return what waits by whom it waits for: people first, then agents, then roles; the oldest first."""
-    found: dict[str, list[Waiting]] = defaultdict(list)
-    for task in state["tasks"].values():
-        if task["waiting_for"]:
-            since = touched.get(names.task_path(task["id"]), 0)
-            one = Waiting(task["id"], task["title"], task["waiting_to"], since, task["priority"], task["id"] in late)
-            for who in task["waiting_for"].split(", "):
-                found[who].append(one)
-    rank = {"human": 0, "agent": 1}
-    order = sorted(found, key=lambda who: (rank.get(kinds.get(who, ""), 2), who))
-    return {who: sorted(found[who], key=lambda one: (one.since, one.task)) for who in order}
-
-
-def _kinds(state: State) -> dict[str, str]:
-    """Return of each agent whether it is a human or an agent; a role that people alone have is a human too."""
-    active = [agent for agent in state["agents"].values() if agent["status"] == "active"]
-    roles: dict[str, set[str]] = defaultdict(set)
-    for agent in active:
-        roles[agent["role"]].add(agent["kind"])
-    people = {role: "human" if kinds == {"human"} else "role" for role, kinds in roles.items()}
-    return {**people, **{name: agent["kind"] for name, agent in state["agents"].items()}}
 
 
 def _needed_by(state: State) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from opsgit.domain.refusals import refuse
@@ -26,11 +27,18 @@ def need_empty(folder: Path, hint: str) -> None:
         refuse("ALREADY_A_REPOSITORY", f"{folder} is not empty", hint)
 
 
-def put(path: Path, content: bytes, mode: int = 0o666, durable: bool = False, aside: str | None = None) -> None:
+def put(
+    path: Path,
+    content: bytes | Iterable[bytes],
+    mode: int = 0o666,
+    durable: bool = False,
+    aside: str | None = None,
+) -> None:
     """Write a file atomically: write a temporary file and rename it. Readers see the old content or the new.
 
     What is no regular file, such as /dev/stdout, is written to and not replaced.
 
+    :param content: the bytes, or pieces of them that need not be in memory together.
     :param mode: permission bits; the umask applies.
     :param durable: sync the content before the rename. The caller syncs the folder.
     :param aside: name of the temporary file in the same folder; None: a name made from the process id.
@@ -38,18 +46,20 @@ def put(path: Path, content: bytes, mode: int = 0o666, durable: bool = False, as
     """
     if not path.name:  # of an empty argument
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    pieces = [content] if isinstance(content, bytes) else content
     if path.exists() and not path.is_file():
-        path.write_bytes(content)
+        with path.open("wb") as file:
+            file.writelines(pieces)
         return
     part = path.with_name(aside or f".{path.name}.{os.getpid()}.part")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            file.write(content)
+            file.writelines(pieces)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(part, path)
-    except OSError:
+    except BaseException:  # whoever makes the pieces may fail too
         part.unlink(missing_ok=True)
         raise
 

@@ -2,11 +2,13 @@
 
 The table `parsed` holds the record of each blob. `state` lists the files at the ledger's tip with the time of the last
 operation on each (`updated`), so that lists need not walk the tree. `log` holds the ledger's operations, oldest first.
-`agent` holds what each agent has completed, and when it was last active. An update costs only what changed.
+`agent` holds what each agent has completed, and when it was last active. `line` holds the text of
+each task in state.json, as far as it was compiled before. An update costs only what changed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -23,13 +25,13 @@ from opsgit.storage.parts import TOGETHER, in_parts
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-FORMAT = 8
+FORMAT = 9
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
 CREATE TABLE parsed (blob TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (path TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, blob TEXT NOT NULL,
     status TEXT, need INTEGER, priority INTEGER, assigned TEXT, created TEXT, open INTEGER, updated INTEGER,
-    waits TEXT, todo TEXT) WITHOUT ROWID;
+    waits TEXT, todo TEXT, brought INTEGER) WITHOUT ROWID;
 CREATE TABLE tip (only INTEGER PRIMARY KEY CHECK (only = 1), id TEXT NOT NULL);
 CREATE INDEX by_status ON state (kind, status, updated);
 CREATE INDEX by_urgency ON state (kind, status, priority, created, path);
@@ -45,6 +47,9 @@ CREATE INDEX open_update ON state (updated, path) WHERE open = 1;
 CREATE INDEX open_name ON state (name) WHERE open = 1;
 CREATE INDEX open_holder ON state (assigned, status, updated) WHERE open = 1;
 CREATE INDEX open_waits ON state (waits, name) WHERE open = 1;
+CREATE INDEX imported ON state (brought) WHERE brought > 0;
+CREATE TABLE line (name TEXT PRIMARY KEY, text TEXT) WITHOUT ROWID;
+CREATE INDEX missing ON line (name) WHERE text IS NULL;
 CREATE TABLE log (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, time INTEGER NOT NULL, agent TEXT NOT NULL,
     op TEXT NOT NULL, path TEXT NOT NULL, status TEXT, entry TEXT NOT NULL);
 CREATE INDEX by_path ON log (path, seq);
@@ -57,15 +62,19 @@ _TALLY = """
 INSERT INTO agent VALUES (?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET completed = completed + excluded.completed,
     last = max(coalesce(last, excluded.last), coalesce(excluded.last, last))"""
+_STANDING = "SELECT path, record, waits, todo FROM state JOIN parsed USING (blob) WHERE kind = 'task'"
+_NAMED = "name IN (SELECT value FROM json_each(?)) ORDER BY name"
 FIRST = 50
-_LISTS = ("state", "tip", "log", "agent", "concern")  # the tables that follow the tip
+_LISTS = ("state", "tip", "log", "agent", "concern", "line")  # the tables that follow the tip
 _KEEP = "INSERT OR IGNORE INTO parsed VALUES (?, ?)"
 PRIORITY = {word: rank for rank, word in enumerate(vocabulary.PRIORITIES)}
 NEED = {status: rank for rank, status in enumerate(vocabulary.BY_NEED)}
 # One operation: commit, at (seconds after the epoch), by, op, path, what; also blob (the file at path after it),
 # status, note and others if present.
 Entry = dict[str, Any]
-Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None, int | None]
+Row = tuple[str, str, str, str, str | None, int | None, int | None, str | None, str | None, int | None, int]
+# A task as `state` has it: path, record, who has to act, and what is to be done.
+Standing = tuple[str, "Record", str | None, str | None]
 
 
 class Index:
@@ -297,7 +306,10 @@ class Index:
         paths = [path for path, _ in changed]
         self.base.executemany("DELETE FROM state WHERE path = ?", [(path,) for path in paths])
         waiting.forget(self.base, paths)
-        self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", rows)
+        self.base.executemany(
+            "INSERT OR REPLACE INTO line VALUES (?, NULL)", [row[2:3] for row in rows if row[1] == "task"]
+        )
+        self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, ?)", rows)
         self.base.executemany(_TOUCH, [(path,) for path in paths])
         self.base.executemany(_KEEP, parsed)
 
@@ -372,11 +384,70 @@ class Index:
     def _at(self, paths: Sequence[str]) -> list[tuple[Record, int]]:
         return self.touched("path IN (SELECT value FROM json_each(?))", (json.dumps(list(paths)),), "path")
 
-    def standing(self) -> Iterator[tuple[str, Record, str | None, str | None]]:
-        """Yield all tasks in the order of their ids: path, record, who has to act, and what is to be done."""
-        query = "SELECT path, record, waits, todo FROM state JOIN parsed USING (blob) WHERE kind = 'task' ORDER BY name"
-        for path, record, who, what in self._read(query):
-            yield path, json.loads(record), who, what
+    @contextlib.contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Let all that is read in between be of one commit: no other process updates the index meanwhile.
+
+        :raises Damaged: as `_read`.
+        """
+        self._read("BEGIN")
+        try:
+            self.tip()  # the database is locked from the first read on
+            yield
+        finally:
+            if self.base.in_transaction:  # not if the database was damaged and has been replaced
+                self.base.execute("COMMIT")
+
+    def standing(self) -> Iterator[Standing]:
+        """Yield all tasks in the order of their ids."""
+        yield from map(_standing, self._read(f"{_STANDING} ORDER BY name"))
+
+    def without_line(self) -> Iterator[Standing]:
+        """Yield the tasks whose text in state.json is not kept. The database is not locked between two of them."""
+        query, last = "SELECT name FROM line WHERE text IS NULL AND name > ? ORDER BY name LIMIT ?", ""
+        while some := [name for (name,) in self._read(query, (last, TOGETHER))]:
+            yield from map(_standing, self._read(f"{_STANDING} AND {_NAMED}", (json.dumps(some),)).fetchall())
+            last = some[-1]
+
+    def keep_lines(self, tip: str, lines: Sequence[tuple[str, str]]) -> None:
+        """Keep the texts of tasks in state.json, unless the index has moved on or cannot be written: it is a cache.
+
+        :param tip: hex id of the commit at which they were made.
+        :param lines: id and text of each.
+        """
+        try:
+            self.base.execute("BEGIN IMMEDIATE")
+            if self.tip() == tip:
+                self.base.executemany("UPDATE line SET text = ? WHERE name = ?", [(text, name) for name, text in lines])
+            self.base.execute("COMMIT")
+        except sqlite3.OperationalError:  # another process holds it, or the disk is full
+            if self.base.in_transaction:
+                self.base.execute("ROLLBACK")
+
+    def lines(self) -> Iterator[tuple[str, str | Standing]]:
+        """Yield all tasks in the order of their ids: the id, and the text that is kept, or else the task."""
+        for name, text in self._read("SELECT name, text FROM line ORDER BY name"):
+            yield name, text or _standing(self._read(f"{_STANDING} AND name = ?", (name,)).fetchone())
+
+    def awaited(self) -> Iterator[tuple[Record, str, str, int]]:
+        """Yield the open tasks that wait for somebody, in the order of their ids.
+
+        Each has who has to act, what is to be done, and the time of the last operation (seconds after the epoch).
+        """
+        query = (
+            "SELECT record, waits, todo, updated FROM state JOIN parsed USING (blob)"
+            " WHERE open = 1 AND waits IS NOT NULL ORDER BY name"
+        )
+        for record, who, what, at in self._read(query):
+            yield json.loads(record), who, what, at
+
+    def operations(self) -> int:
+        """Return the number of the ledger's operations."""
+        return int(self._read("SELECT count(*) FROM log").fetchone()[0])
+
+    def brought(self) -> int:
+        """Return how many events came with tasks from other trackers."""
+        return int(self._read("SELECT coalesce(sum(brought), 0) FROM state WHERE brought > 0").fetchone()[0])
 
     def waits_of(self, path: str) -> tuple[str, str] | None:
         """Return what `waits_for` says of a task, but for what blocks it."""
@@ -423,6 +494,11 @@ class Index:
         return int(self._read(query, values).fetchone()[0])
 
 
+def _standing(row: tuple[str, str, str | None, str | None]) -> Standing:
+    path, record, who, what = row
+    return path, json.loads(record), who, what
+
+
 def _tallies(log: Sequence[Entry]) -> list[tuple[str, int, int | None]]:
     """Return what operations add to what their agents completed, with the time of each agent's last one."""
     from opsgit.domain import statistics  # only writes need it
@@ -442,4 +518,5 @@ def _row(path: str, kind: str, name: str, blob: str, record: Record) -> Row:
     get = record.get
     need, rank = (NEED[get("status", "")], PRIORITY[get("priority", "")]) if kind == "task" else (None, None)
     opened = 1 if kind == "task" and get("status") not in vocabulary.ENDED else None
-    return path, kind, name, blob, get("status"), need, rank, get("assigned"), get("created"), opened
+    brought = len(get("imported", {}).get("history", ())) if kind == "task" else 0
+    return path, kind, name, blob, get("status"), need, rank, get("assigned"), get("created"), opened, brought

@@ -133,5 +133,12 @@ def _under(base: sqlite3.Connection, key: str) -> Iterator[tuple[int, str, str]]
 
 
 def forget(base: sqlite3.Connection, paths: Iterable[str]) -> None:
-    """Remove what is kept of tasks."""
-    base.executemany("DELETE FROM concern WHERE path = ?", [(path,) for path in paths])
+    """Remove what is kept of tasks, and follows from what has changed."""
+    known = list(paths)
+    base.executemany("DELETE FROM concern WHERE path = ?", [(path,) for path in known])
+    base.executemany("UPDATE line SET text = NULL WHERE name = ?", [(stem(path),) for path in known])
+
+
+def stem(path: str) -> str:
+    """Return the name of a file without its folder and its ending: the id of a task."""
+    return path.rpartition("/")[2].removesuffix(".yaml")

@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from opsgit.domain.vocabulary import PRIORITIES, STATUSES
-
 State = Mapping[str, Any]
-
-
-def counts(state: State) -> list[tuple[str, int]]:
-    """Return the number of tasks in each status, in the order of the lifecycle."""
-    found = Counter(task["status"] for task in state["tasks"].values())
-    return [(status, found[status]) for status in STATUSES]
-
-
-def waiting(state: State) -> list[tuple[str, str, str, str]]:
-    """Return the open tasks by urgency: the agent or role that must act next, the task, its title, what to do."""
-    tasks = sorted(state["tasks"].values(), key=lambda task: (PRIORITIES.index(task["priority"]), task["id"]))
-    return [(t["waiting_for"], t["id"], t["title"], t["waiting_to"]) for t in tasks if t["waiting_for"]]
-
-
-def activity(state: State, most: int = 15) -> list[dict[str, Any]]:
-    """Return the newest transitions, newest first, each with its task; imported ones are left out.
-
-    :param most: the largest number of transitions.
-    """
-    events = ({**event, "task": task["id"]} for task in state["tasks"].values() for event in task["history"])
-    proven = [event for event in events if not event.get("imported")]
-    return sorted(proven, key=lambda e: str(e["at"]))[::-1][:most]  # a stable sort keeps the order within one second
 
 
 def metrics(state: State) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from opsgit.views.figures import State, activity, bar, completed, counts, exhausted, metrics, waiting
+from opsgit.views.figures import State, bar, completed, exhausted, metrics
 from opsgit.views.terminal import safe
 
 # What Markdown, or a forge that shows it, would take for markup. A hyphen, a dot or an underscore in a word is none.
@@ -37,28 +37,38 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def dashboard(state: State) -> str:
-    """Return the dashboard of a compiled state."""
+    """Return the dashboard.
+
+    :param state: what `operations.summary.document` returns.
+    """
+    total = sum(number for _, number in state["counts"])
     parts = [
         f"# {escaped(state['project'])}",
         f"As of {state['updated']}, commit `{state['commit'][:10]}`.",
         "## Tasks",
-        table(("status", "tasks", ""), [(s, str(n), bar(n, len(state["tasks"]), 30)) for s, n in counts(state)]),
+        table(("status", "tasks", ""), [(s, str(n), bar(n, total, 30)) for s, n in state["counts"]]),
         "## Waiting",
-        table(("for", "task", "title", "to"), [tuple(map(escaped, row)) for row in waiting(state)]),
+        table(("for", "task", "title", "to"), [tuple(map(escaped, row)) for row in state["waiting"]]),
+        *_more(state["waiting_total"] - len(state["waiting"]), "opsgit task list"),
         "## Agents",
         table(("agent", "role", "status", "open", "completed", "last active"), _agents(state)),
         *_quotas(state),
         *_metrics(state),
         *_alerts(state),
-        "## Tasks, all",
+        "## Tasks, by need",
         table(("task", "title", "status", "priority", "assigned", "pipeline"), _tasks(state)),
+        *_more(total - len(state["tasks"]), "opsgit task list --all"),
         "## Activity",
         table(
             ("time", "task", "status", "by"),
-            [(e["at"], escaped(e["task"]), e["status"], escaped(e["by"])) for e in activity(state)],
+            [(e["at"], escaped(e["task"]), e["status"], escaped(e["by"])) for e in state["activity"]],
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _more(number: int, command: str) -> list[str]:
+    return [f"And {number} more: `{command}`."] if number > 0 else []
 
 
 def _agents(state: State) -> Iterable[Sequence[str]]:
@@ -102,7 +112,8 @@ def _alerts(state: State) -> list[str]:
 
 
 def _tasks(state: State) -> Iterable[Sequence[str]]:
-    for task in state["tasks"].values():
+    for task in state["tasks"]:
+        pipeline = " → ".join(stage.get("agent") or stage["role"] for stage in task["pipeline"])
         imported = " (imported, unproven)" if "imported" in task else ""
         yield (escaped(task["id"]), escaped(task["title"]) + imported, task["status"], task["priority"],
-               escaped(task["assigned"] or "-"), escaped(" → ".join(task["pipeline"])))  # fmt: skip
+               escaped(task.get("assigned") or "-"), escaped(pipeline))  # fmt: skip

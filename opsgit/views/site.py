@@ -66,18 +66,58 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one}"
 
 
-def health(site: Any) -> str:
+def health(told: Any) -> str:
     """Return one sentence on the state of a project.
 
-    :param site: an `operations.site.Site`.
+    :param told: an `operations.overview.Overview`.
     """
-    tasks = site.state["tasks"].values()
-    open_ones = sum(task["status"] not in ENDED for task in tasks)
-    people = {one.task for who, group in site.groups.items() if site.kinds.get(who) == "human" for one in group}
-    late = {one.task for group in site.groups.values() for one in group if one.overdue}
-    rest = ", the others imported, unproven" if site.told > site.proven else ""
+    open_ones = sum(number for status, number in told.summary["counts"] if status not in ENDED)
+    people = {one.task for who, group in told.groups.items() if told.kinds.get(who) == "human" for one in group}
+    late = {one.task for group in told.groups.values() for one in group if one.overdue}
+    rest = ", the others imported, unproven" if told.told > told.proven else ""
     return (f"{open_ones:,} open, {counted(len(people), 'waits', 'wait')} for people, {len(late):,} overdue, "
-            f"{site.proven:,} of {site.told:,} operations proven{rest}")  # fmt: skip
+            f"{told.proven:,} of {told.told:,} operations proven{rest}")  # fmt: skip
+
+
+def common(told: Any, here: str, title: str, /, live: bool = False, **more: Any) -> dict[str, Any]:
+    """Return what each page needs.
+
+    :param told: an `operations.overview.Overview`.
+    :param here: the path of the page in the site.
+    :param live: whether it is served and told of changes.
+    """
+    known = told.summary
+    policy = POLICY.format(style="'self'", script="'self'", form="'self'" if live else "'none'")
+    policy += "; connect-src 'self'" if live else ""
+    return {"project": known["project"], "title": title, "here": here, "root": "../" * here.count("/"), "nav": NAV,
+            "policy": policy, "style": "", "live": live, "asof": "", "now": told.moment,
+            "commit": known["commit"][:10], "version": VERSION, "agents": known["agents"], "linked": True,
+            "priorities": PRIORITIES, **more}  # fmt: skip
+
+
+def overview(told: Any) -> dict[str, Any]:
+    """Return the values of the overview for its template.
+
+    :param told: an `operations.overview.Overview`.
+    """
+    known = told.summary
+    groups = [
+        {"who": who, "kind": told.kinds.get(who, "role"), "total": len(group), "shown": group[:GROUP_MAX]}
+        for who, group in told.groups.items()
+    ]
+    raised = ({**one, "task": one.get("task"), "since": times.seconds(one["raised"])}
+              for one in known["metrics"]["alerts"])  # fmt: skip
+    alerts = sorted(raised, key=lambda one: (-one["since"], one["id"]))
+    return {"alerts": alerts[:LAST_MAX], "alerts_more": max(0, len(alerts) - LAST_MAX),
+            "health": health(told), "groups": groups, "counts": known["counts"],
+            "quotas": known["quotas"], "gauges": figures.metrics(known),
+            "last": [_told(one, one["task"], one["title"]) for one in told.last]}  # fmt: skip
+
+
+def _told(entry: Mapping[str, Any], task: str | None, title: str) -> dict[str, Any]:
+    """Return an operation as lists show it."""
+    known = {name: entry.get(name) for name in ("at", "by", "op", "what", "status", "note")}
+    return {**known, "task": task, "title": title}
 
 
 class Pages:
@@ -93,27 +133,17 @@ class Pages:
         self.ids = {names.task_path(task_id): task_id for task_id in self.tasks}
 
     def common(self, here: str, title: str, **more: Any) -> dict[str, Any]:
-        """Return what each page needs.
-
-        :param here: the path of the page in the site.
-        """
-        state = self.site.state
-        policy = POLICY.format(style="'self'", script="'self'", form="'self'" if self.live else "'none'")
-        policy += "; connect-src 'self'" if self.live else ""
-        return {"project": state["project"], "title": title, "here": here, "root": "../" * here.count("/"), "nav": NAV,
-                "policy": policy, "style": "", "live": self.live, "number": self.number, "asof": "",
-                "now": self.site.moment,
-                "commit": state["commit"][:10], "version": VERSION, "agents": state["agents"], "linked": True,
-                "priorities": PRIORITIES, **more}  # fmt: skip
+        """Return what each page needs, as `common` does."""
+        return common(self.site.overview, here, title, live=self.live, number=self.number, **more)
 
     @cached_property
     def paths(self) -> dict[str, Render]:
         """Return how each page is rendered, by its path in the site."""
         found: dict[str, Render] = {
-            "index.html": lambda: self._page("overview.html", "index.html", "Overview", **self.overview()),
+            "index.html": lambda: self._page("overview.html", "index.html", "Overview", **overview(self.site.overview)),
             "board.html": lambda: self._page("board.html", "board.html", "Board", **self.board()),
             "tasks.html": lambda: self._page("search.html", "tasks.html", "Tasks", search=True,
-                                             counts=figures.counts(self.site.state)),
+                                             counts=self.site.overview.summary["counts"]),
             "flow.html": lambda: self._page("flow.html", "flow.html", "Flow", **self.flow()),
             "delivery.html": lambda: self._page("delivery.html", "delivery.html", "Delivery", **self.delivery()),
             "agents.html": lambda: self._page("agents.html", "agents.html", "Agents", **self.performances()),
@@ -126,35 +156,18 @@ class Pages:
         for status in STATUSES:
             rows = [task for task in self.tasks.values() if task["status"] == status]
             found |= self._lists(f"list/{status}", f"Tasks: {status}", rows)
-        for who, group in self.site.groups.items():
+        for who, group in self.site.overview.groups.items():
             rows = [self.tasks[one.task] for one in group]
             found |= self._lists(f"waiting/{who}", f"Waits for {who}", rows)
         return found
 
     def _page(self, template: str, here: str, title: str, **more: Any) -> str:
-        told = self.common(here, title, asof=times.text(self.site.moment), **more)
+        told = self.common(here, title, asof=times.text(self.site.overview.moment), **more)
         return _templates().get_template(f"site/{template}").render(told)
 
-    def overview(self) -> dict[str, Any]:
-        """Return the values of the overview."""
-        site, state = self.site, self.site.state
-        groups = [
-            {"who": who, "kind": site.kinds.get(who, "role"), "total": len(group), "shown": group[:GROUP_MAX]}
-            for who, group in site.groups.items()
-        ]
-        raised = ({**one, "task": one.get("task"), "since": times.seconds(one["raised"])}
-                  for one in state["metrics"]["alerts"])  # fmt: skip
-        alerts = sorted(raised, key=lambda one: (-one["since"], one["id"]))
-        return {"alerts": alerts[:LAST_MAX], "alerts_more": max(0, len(alerts) - LAST_MAX),
-                "health": health(site), "groups": groups, "counts": figures.counts(state),
-                "quotas": state["quotas"], "gauges": figures.metrics(state),
-                "last": [self._told(one) for one in site.entries[: -LAST_MAX - 1 : -1]]}  # fmt: skip
-
     def _told(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an operation as lists show it."""
-        known = {name: entry.get(name) for name in ("at", "by", "op", "what", "status", "note")}
         task = self.ids.get(entry["path"])
-        return {**known, "task": task, "title": self.tasks[task]["title"] if task else ""}
+        return _told(entry, task, self.tasks[task]["title"] if task else "")
 
     def _row(self, task: Mapping[str, Any]) -> dict[str, Any]:
         return {**task, "since": self.site.touched.get(names.task_path(task["id"]), 0)}
@@ -165,7 +178,7 @@ class Pages:
 
     def flow(self) -> dict[str, Any]:
         """Return the charts of flow."""
-        return {"charts": charts.charts(self.site.flow, self.site.moment, self.ids)}
+        return {"charts": charts.charts(self.site.flow, self.site.overview.moment, self.ids)}
 
     def delivery(self) -> dict[str, Any]:
         """Return the four figures of delivery, and the deployments with the rollbacks, the newest first."""
@@ -220,7 +233,7 @@ class Pages:
 
     def agent(self, name: str) -> str:
         """Return the page of one agent."""
-        waiting = list(self.site.groups.get(name, ()))
+        waiting = list(self.site.overview.groups.get(name, ()))
         last = [self._told(one) for one in self._by[name][: -AGENT_MAX - 1 : -1]]
         told = self.common(f"agent/{name}.html", name, one=self._agent(name), waiting=waiting[:AGENT_MAX],
                            waiting_more=max(0, len(waiting) - AGENT_MAX), last=last)  # fmt: skip
@@ -228,9 +241,9 @@ class Pages:
 
     def audit(self) -> dict[str, Any]:
         """Return what is out of the ordinary, the newest first."""
-        found = list(reversed(self.site.exceptions))
+        found, told = list(reversed(self.site.exceptions)), self.site.overview
         return {"exceptions": found[:AUDIT_MAX], "exceptions_more": max(0, len(found) - AUDIT_MAX),
-                "proven": self.site.proven, "told": self.site.told, "known_tasks": self.tasks}  # fmt: skip
+                "proven": told.proven, "told": told.told, "known_tasks": self.tasks}  # fmt: skip
 
     def _lists(self, stem: str, title: str, tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Render]]:
         """Yield the pages of a list, each with its path."""
@@ -321,23 +334,23 @@ def gates(task: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             )
 
 
-def single(site: Any, whole: bool, links: str = "") -> str:
+def single(told: Any, links: str = "", whole: Any = None) -> str:
     """Return one file that needs no other: the overview, or all pages but those of single tasks.
 
-    :param site: an `operations.site.Site`.
-    :param whole: whether board, flow, delivery, agents and audit follow the overview.
+    :param told: an `operations.overview.Overview`.
     :param links: the path of a site beside the file, to which it links; empty: there is none.
+    :param whole: the `operations.site.Site` whose board, flow, delivery, agents and audit follow; None: they do not.
     """
-    pages, style = Pages(site), assets()["site.css"]
+    style = assets()["site.css"]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = POLICY.format(style=f"'sha256-{digest}'", script="'none'", form="'none'")
-    parts: dict[str, Any] = pages.overview()
-    if whole:
+    parts, pages = overview(told), Pages(whole) if whole else None
+    if pages:
         parts |= {**pages.board(), **pages.flow(), **pages.delivery(), **pages.performances(), **pages.audit()}
-    told = pages.common("index.html", "Overview", asof=times.text(site.moment), whole=whole, **parts)
-    told |= {"policy": policy, "style": Markup(style), "root": links, "linked": bool(links)}  # noqa: S704 - our own file
-    told["nav"] = NAV if links else ()
-    return _templates().get_template("site/single.html").render(told)
+    values = common(told, "index.html", "Overview", asof=times.text(told.moment), whole=bool(pages), number=0, **parts)
+    values |= {"policy": policy, "style": Markup(style), "root": links, "linked": bool(links)}  # noqa: S704 - our own file
+    values["nav"] = NAV if links else ()
+    return _templates().get_template("site/single.html").render(values)
 
 
 def actions(told: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from opsgit.domain import concerns, names, rules, statistics, vocabulary
 from opsgit.domain.model import Agent, Project, Quota, Task
 from opsgit.domain.next_steps import waits_for
 from opsgit.domain.records import Record, from_record, to_record
+from opsgit.operations import compile
 from opsgit.operations.queries import SORTS
 from opsgit.operations.session import Session
 from opsgit.storage.index import Index
@@ -125,6 +127,10 @@ def compare(session: Session) -> None:
     assert (index.newest(), index.latest()) == (walk.log[-1]["at"], max(one["at"] for one in walk.log))
     quotas = [to_record(from_record(Quota, one)) for path, one in walk.records.items() if path.startswith("quotas/")]
     assert index.select("kind = 'quota'", (), "name") == quotas
+    state = compile.state(session)
+    assert json.loads(b"".join(compile.text(index))) == state  # some texts were kept at older commits
+    compile.keep(index)
+    assert json.loads(b"".join(compile.text(index))) == state
     walk.index.close()
 
 

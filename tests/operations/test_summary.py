@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter, defaultdict
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opsgit.domain import names
-from opsgit.domain.vocabulary import PRIORITIES
-from opsgit.operations import compile, monitor, summary
+from opsgit.domain.vocabulary import PRIORITIES, STATUSES
+from opsgit.operations import compile, monitor, overview, summary
 from opsgit.operations.session import Session
 from opsgit.storage.repository import find
-from opsgit.views import figures
 from tests.conftest import Desk
 from tests.views.golden import BUNDLE
 from tests.views.project import worked
@@ -24,13 +25,14 @@ def walked(state: dict[str, Any]) -> dict[str, Any]:
     urgent = sorted(
         state["tasks"].values(), key=lambda one: (PRIORITIES.index(one["priority"]), one["created"], one["id"])
     )
+    found = Counter(one["status"] for one in state["tasks"].values())
     waiting = [(one["waiting_for"], one["id"], one["title"], one["waiting_to"]) for one in urgent if one["waiting_for"]]
     return {
         **{name: state[name] for name in ("project", "updated", "commit", "quotas", "metrics")},
-        "counts": figures.counts(state),
+        "counts": [(one, found[one]) for one in STATUSES],
         "waiting": waiting[: summary.WAITING_MAX],
         "agents": state["agents"],
-        "activity": [one["at"] for one in figures.activity(state, summary.ACTIVITY_MAX)],  # in a second, any order
+        "activity": activity(state, summary.ACTIVITY_MAX),
     }
 
 
@@ -39,8 +41,29 @@ def compared(folder: Path) -> None:
     now = session.repository.index.log("1", (), 1)[0]["at"] if session.repository.index.tip() else 2_000_000_000
     short = summary.summary(session, now)
     short["activity"] = [one["at"] for one in short["activity"]]
-    assert short == walked(compile.state(session, now))
+    state = compile.state(session, now)
+    assert short == walked(state)
+    told, last = overview.overview(session), session.index().last_times("path")
+    groups = defaultdict[str, list[tuple[str, str, str, int, str]]](list)
+    for one in state["tasks"].values():
+        for who in (one["waiting_for"] or "").split(", "):
+            since = last[names.task_path(one["id"])]
+            groups[who].append((one["id"], one["title"], one["waiting_to"], since, one["priority"]))
+    groups.pop("", None)
+    assert {who: sorted(astuple(one)[:-1] for one in group) for who, group in told.groups.items()} == groups
+    brought = sum(bool(event.get("imported")) for one in state["tasks"].values() for event in one["history"])
+    log = session.index().log("1")
+    assert (told.proven, told.told) == (len(log), len(log) + brought)
+    assert [one["commit"] for one in told.last] == [one["commit"] for one in reversed(log[-overview.LAST_MAX :])]
+    titles = {one["id"]: one["title"] for one in state["tasks"].values()}
+    assert all(one["title"] == titles.get(one["task"], "") for one in told.last)
     session.repository.close()
+
+
+def activity(state: dict[str, Any], most: int) -> list[str]:
+    """The times of the newest transitions, newest first; imported ones are left out."""
+    events = [event for task in state["tasks"].values() for event in task["history"] if not event.get("imported")]
+    return sorted((event["at"] for event in events), reverse=True)[:most]
 
 
 def test_a_team_at_work(in_review: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,18 @@ def test_a_folder_is_no_file(name: str, tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(IsADirectoryError):
             put(place, b"x")
     assert list(box.iterdir()) == []
+
+
+def test_pieces_make_a_file_and_a_failure_in_between_leaves_the_old_one(tmp_path: Path) -> None:
+    box = tmp_path / "box"
+    box.mkdir()
+    put(box / "file", iter([b"one", b" ", b"two"]))
+    assert (box / "file").read_bytes() == b"one two"
+
+    def broken() -> Iterator[bytes]:
+        yield b"three"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        put(box / "file", broken())
+    assert {path.name: path.read_bytes() for path in box.iterdir()} == {"file": b"one two"}

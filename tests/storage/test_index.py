@@ -592,3 +592,44 @@ def test_a_number_that_no_database_computes_with_is_the_highest(folder: Path) ->
     )
     assert index.highest_number() == 100_000_000_000_000_000_000
     index.close()
+
+
+def test_texts_are_kept_until_their_task_changes(index: Index) -> None:
+    assert [(name, isinstance(kept, str)) for name, kept in index.lines()] == [("T-1", False), ("T-2", False)]
+    assert [one[1]["id"] for one in index.without_line()] == ["T-1", "T-2"]
+    index.keep_lines(ONE, [("T-1", "one"), ("T-2", "two"), ("T-9", "no task")])
+    assert list(index.lines()) == [("T-1", "one"), ("T-2", "two")]
+    advance(index, ONE, TWO, {**put(task("T-1", "assigned"), task("T-3"))}, [entry(TWO, 30, "a", "p")])
+    assert [(name, kept if isinstance(kept, str) else kept[1]["status"]) for name, kept in index.lines()] == [
+        ("T-1", "assigned"), ("T-2", "two"), ("T-3", "backlog")]  # fmt: skip
+    assert [one[1]["id"] for one in index.without_line()] == ["T-1", "T-3"]
+
+
+def test_texts_of_another_commit_are_not_kept(index: Index) -> None:
+    index.keep_lines(TWO, [("T-1", "one")])
+    assert [one[1]["id"] for one in index.without_line()] == ["T-1", "T-2"]
+
+
+def test_texts_are_not_kept_while_another_process_writes(index: Index, folder: Path) -> None:
+    index.base.execute("PRAGMA busy_timeout = 10")
+    other = Index(folder)
+    other.base.execute("BEGIN IMMEDIATE")
+    index.keep_lines(ONE, [("T-1", "one")])
+    other.base.execute("ROLLBACK")
+    assert [one[1]["id"] for one in index.without_line()] == ["T-1", "T-2"]
+    assert index.path
+    other.close()
+
+
+def test_nothing_changes_while_it_is_read(index: Index, folder: Path) -> None:
+    other = Index(folder)
+    other.base.execute("PRAGMA busy_timeout = 10")
+    with index.unchanged():
+        advance(other, ONE, TWO, put(task("T-3")), [entry(TWO, 30, "a", "p")])
+        assert (index.tip(), ids(index)) == (ONE, ["T-1", "T-2"])
+    assert other.path is None, "it goes on in memory: its command must not wait for long"
+    other.close()
+    again = Index(folder)
+    advance(again, ONE, TWO, put(task("T-3")), [entry(TWO, 30, "a", "p")])
+    assert index.tip() == TWO
+    again.close()

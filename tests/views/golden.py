@@ -27,20 +27,20 @@ def rendered(folder: Path) -> dict[str, str]:
     subprocess.run(["git", "clone", "-q", "-b", "main", str(BUNDLE), str(folder / "kept")], check=True)
     repository = Repository((folder / "kept/.git").resolve(), folder / "kept")
     session = Session(repository)
-    state = compile.state(session)
     newest = session.index().log("1")[-1]["at"]
     session.clock = lambda: newest + 60
     told, short = figures.report(session, "7d"), summary.summary(session, newest)
     found = site.gather(session)
     page = pages.Pages(found).task(site.page(session, found, "R-1", Trees(repository.git)))
+    texts = b"".join(compile.text(session.index())), markdown.dashboard(summary.document(session, None))
     repository.close()
     return {
-        "state.json": compile.dumped(state),
+        "state.json": texts[0].decode(),
         "dashboard.txt": board.dashboard(short, 100, False) + "\n",
         "dashboard-narrow-colour.txt": board.dashboard(short, 60, True) + "\n",
-        "dashboard.md": markdown.dashboard(state),
-        "dashboard.html": pages.single(found, whole=False),
-        "site.html": pages.single(found, whole=True),
+        "dashboard.md": texts[1],
+        "dashboard.html": pages.single(found.overview),
+        "site.html": pages.single(found.overview, whole=found),
         "task.html": page,
         "report.txt": report.text(told) + "\n",
         "report.md": report.markdown(told) + "\n",

@@ -256,8 +256,11 @@ def test_health_in_words(in_review: Desk) -> None:
     found = site.gather(session)
     session.repository.close()
     commits = int(git(in_review.path, "rev-list", "--first-parent", "--count", "main"))
-    assert pages.health(found) == f"1 open, 0 wait for people, 0 overdue, {commits} of {commits} operations proven"
-    assert times.text(found.moment) == git(in_review.path, "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ",
+    assert (
+        pages.health(found.overview)
+        == f"1 open, 0 wait for people, 0 overdue, {commits} of {commits} operations proven"
+    )
+    assert times.text(found.overview.moment) == git(in_review.path, "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ",
                                            "main", env={**os.environ, "TZ": "UTC"}).strip()  # fmt: skip
 
 
@@ -267,7 +270,7 @@ def test_health_counts_people_and_what_is_late(in_review: Desk) -> None:
     session = in_review.session()
     later = session.clock() + 30 * 86_400
     session.clock = lambda: later
-    assert pages.health(site.gather(session, live=True)).startswith("1 open, 1 waits for people, 1 overdue, ")
+    assert pages.health(site.gather(session, live=True).overview).startswith("1 open, 1 waits for people, 1 overdue, ")
     session.repository.close()
 
 
