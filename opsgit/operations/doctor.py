@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import stat
 import sys
@@ -24,7 +25,6 @@ from opsgit.verification import hooks
 from opsgit.version import VERSION
 
 PART = re.compile(r"\..+\.[0-9]+\.part")
-BATCH_AGE = 3600  # seconds; a batch writes every few seconds
 LOCK_AGE = 10  # seconds; git holds a lock for a much shorter time
 GIT_LEAST = (2, 34)
 
@@ -217,11 +217,22 @@ def _unfinished(repository: Repository) -> Iterator[Path]:
 
 
 def _batches(session: Session) -> Iterator[Check]:
-    """Report packs aside of a batch that was killed. One that was written to lately may still be at work."""
-    for folder in (session.repository.folder / "objects").glob(f"{packs.ASIDE}*"):
-        last = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-        if session.clock() - last > BATCH_AGE:
-            yield Check("leftovers", "warning", f"packs of a batch that was killed: {folder}", partial(rmtree, folder))
+    """Report what a killed batch left: its packs aside, or one that it was just moving to the others."""
+    objects = session.repository.folder / "objects"
+    for folder in objects.glob(f"{packs.ASIDE}*"):
+        with contextlib.suppress(FileNotFoundError):  # the batch is just ending
+            if not packs.is_alive(folder) and _old(session, folder):
+                remove = partial(rmtree, folder, ignore_errors=True)
+                yield Check("leftovers", "warning", f"packs of a batch that was killed: {folder}", remove)
+    half = [path for path in objects.glob("pack/*.pack") if not path.with_suffix(".idx").exists()]
+    left = [path for path in half if _old(session, path)]
+    if left:
+        yield Check("leftovers", "warning", f"{len(left)} packs without an index, of a crash", partial(_remove, left))
+
+
+def _old(session: Session, path: Path) -> bool:
+    """Return whether a file has been there for some time, so that nobody is just writing it."""
+    return path.exists() and session.clock() - path.lstat().st_mtime > LOCK_AGE
 
 
 def _leftovers(session: Session) -> Iterator[Check]:
@@ -230,11 +241,11 @@ def _leftovers(session: Session) -> Iterator[Check]:
     if parts:
         yield Check("leftovers", "warning", f"{len(parts)} unfinished objects of a crash", lambda: _remove(parts))
     yield from _batches(session)
-    written = [path for path in _unfinished(repository) if session.clock() - path.lstat().st_mtime > LOCK_AGE]
+    written = [path for path in _unfinished(repository) if _old(session, path)]
     if written:
         yield Check("leftovers", "warning", f"{len(written)} unfinished files of a crash", partial(_remove, written))
     locks = [*repository.folder.glob("*.lock"), *(repository.folder / "refs").rglob("*.lock")]
-    old = [lock for lock in locks if session.clock() - lock.stat().st_mtime > LOCK_AGE]
+    old = [lock for lock in locks if _old(session, lock)]
     for lock in locks:
         mend = (lambda: _remove(old)) if lock in old else None
         yield Check("leftovers", "bad", f"{lock}: git holds it, or a crash left it", mend)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from opsgit.operations import refresh
@@ -15,6 +16,7 @@ from opsgit.storage.repository import Repository
 
 SAMPLE, LOOSE_MAX = "17", 4096  # one of 256 folders is counted, as git does
 FOLDERS = 256
+PACK_FILES_MAX = 150  # a batch writes a pack, of two files or three: git looks into each for each object
 PAUSE = 3600  # seconds between two starts: young unreachable objects stay loose, and would start it again
 # Refs, their logs too, are left to the steps that hold the lock.
 SETTINGS = ("gc.packRefs=false", "gc.reflogExpire=never", "gc.reflogExpireUnreachable=never", "core.fsync=all")
@@ -59,12 +61,16 @@ def size(repository: Repository) -> Size:
 
 
 def due(repository: Repository) -> bool:
-    """Return whether there are so many loose objects that they should be packed, judged by a sample of them."""
-    sample = repository.folder / "objects" / SAMPLE
+    """Return whether there are many loose objects, judged by a sample of them, or many packs."""
+    objects = repository.folder / "objects"
+    return _count(objects / SAMPLE) * FOLDERS > LOOSE_MAX or _count(objects / "pack") > PACK_FILES_MAX
+
+
+def _count(folder: Path) -> int:
     try:
-        return len(os.listdir(sample)) * FOLDERS > LOOSE_MAX
+        return len(os.listdir(folder))
     except FileNotFoundError:
-        return False
+        return 0
 
 
 def start_if_due(repository: Repository) -> None:

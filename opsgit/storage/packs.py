@@ -5,6 +5,7 @@ A tree that was made from another one of the pack is stored as the difference fr
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import struct
@@ -34,6 +35,8 @@ class Packs:
         self.git, self.width = git, width
         objects = git.folder / "objects"
         self.folder = Path(tempfile.mkdtemp(prefix=ASIDE, dir=objects))
+        self.alive = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)  # closed with the process, or by `drop`
+        fcntl.flock(self.alive, fcntl.LOCK_EX)
         (self.folder / "pack").mkdir()
         self.waiting: set[str] = set()  # ids of the objects of the open pack: nobody can read them yet
         self.ends: dict[str, tuple[bytes, int]] = {}  # trees of this pack that may be made into others; their depth
@@ -107,6 +110,19 @@ class Packs:
         if self.file:
             self.file.close()
         self.end()
+        os.close(self.alive)
+
+
+def is_alive(folder: Path) -> bool:
+    """Return whether the process that writes packs in a folder is still there."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _finish(file: BufferedRandom, count: int, width: int) -> None:

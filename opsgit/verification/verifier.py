@@ -197,18 +197,26 @@ class Verifier:
             if number * count < len(fresh):
                 self.say(f"{number * count} of {len(fresh)} commits of {ref} judged")
 
-        works: list[Callable[[], Part]] = [partial(self._beside, part) for part in parts[1:]]
+        works: list[Callable[[], Part | None]] = [partial(self._beside, part) for part in parts[1:]]
         results = workers.side_by_side([lambda: self.chain.ledgers(parts[0], told), *works] if parts else [])
         for part, found in list(zip(parts, results, strict=True))[1:]:
-            self.chain.join(found, part)
+            if found:
+                self.chain.join(found, part)
+            else:
+                self.chain.ledgers(part)
 
-    def _beside(self, commits: Sequence[str]) -> Part:
-        """Judge some ledger commits with a chain of its own, which shares no git process with this one."""
+    def _beside(self, commits: Sequence[str]) -> Part | None:
+        """Judge some ledger commits with a chain of its own, which shares no git process with this one.
+
+        :returns: None if a commit could not be judged: whether that is a finding depends on what is before it.
+        """
         git = Git(self.repository.folder)
         git.extra.update(self.env)
         try:
             judge = Judge(Objects(git, self.objects.width), Index(None))
             return Chain(judge, self.chain.position, latest=self.chain.latest).ledgers(commits)
+        except Refused:
+            return None
         finally:
             git.close()
 

@@ -23,7 +23,7 @@ from opsgit.verification import push, verifier
 from tests.attacks.corpus import managed, title
 from tests.attacks.forge import Forge
 from tests.attacks.test_attacks import judged
-from tests.conftest import git
+from tests.conftest import git, judge_in
 
 
 def verify(path: Path, *words: str) -> int:
@@ -714,7 +714,7 @@ def test_the_merged_branch_of_a_round_before_is_nobodys_concern(forge: Forge, tm
     ("by", "code"), [("dev", "RIGHT_MISSING"), ("orchestrator", "IDENTITY_FIXED")], ids=lambda one: str(one)
 )
 def test_verify_is_not_blinded_by_a_version_that_nobody_may_name(
-    by: str, code: str, forge: Forge, capsys: pytest.CaptureFixture[str]
+    by: str, code: str, forge: Forge, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unknown version after a lawful upgrade is exit 9; in an illegal commit it is a finding, and judging goes on."""
     from tests.attacks.corpus import policy
@@ -723,6 +723,8 @@ def test_verify_is_not_blinded_by_a_version_that_nobody_may_name(
     title(forge)
     found = codes(forge.path, capsys)
     assert (found[0], set(found[1:])) == (code, {"UNKNOWN_RULES"})
+    judge_in(1000, monkeypatch)
+    assert codes(forge.path, capsys) == found, "also if other processes judge what follows"
 
 
 def test_verify_is_not_blinded_by_a_name_that_is_not_utf_8(forge: Forge, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import opsgit
+from opsgit.operations import maintenance
 from tests.conftest import Desk, git
 
 ONLY_NEW = "id,title,description,priority,tags,pipeline,assigned,depends_on"
@@ -387,3 +388,36 @@ class TestLarge:
         assert "packs of a batch that was killed" in desk.run("doctor").out
         desk.run("doctor", "--fix")
         assert not left.parent.exists()
+
+    def test_a_batch_at_work_is_left_alone_however_long_it_idles(self, desk: Desk) -> None:
+        with opsgit.open(desk.path, actor="orchestrator") as project, project.batch():
+            for number in range(120):
+                project.tasks.add(f"task {number}")
+            (aside,) = (desk.path / ".git/objects").glob("tmp_objdir*")
+            for path in (*aside.rglob("*"), aside):
+                os.utime(path, (1, 1))
+            desk.run("doctor", "--fix")
+            assert aside.exists()
+        assert len(desk.ok("task", "list", "--json", "--limit", "200").json["tasks"]) == 120
+
+    def test_a_pack_that_was_only_half_moved_is_told_and_removed(self, desk: Desk) -> None:
+        git(desk.path, "repack", "-adq")
+        whole = next((desk.path / ".git/objects/pack").glob("*.pack"))
+        half = whole.with_name("pack-0000000000000000000000000000000000000000.pack")
+        half.write_bytes(b"PACK")
+        assert "without an index" not in desk.run("doctor").out, "somebody may be just moving it"
+        os.utime(half, (1, 1))
+        os.utime(whole, (1, 1))
+        assert "1 packs without an index" in desk.run("doctor").out
+        desk.run("doctor", "--fix")
+        assert (half.exists(), whole.exists()) == (False, True)
+        assert desk.ok("verify").exit == 0
+
+    def test_many_packs_are_made_one(self, desk: Desk) -> None:
+        repository = desk.session().repository
+        assert not maintenance.due(repository)
+        packs = desk.path / ".git/objects/pack"
+        for number in range(maintenance.PACK_FILES_MAX + 1):
+            (packs / f"pack-{number}.pack").touch()
+        assert maintenance.due(repository)
+        repository.close()
