@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opsgit.domain import statistics, times, vocabulary
+from opsgit.domain import audit, statistics, times, vocabulary
 from opsgit.operations import quotas
 from opsgit.operations.queries import shown
 from opsgit.operations.session import Session
@@ -12,6 +12,9 @@ from opsgit.storage.index import Index
 
 # The operations of a period, and what came before them on the tasks of which a review ended in it: it began earlier.
 _OF_PERIOD = "time >= ? OR path IN (SELECT path FROM log WHERE time >= ? AND status IN ('done', 'rejected'))"
+
+# The operations of a period and of the day before, and all on the tasks that were claimed in it: somebody held them.
+_FOR_AUDIT = "time >= ? OR path IN (SELECT path FROM log WHERE time >= ? AND op = 'task.claim')"
 
 
 def report(session: Session, since: str) -> dict[str, Any]:
@@ -41,8 +44,16 @@ def report(session: Session, since: str) -> dict[str, Any]:
             "p85": statistics.rank(found.cycles),
         },
         "quotas": quotas.every_quota(session),
+        "exceptions": [one._asdict() for one in _exceptions(index, start)],
         "activity": [shown(entry) for entry in reversed(index.log("time >= ?", (start,), 20))],
     }
+
+
+def _exceptions(index: Index, start: int) -> list[audit.Oddity]:
+    """Return what was out of the ordinary since a moment, the newest first."""
+    entries = index.log(_FOR_AUDIT, (start - audit.DAY, start))
+    found = [one for one in audit.oddities(entries, index.oldest()) if times.seconds(one.at) >= start]
+    return found[::-1]
 
 
 def _pipeline(index: Index) -> dict[str, list[str]]:

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opsgit.domain import flow, names, statistics, times
+from opsgit.domain import audit, flow, names, statistics, times
 from opsgit.domain.flow import Delivery, Flow
 from opsgit.domain.vocabulary import DONE, ENDED, IN_REVIEW, REJECTED
 from opsgit.operations import compile, site
 from opsgit.operations.session import Session
-from opsgit.operations.site import Oddity
 
 Entry = Mapping[str, Any]
 
@@ -57,7 +56,7 @@ class Retro:
     loads: Sequence[Load]
     reasons: Sequence[tuple[str, str, str]]
     oldest: Sequence[tuple[str, str, str, int]]
-    exceptions: Sequence[Oddity]
+    exceptions: Sequence[audit.Oddity]
 
 
 def retro(session: Session, since: str) -> Retro:
@@ -88,7 +87,7 @@ def retro(session: Session, since: str) -> Retro:
             if one["at"] >= start and _verdict(one) == REJECTED
         ],
         oldest=sorted(waiting, key=lambda one: (one[3], one[0]))[:5],
-        exceptions=[one for one in site.oddities(entries) if times.seconds(one.at) >= start],
+        exceptions=[one for one in audit.oddities(entries, session.index().oldest()) if times.seconds(one.at) >= start],
     )
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opsgit.domain import flow, names, statistics, times
+from opsgit.domain import audit, flow, names, statistics, times
 from opsgit.domain.flow import Delivery, Flow
 from opsgit.domain.model import Submission
 from opsgit.domain.records import Record, from_record
-from opsgit.domain.vocabulary import ENDED, IMPORTED, IN_REVIEW
+from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.operations import attachments, board, compile, timeline
 from opsgit.operations.overview import Overview, overview, standing
 from opsgit.operations.session import Session
@@ -22,21 +22,6 @@ from opsgit.storage.trees import Trees
 State = Mapping[str, Any]
 PERIOD = 12 * flow.WEEK  # seconds before the newest operation: what the figures of delivery are about
 DIFF_LINES, COLUMN_MAX = 400, 30
-
-
-@dataclass(frozen=True)
-class Oddity:
-    """Something out of the ordinary that an auditor looks at.
-
-    `kind` is imported, ratified, attested, failed deployment, lease taken over or compromised key.
-    """
-
-    kind: str
-    at: str
-    by: str
-    about: str
-    what: str
-    commit: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,7 @@ class Site:
     flow: Flow
     delivery: Delivery
     agents: Mapping[str, statistics.Performance]
-    exceptions: Sequence[Oddity]
+    exceptions: Sequence[audit.Oddity]
     needed_by: Mapping[str, Sequence[str]]
 
 
@@ -78,7 +63,7 @@ def gather(session: Session, live: bool = False) -> Site:
         flow=flow.flow(entries, moment),
         delivery=flow.delivery(entries, raised(session), moment - PERIOD, moment + 1),
         agents=statistics.figures(entries, 0).agents,
-        exceptions=list(oddities(entries)),
+        exceptions=list(audit.oddities(entries, index.oldest())),
         needed_by=_needed_by(state),
     )
 
@@ -98,34 +83,6 @@ def raised(session: Session) -> dict[str, list[int]]:
         if "task" in alert:
             found[names.task_path(alert["task"])].append(times.seconds(alert["raised"]))
     return found
-
-
-def oddities(entries: Sequence[Mapping[str, Any]]) -> Iterator[Oddity]:
-    """Yield what is out of the ordinary among operations, in their order.
-
-    :param entries: all operations of the ledger, oldest first.
-    """
-    held: dict[str, str | None] = {}
-    for entry in entries:
-        path, op, at = entry["path"], entry["op"], times.text(entry["at"])
-        told = {"at": at, "by": entry["by"], "about": entry["what"], "commit": entry["commit"]}
-        if entry.get("before") == IMPORTED:
-            yield Oddity("imported", what=f"came as {entry['status']} from another tracker, unproven", **told)
-        if op == "agent.ratify":
-            yield Oddity(
-                "ratified", what=f"commits of a compromised key were accepted: {entry.get('note', '')}", **told
-            )
-        if op == "agent.compromise":
-            yield Oddity("compromised key", what="a key was compromised: what it signed since is void", **told)
-        if entry.get("evidence") == "attested":
-            yield Oddity("attested", what="no deploy command is set: the deployer's word alone", **told)
-        elif op == "task.deploy-finish" and "status" not in entry:
-            yield Oddity("failed deployment", what=str(entry.get("evidence") or "no evidence"), **told)
-        holder = held.get(path)
-        if op == "task.claim" and holder and holder != entry["by"]:
-            yield Oddity("lease taken over", what=f"from {holder}, whose lease had run out", **told)
-        if "status" in entry:
-            held[path] = entry.get("assigned") if entry["status"] not in ("backlog", *ENDED) else None
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,14 @@ class Index:
         row = self._read("SELECT time FROM log ORDER BY seq DESC LIMIT 1").fetchone()
         return int(row[0]) if row else 0
 
+    def oldest(self) -> int:
+        """Return the time of the ledger's first operation (seconds after the epoch).
+
+        :raises Damaged: as `_read`.
+        """
+        row = self._read("SELECT time FROM log ORDER BY seq LIMIT 1").fetchone()
+        return int(row[0]) if row else 0
+
     def latest(self) -> int:
         """Return the latest time of an operation (seconds after the epoch): not the last one's after a reset clock.
 

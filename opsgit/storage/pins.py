@@ -35,7 +35,8 @@ class Pin:
 
     `path` is the pin's file, `genesis` the hex id of the first commit, and `tips` the last verified tip of each ledger
     by full ref name. The pin of a clone also has: `remotes`, name and URL of each; `refs`, all refs that were verified
-    with their tips; `seen`, the fingerprint of the clone at the last verification without findings.
+    with their tips; `seen`, the fingerprint of the clone at the last verification without findings; `introduced`, the
+    agents that were added or given keys shortly before it (`audit.Introduction`).
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Pin:
     remotes: list[tuple[str, str]] = field(default_factory=list)
     refs: dict[str, str] = field(default_factory=dict)
     seen: str = ""
+    introduced: dict[str, tuple[int, str, str]] = field(default_factory=dict)
 
     @classmethod
     def of_clone(cls, folder: Path) -> Pin:
@@ -71,7 +73,9 @@ class Pin:
         try:
             found: dict[str, Any] = json.loads(path.read_bytes())
             remotes = [(str(name), str(url)) for name, url in found["remotes"]]
-            return cls(path, found["genesis"], dict(found["tips"]), remotes, dict(found["refs"]), str(found["seen"]))
+            lately = {name: (int(at), str(op), str(by)) for name, (at, op, by) in found["introduced"].items()}
+            tips, refs = dict(found["tips"]), dict(found["refs"])
+            return cls(path, found["genesis"], tips, remotes, refs, str(found["seen"]), lately)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             refuse("NO_PIN", f"the pin {path} is damaged: {error}", "restore it, or remove it and trust anew")
 

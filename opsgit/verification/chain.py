@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from opsgit.domain import message, names, policy, times
+from opsgit.domain.audit import INTRODUCES, Deed
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Agent, Task
 from opsgit.domain.operation import LEDGER, MERGE, RESET_CLOCK
 from opsgit.domain.project import check_policy
 from opsgit.domain.refusals import Refusal, Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
+from opsgit.domain.standing import APPROVE
 from opsgit.domain.vocabulary import IN_REVIEW, ORCHESTRATE
 from opsgit.storage import sshsig
 from opsgit.storage.objects import FILE, Commit, Entry
@@ -68,12 +70,23 @@ class Positions:
 
 
 class Part(NamedTuple):
-    """What came of judging a part of a ledger; `reset` is whether the clock was reset in it."""
+    """What came of judging a part of a ledger; `reset`: the clock was reset in it; `deeds` are for an audit."""
 
     findings: list[Finding]
     judged: int
     ahead: list[tuple[str, Commit]]
     reset: bool
+    deeds: list[Deed]
+
+
+def _deeds(commit_id: str, commit: Commit, change: Change) -> Iterator[Deed]:
+    request = change.request
+    if request.op == APPROVE:
+        marks = (change.edits[0].record or {}).get("review", {}).get("sign_offs", ())
+        signers = tuple(mark["by"] for mark in marks)
+        yield Deed(commit.time, request.op, request.actor, request.target, commit_id, signers)
+    elif request.op in INTRODUCES:
+        yield Deed(commit.time, request.op, request.actor, request.target, commit_id)
 
 
 @dataclass(eq=False, repr=False)
@@ -82,7 +95,8 @@ class Chain:
 
     `seen` holds the ids of the ledger commits that were judged, because several ledgers can share them. A commit
     later than `latest`, in seconds after the epoch, is ahead of the verifier's clock; None when that does not matter.
-    `ahead` holds these commits; a reset of the clock empties it, and sets `reset`.
+    `ahead` holds these commits; a reset of the clock empties it, and sets `reset`. `deeds` are the operations that
+    an audit looks at.
     """
 
     judge: Judge
@@ -93,6 +107,7 @@ class Chain:
     latest: int | None = None
     ahead: list[tuple[str, Commit]] = field(default_factory=list)
     reset: bool = False
+    deeds: list[Deed] = field(default_factory=list)
 
     def ledgers(self, commits: Sequence[str], told: Callable[[int], None] = lambda _: None) -> Part:
         """Judge ledger commits in order, as `ledger` does.
@@ -106,7 +121,7 @@ class Chain:
                 self.ledger(commit)
             done += len(some)
             told(done)
-        return Part(self.findings, self.judged, self.ahead, self.reset)
+        return Part(self.findings, self.judged, self.ahead, self.reset, self.deeds)
 
     def join(self, part: Part, commits: Sequence[str]) -> None:
         """Take over what came of the next commits, which another chain has judged."""
@@ -116,6 +131,7 @@ class Chain:
         if part.reset:
             self.ahead.clear()
         self.ahead += part.ahead
+        self.deeds += part.deeds
         self.seen.update(commits)
 
     def find(self, refused: Refused, commit_id: str) -> None:
@@ -161,6 +177,7 @@ class Chain:
             else:
                 change = self.judge.judge(commit_id)
                 self._with_branch(commit, change)
+                self.deeds += _deeds(commit_id, commit, change)
                 if change.request.op == RESET_CLOCK:
                     self.ahead.clear()
                     self.reset = True

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from opsgit.domain import names
+from opsgit.domain.audit import Reviewers
 from opsgit.domain.findings import Finding, Verification
 from opsgit.domain.model import Agent, Key
 from opsgit.domain.records import Record
@@ -28,6 +29,7 @@ LEDGER = re.compile(r"refs/remotes/[^/]+/main\Z")  # includes remotes that are n
 REVIEW = re.compile(r"refs/(heads|remotes/.+)/review/[^/]+\Z")
 MANY = 2000  # commits: up to this number, starting processes takes longer than it saves
 FAR = 200  # commits that are read at once, when a walk back is longer than this
+TOLD_MAX = 10  # approvals by new reviewers of which a notice is given
 Say = Callable[[str], None]
 
 
@@ -60,6 +62,7 @@ class Verifier:
         self.verdict = Verification()
         self.first_use = False
         self.positions: dict[str, Positions] = {}  # by the name of the ledger's ref
+        self.introduced: dict[str, tuple[int, str, str]] = {}  # lately, by agent
         self.behind: set[str] = set()  # URLs from which another clone has verified more than this clone has
 
     def _width(self) -> int:
@@ -107,6 +110,7 @@ class Verifier:
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
         judged.update(self._attachments(ledgers, reviews) if until is None else {})
+        self._audit(since)
         self.verdict.findings, self.verdict.judged = self.chain.findings, self.chain.judged
         self.verdict.refs = {**ledgers, **judged}
         if not self.verdict.findings and until is None:
@@ -219,6 +223,21 @@ class Verifier:
             return None
         finally:
             git.close()
+
+    def _audit(self, since: str | None) -> None:
+        """Give notice of approvals by new reviewers, among the commits that were judged now.
+
+        :param since: the revision that a range begins with: nothing is known of what was before it.
+        """
+        if self.chain.findings or not self.verdict.genesis:
+            return
+        founded = self.chain.judge.commit(self.verdict.genesis).time
+        reviewers = Reviewers(founded, {} if since else self.pin.introduced)
+        found = [one for deed in self.chain.deeds for one in reviewers.take(deed)]
+        told = [f"new reviewer: {one.about}, approved in {one.commit[:10]}: {one.what}" for one in found[-TOLD_MAX:]]
+        more = f"{len(found) - TOLD_MAX} earlier approvals by new reviewers: opsgit report --since 52w"
+        self.verdict.notices += [*([more] if len(found) > TOLD_MAX else []), *told]
+        self.introduced = reviewers.recent(int(self.clock()))
 
     def _published_tips(self, ledgers: dict[str, str]) -> None:
         """Add a finding for a remote whose main no longer contains the tip that some clone verified from its URL."""
@@ -341,7 +360,7 @@ class Verifier:
         """Pin the verified tips for this clone and for its remotes' URLs."""
         tips, remotes = {**self.pin.tips, **ledgers}, self._remotes()
         genesis, refs = self.verdict.genesis, self.verdict.refs
-        now = Pin(self.pin.path, genesis, tips, remotes, refs, seen)
+        now = Pin(self.pin.path, genesis, tips, remotes, refs, seen, self.introduced)
         if vars(now) != vars(self.pin):
             now.save()
         if self.first_use:

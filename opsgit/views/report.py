@@ -8,6 +8,7 @@ from opsgit.views import terminal
 from opsgit.views.figures import percent, span
 
 Told = dict[str, Any]
+ODD_MAX = 50  # exceptions that a report lists
 
 
 def sections(told: Told) -> list[dict[str, Any]]:
@@ -20,6 +21,8 @@ def sections(told: Told) -> list[dict[str, Any]]:
     waiting = [(who, len(ids), _some(ids)) for who, ids in told["pipeline"].items()]
     quotas = [(q["name"], q["used"], q["limit"], q["left"], q.get("reset_at", "-")) for q in told["quotas"]]
     activity = [(e["at"], e["by"], e["what"], e.get("status") or e["op"]) for e in told["activity"]]
+    odd = [(e["at"], e["kind"], e["about"], e["by"], e["what"]) for e in told["exceptions"][:ODD_MAX]]
+    odd += [("", f"and {more} more", "", "", "")] if (more := len(told["exceptions"]) - ODD_MAX) > 0 else []
     cycles = [(cycle["count"], span(cycle["median"]), span(cycle["p85"]))]
     return [
         _section("Progress", ("status", "tasks now", "reached in this time"), statuses),
@@ -27,6 +30,7 @@ def sections(told: Told) -> list[dict[str, Any]]:
         _section("Performance", AGENT_HEAD, [_agent(name, one) for name, one in told["agents"].items()]),
         _section("Cycle time (first start to done)", ("tasks", "median", "85 %"), cycles),
         _section("Quotas", ("quota", "used", "limit", "left", "resets"), quotas),
+        _section("Exceptions", ("time", "what", "about", "by", "details"), odd),
         _section("Activity", ("time", "by", "what", "step"), activity),
     ]
 

@@ -1,0 +1,63 @@
+"""Approvals by new reviewers are told by verify, by the report and on the page for auditors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Desk, judge_in
+
+
+def notices(desk: Desk, *words: str) -> list[str]:
+    told: list[str] = desk.ok("verify", "--json", *words).json["notices"]
+    return [one for one in told if "new reviewer" in one]
+
+
+def exceptions(desk: Desk) -> list[str]:
+    return [
+        one["what"] for one in desk.ok("report", "--json").json["report"]["exceptions"] if one["kind"] == "new reviewer"
+    ]
+
+
+def test_a_key_that_an_orchestrator_gave_before_an_approval(in_review: Desk, tmp_path: Path) -> None:
+    in_review.ok("agent", "rotate", "qa", "--as", "orchestrator")
+    assert notices(in_review) == [], "so far it approved nothing"
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    (notice,) = notices(in_review)
+    assert "T-1" in notice and "qa signed, who was given a new key by orchestrator at " in notice
+    assert notices(in_review) == [], "it is said once, by the verification that judges the approval"
+    assert len(exceptions(in_review)) == 1
+    assert "new reviewer" in in_review.ok("report").out
+    in_review.ok("report", "--format", "html", "--single-file", "--out", str(tmp_path / "one.html"))
+    page = (tmp_path / "one.html").read_text()
+    assert '<span class="badge warning">new reviewer</span>' in page
+
+
+@pytest.mark.parametrize("processes", [1, 50])
+def test_a_verification_of_everything_finds_it(
+    in_review: Desk, tmp_path: Path, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_review.ok("agent", "rotate", "qa", "--as", "orchestrator")
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nothing is known yet"))
+    judge_in(processes, monkeypatch)
+    assert len(notices(in_review)) == 1
+
+
+def test_nothing_is_odd_about_a_founding_and_keys_of_ones_own(in_review: Desk) -> None:
+    in_review.ok("agent", "rotate", "qa", "--as", "qa")
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    assert (notices(in_review), exceptions(in_review)) == ([], [])
+
+
+def test_a_pin_of_another_form_is_refused(in_review: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "pins here"))
+    in_review.ok("verify")
+    (pin,) = (tmp_path / "pins here/opsgit/pins").iterdir()
+    told = json.loads(pin.read_bytes())
+    odds: list[object] = [[], {"qa": 1}, {"qa": ["x", "agent.add", "boss"]}, None]
+    for odd in odds:
+        pin.write_text(json.dumps({**told, "introduced": odd}))
+        assert in_review.run("verify", "--json").code == "NO_PIN"
