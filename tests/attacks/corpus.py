@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -649,7 +650,6 @@ many("MESSAGE_MISMATCH", "message", {
     "no newline at the end": lambda f: title(f, text=lambda t: t.rstrip("\n")),
     "no trailers": lambda f: title(f, text=lambda t: "T-6: edit\n"),
 })  # fmt: skip
-many("NO_SUCH_OPERATION", "message", {})
 many("CONTENT_MISMATCH", "message", {
     "an operation that does not exist": lambda f: title(f, text=lambda t: t.replace("task.edit", "task.bless")),
     "another operation": lambda f: title(f, text=lambda t: t.replace("task.edit", "quota.set")),
@@ -1278,3 +1278,97 @@ def an_approval_over_a_thread_that_somebody_without_the_right_resolved(forge: Fo
     forge.branch("review.resolve", "qa2", "T-1", settled)
     forge.act("agent.edit", "orchestrator", "agents/qa2.yaml", lambda a: a.update(role="observer"), "agent qa2: edited")
     return forge.merge("review.approve", "qa", "T-1", approved(forge, "qa"), "done")
+
+
+# --- what an agent would be told before it signs: each stands here too, for whoever signs without asking --------------
+
+
+def to_review(forge: Forge, **fields: Any) -> str:
+    """T-4 is submitted."""
+    submission = {"round": 1, "deliverable": "out/x", "digest": OTHER, "at": forge.at(), **fields}
+    change = sets(status="review", submission=submission, review={"round": 1})
+    return forge.act("task.submit", "dev", T4, change, "T-4: in-progress → review")
+
+
+def submitted_again(forge: Forge) -> str:
+    """T-1 was rejected and started again; the very same comes back."""
+    by_command(forge, "review reject T-1 --reason no --as qa", "task start T-1")
+    digest = forge.record(T1)["rejected"][0]
+    submission = {"round": 2, "deliverable": "out/x", "digest": digest, "at": forge.at()}
+    change = sets(status="review", submission=submission, review={"round": 2})
+    return forge.act("task.submit", "dev", T1, change, "T-1: in-progress → review")
+
+
+def imported_done(forge: Forge) -> str:
+    """Work that another tracker calls done is deployed."""
+    past = {"status": "done", "history": [{"status": "done", "at": "2026-01-01T00:00:00Z"}]}
+    file = forge.path.parent / "state.json"
+    file.write_text(json.dumps({"tasks": {"I-1": {"title": "t", **past}}}))
+    by_command(forge, f"import {file} --as orchestrator")
+    path = names.task_path("I-1")
+    running = {"state": "started", "by": "ship", "digest": OTHER, "started": forge.at()}
+    return forge.act("task.deploy-start", "ship", path, sets(deployment=running), "I-1: deploying")
+
+
+def without_developers(forge: Forge) -> str:
+    """Nobody is left who could begin a task, and one is assigned all the same."""
+    by_command(forge, "agent remove dev2 --as orchestrator")
+    role(forge, "dev", "observer")
+    change = sets(status="assigned", assigned="dev", contributors=["dev"])
+    return forge.act("task.assign", "orchestrator", T5, change, "T-5: backlog → assigned")
+
+
+def set_policy(forge: Forge, key: str, value: str) -> None:
+    by_command(forge, f"project set {key} {value} --as orchestrator")
+
+
+many("AGENT_REMOVED", "a removed agent", {
+    "is given work": lambda f: (remove(f, "dev2"), f.act("task.assign", "orchestrator", T5, sets(
+        status="assigned", assigned="dev2", contributors=["dev2"]), "T-5: backlog → assigned"))[1],
+    "is edited": lambda f: (remove(f, "dev2"), f.act("agent.edit", "orchestrator", "agents/dev2.yaml", sets(kind="human"), "agent dev2: edited"))[1],
+})  # fmt: skip
+many("BAD_SIGNATURE", "a removed agent", {
+    "goes on": lambda f: (remove(f, "eye"), f.act("metric.set", "eye", "metrics/m.yaml", sets(value=2, at=f.at()), "metric m: set"))[1],
+})  # fmt: skip
+many("SCHEMA", "words", {"a title of two lines": lambda f: title_and(f, title="a\nb")})
+many("BAD_YAML", "words", {"a title that turns the line around": lambda f: title_and(f, title="a\u202eb")})
+many("ALREADY_THERE", "started twice", {
+    "by its assignee": lambda f: f.act("task.start", "dev", T4, sets(tags=["b"]), "T-4: in-progress → in-progress"),
+})  # fmt: skip
+many("BAD_ID", "a new task", {
+    "with a number far ahead": lambda f: f.act("task.add", "dev", "tasks/50/T-50.yaml", fresh(f, "T-50", "dev"), "T-50: new → backlog"),
+    "of an orchestrator, with a number out of reach": lambda f: f.act("task.add", "orchestrator", names.task_path("T-100000000"), fresh(f, "T-100000000"), "T-100000000: new → backlog"),
+})  # fmt: skip
+many("BAD_NAME", "a metric", {
+    "named like a word of state.json": lambda f: f.act("metric.set", "eye", "metrics/alerts.yaml", {"name": "alerts", "value": 1, "at": f.at(), "by": "eye"}, "metric alerts: set"),
+})  # fmt: skip
+many("BAD_TEXT", "words", {
+    "a title with a space in front": lambda f: title_and(f, title=" new"),
+    "a title that is too long in bytes": lambda f: title_and(f, title="é" * 200),
+    "a comment of white space": lambda f: f.act("task.comment", "eye", T4, lambda t: t["comments"].append({"by": "eye", "at": f.at(), "text": " \n"}), "T-4: comment"),
+    "a comment that is too long": lambda f: f.act("task.comment", "eye", T4, lambda t: t["comments"].append({"by": "eye", "at": f.at(), "text": "é" * 3000}), "T-4: comment"),
+    "a note with spaces at the end": lambda f: title(f, note="why  \nnot"),
+})  # fmt: skip
+many("CHECK_MISSING", "an approval", {
+    "without the check that the policy wants": lambda f: (set_policy(f, "review.checks", "[tests]"), f.merge("review.approve", "qa", "T-1", approved(f, "qa"), "done"))[1],
+})  # fmt: skip
+many("DELIVERABLE_OUTSIDE", "submitted", {
+    "from outside of the workspace": lambda f: (set_policy(f, "workspace", ".."), to_review(f, deliverable="/etc/passwd"))[1],
+    "from above the workspace": lambda f: (set_policy(f, "workspace", ".."), to_review(f, deliverable="a/../../x"))[1],
+})  # fmt: skip
+many("DELIVERABLE_UNCHANGED", "submitted", {"what was rejected": submitted_again})
+many("DEPENDENCY_OPEN", "a dependency", {
+    "that is not done": lambda f: (by_command(f, "task edit T-6 --depends-on T-5 --as orchestrator"), f.act("task.start", "dev", T6, sets(status="in-progress"), "T-6: assigned → in-progress"))[1],
+})  # fmt: skip
+many("DEPENDENCY_CYCLE", "a dependency", {
+    "on itself": lambda f: title_and(f, depends_on=["T-6"]),
+    "in a circle": lambda f: (by_command(f, "task edit T-7 --depends-on T-6 --as orchestrator"), title_and(f, depends_on=["T-7"]))[1],
+})  # fmt: skip
+many("NOT_FOUND", "what is not there", {
+    "an assignee": lambda f: f.act("task.assign", "orchestrator", T5, sets(status="assigned", assigned="nobody", contributors=["nobody"]), "T-5: backlog → assigned"),
+    "a dependency": lambda f: title_and(f, depends_on=["N-9"]),
+    "a thread": lambda f: f.branch("review.comment", "eye", "M-1", says("eye", f.at(), answers="1-9")),
+    "a cut-off": lambda f: f.act("agent.compromise", "orchestrator", QA, lambda a: a["keys"][0].update(state="compromised", since=["0" * 40]), "agent qa: keys compromised"),
+})  # fmt: skip
+many("NOT_APPROVED", "deploying", {"what was done elsewhere": imported_done})
+many("NOBODY_FITS", "assigned", {"without anybody who could begin": without_developers})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+import opsgit
 from opsgit.storage.repository import Repository
 from opsgit.verification import server
 from opsgit.verification.push import pushed
@@ -55,6 +57,28 @@ def judged(forge: Forge, honest: Path, box: Path) -> list[str]:
 
 def test_the_corpus_is_large_enough() -> None:
     assert len(CORPUS) >= 120
+
+
+# Codes of the judge that no attack here earns, and why.
+ELSEWHERE = {
+    "AHEAD_OF_TIME": "it depends on the clock: tests/operations/test_clock.py",
+    "ATTACHMENT_UNFIT": "an attachment is no commit: tests/operations/test_reviews.py",
+    "DELIVERABLE_REQUIRED": "a submission without a deliverable is no record (SCHEMA)",
+    "NO_SUCH_OPERATION": "a commit with another operation writes nothing that it could write (CONTENT_MISMATCH)",
+    "REPOSITORY_BROKEN": "no finding: the repository cannot be judged",
+    "REVIEW_AHEAD": "no finding: what it needs is not here yet",
+    "UNKNOWN_RULES": "no finding, unless an illegal commit named the version: tests/attacks/test_history.py",
+}
+JUDGES = ("domain/*.py", "verification/replay.py", "verification/chain.py", "verification/attachments.py", "storage/reader.py",
+          "storage/schema.py", "storage/yaml_codec.py", "storage/objects.py", "storage/signed.py", "storage/branch.py")  # fmt: skip
+GIVES = re.compile(r'(?:refuse|Refusal|wrong)\(\s*"([A-Z_]+)"')
+
+
+def test_each_code_of_the_judge_has_an_attack() -> None:
+    top = Path(opsgit.__path__[0])
+    given = {code for pattern in JUDGES for file in top.glob(pattern) for code in GIVES.findall(file.read_text())}
+    assert given >= {"BAD_TREE", "SELF_REVIEW", "BAD_MERGE"}, "the codes are found"
+    assert given - {code for code, _ in CORPUS.values()} == set(ELSEWHERE)
 
 
 def test_the_honest_repository_passes(forge: Forge) -> None:
@@ -112,18 +136,34 @@ def test_the_server_refuses_it(name: str, forge: Forge, honest: tuple[Path, Path
     assert refused and refused[0] == AT_THE_SERVER.get(name, code), refused
 
 
+# Attacks that git's own check of objects refuses before the hook is asked, each with the word of that check.
+FSCK = {
+    "form: a NUL in the message": "nulInCommit",
+    "form: a time like 007": "zeroPaddedDate",
+    "form: no committer": "missingCommitter",
+    "form: author twice": "multipleAuthors",
+    "paths: a folder in gates that is .git": "hasDotgit",
+    "tree: an entry twice": "duplicateEntries",
+    "tree: unsorted": "treeNotSorted",
+    "tree: a zero-padded mode": "zeroPaddedFilemode",
+    "tree: a slash in a name": "fullPathname",
+    "tree: no entries at all but garbage": "too-short tree object",
+}
+
+
 @pytest.mark.slow
 def test_a_real_push_of_each_attack_is_refused_in_words(
     honest: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every twelfth attack through a real server: git push, pre-receive, the code at the pusher, nothing taken."""
+    """Every twelfth attack, and what git itself refuses, through a real server: git push, pre-receive, the code at the pusher, nothing taken."""
     from tests.attacks.forge import copied
 
-    monkeypatch.setenv("XDG_DATA_HOME", str(copied(honest[1], tmp_path / "keys")))
     server.init(tmp_path / "hub.git")
     git(honest[0], "push", "-q", str(tmp_path / "hub.git"), "main")
     before = git(tmp_path / "hub.git", "for-each-ref")
-    for number, (name, (code, attack)) in enumerate(list(CORPUS.items())[::12]):
+    for number, name in enumerate(dict.fromkeys([*list(CORPUS)[::12], *FSCK])):
+        code, attack = CORPUS[name]
+        monkeypatch.setenv("XDG_DATA_HOME", str(copied(honest[1], tmp_path / f"keys-{number}")))
         forge = Forge(copied(honest[0], tmp_path / f"copy-{number}"))
         attack(forge)
         forge.close()
@@ -133,6 +173,6 @@ def test_a_real_push_of_each_attack_is_refused_in_words(
         size = "TOO_LARGE: " if name == "yaml: 300 KiB" else ""  # the size of an object is looked at first
         unsent = "! [rejected]        main"  # by git itself
         ahead = "REVIEW_AHEAD" if name == "a_branch_judged_by_a_ledger_of_its_own" else code  # its objects are not sent
-        known = (size or AT_THE_SERVER.get(name, ahead), "fsck", unsent)
+        known = (size or code, AT_THE_SERVER.get(name, ahead), unsent) if name not in FSCK else (FSCK[name],)
         assert any(word in done.stderr for word in known), (name, done.stderr)
         assert git(tmp_path / "hub.git", "for-each-ref") == before
