@@ -24,9 +24,10 @@ def command(session: Session, as_json: bool, folder: Path | None) -> None:
     """
     if session.at and not folder:
         raise click.UsageError("--at is for files of the past: say where with --out DIR", click.get_current_context())
-    written = [str(path) for path in dashboards.write(session, folder)]
+    commit, paths = dashboards.write(session, folder)
+    written = [str(path) for path in paths]
     if as_json:
-        output.data("compile", files=written, commit=session.at or session.repository.tip())
+        output.data("compile", files=written, commit=commit)
         return
     for path in written:
         output.line(path)

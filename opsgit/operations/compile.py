@@ -156,7 +156,8 @@ def keep(index: Index) -> None:
         one for one in index.without_line() if not one[1].get("depends_on") or one[1]["status"] in vocabulary.ENDED
     )
     for some in in_parts(alone):
-        index.keep_lines(tip, [(one[1]["id"], _json(_told(index, one))) for one in some])
+        if not index.keep_lines(tip, [(one[1]["id"], _json(_told(index, one))) for one in some]):
+            break  # another process uses the index: `text` tells the others anew
 
 
 def text(index: Index) -> Iterator[bytes]:

@@ -14,8 +14,8 @@ from opsgit.views import markdown
 from opsgit.views.site import single
 
 
-def write(session: Session, folder: Path | None = None) -> list[Path]:
-    """Write state.json, dashboard.md and dashboard.html, and return their paths.
+def write(session: Session, folder: Path | None = None) -> tuple[str, list[Path]]:
+    """Write state.json, dashboard.md and dashboard.html; return the commit that they tell of (hex id), and their paths.
 
     dashboard.html links into the folder `site` beside it, if there is a site.
 
@@ -34,4 +34,5 @@ def write(session: Session, folder: Path | None = None) -> list[Path]:
         put(place / "state.json", compile.text(index))
         put(place / "dashboard.md", markdown.dashboard(document(still, None)).encode())
         put(place / "dashboard.html", single(overview(still), links=links).encode())
-    return [place / name for name in ("state.json", "dashboard.md", "dashboard.html")]
+        commit = index.tip() or ""
+    return commit, [place / name for name in ("state.json", "dashboard.md", "dashboard.html")]

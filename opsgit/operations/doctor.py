@@ -220,14 +220,25 @@ def _batches(session: Session) -> Iterator[Check]:
     """Report what a killed batch left: its packs aside, or one that it was just moving to the others."""
     objects = session.repository.folder / "objects"
     for folder in objects.glob(f"{packs.ASIDE}*"):
-        with contextlib.suppress(FileNotFoundError):  # the batch is just ending
+        with contextlib.suppress(
+            FileNotFoundError, PermissionError
+        ):  # the batch is just ending, or it is another user's
             if not packs.is_alive(folder) and _old(session, folder):
                 remove = partial(rmtree, folder, ignore_errors=True)
                 yield Check("leftovers", "warning", f"packs of a batch that was killed: {folder}", remove)
     half = [path for path in objects.glob("pack/*.pack") if not path.with_suffix(".idx").exists()]
     left = [path for path in half if _old(session, path)]
     if left:
-        yield Check("leftovers", "warning", f"{len(left)} packs without an index, of a crash", partial(_remove, left))
+        yield Check("leftovers", "warning", f"{len(left)} packs without an index", partial(_index, session, left))
+
+
+def _index(session: Session, left: list[Path]) -> None:
+    """Let git index packs: they may hold what is nowhere else.
+
+    :raises Refused: `TOOL_FAILED` if one is damaged.
+    """
+    for pack in left:
+        session.repository.git.run("-c", "core.fsync=all", "index-pack", str(pack))
 
 
 def _old(session: Session, path: Path) -> bool:

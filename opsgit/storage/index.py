@@ -142,6 +142,20 @@ class Index:
             self._retreat(error)
             raise Damaged(str(error)) from error
 
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query.
+
+        :raises Damaged: as `_read`, also for a page that is met on the way.
+        """
+        rows = self._read(query, values)
+        try:
+            yield from rows
+        except sqlite3.ProgrammingError:
+            raise
+        except sqlite3.DatabaseError as error:
+            self._retreat(error)
+            raise Damaged(str(error)) from error
+
     def record(self, blob: str) -> Record | None:
         """Return the record that was parsed from a blob, or None if it is not in the cache.
 
@@ -293,7 +307,9 @@ class Index:
             self.base.executemany(_TALLY, _tallies(some))
             rows = [(e["commit"], e["at"], e["by"], e["op"], e["path"], e.get("status"), _dump(e)) for e in some]
             self.base.executemany("INSERT INTO log VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows)
-            self.base.executemany(_TOUCH, [(path,) for path in {row[4] for row in rows}])
+            touched = {row[4] for row in rows}
+            self.base.executemany(_TOUCH, [(path,) for path in touched])
+            waiting.forget_line(self.base, touched)  # a file may be as it was before two operations
 
     def _apply(
         self,
@@ -408,34 +424,42 @@ class Index:
 
     def standing(self) -> Iterator[Standing]:
         """Yield all tasks in the order of their ids."""
-        yield from map(_standing, self._read(f"{_STANDING} ORDER BY name"))
+        yield from map(_standing, self._rows(f"{_STANDING} ORDER BY name"))
 
     def without_line(self) -> Iterator[Standing]:
         """Yield the tasks whose text in state.json is not kept. The database is not locked between two of them."""
         query, last = "SELECT name FROM line WHERE text IS NULL AND name > ? ORDER BY name LIMIT ?", ""
-        while some := [name for (name,) in self._read(query, (last, TOGETHER))]:
-            yield from map(_standing, self._read(f"{_STANDING} AND {_NAMED}", (json.dumps(some),)).fetchall())
+        while some := [name for (name,) in self._rows(query, (last, TOGETHER))]:
+            yield from map(_standing, list(self._rows(f"{_STANDING} AND {_NAMED}", (json.dumps(some),))))
             last = some[-1]
 
-    def keep_lines(self, tip: str, lines: Sequence[tuple[str, str]]) -> None:
-        """Keep the texts of tasks in state.json, unless the index has moved on or cannot be written: it is a cache.
+    def keep_lines(self, tip: str, lines: Sequence[tuple[str, str]]) -> bool:
+        """Keep the texts of tasks in state.json.
 
         :param tip: hex id of the commit at which they were made.
         :param lines: id and text of each.
+        :returns: False if the index has moved on or cannot be written now: nothing was kept.
+        :raises Damaged: as `_read`.
         """
         try:
             self.base.execute("BEGIN IMMEDIATE")
-            if self.tip() == tip:
+            same = self.tip() == tip
+            if same:
                 self.base.executemany("UPDATE line SET text = ? WHERE name = ?", [(text, name) for name, text in lines])
             self.base.execute("COMMIT")
         except sqlite3.OperationalError:  # another process holds it, or the disk is full
             if self.base.in_transaction:
                 self.base.execute("ROLLBACK")
+            return False
+        except sqlite3.DatabaseError as error:
+            self._retreat(error)
+            raise Damaged(str(error)) from error
+        return same
 
     def lines(self) -> Iterator[tuple[str, str | Standing]]:
         """Yield all tasks in the order of their ids: the id, and the text that is kept, or else the task."""
-        for name, text in self._read("SELECT name, text FROM line ORDER BY name"):
-            yield name, text or _standing(self._read(f"{_STANDING} AND name = ?", (name,)).fetchone())
+        for name, text in self._rows("SELECT name, text FROM line ORDER BY name"):
+            yield name, text or next(map(_standing, self._rows(f"{_STANDING} AND name = ?", (name,))))
 
     def awaited(self) -> Iterator[tuple[Record, str, str, int]]:
         """Yield the open tasks that wait for somebody, in the order of their ids.
@@ -446,7 +470,7 @@ class Index:
             "SELECT record, waits, todo, updated FROM state JOIN parsed USING (blob)"
             " WHERE open = 1 AND waits IS NOT NULL ORDER BY name"
         )
-        for record, who, what, at in self._read(query):
+        for record, who, what, at in self._rows(query):
             yield json.loads(record), who, what, at
 
     def operations(self) -> int:
@@ -502,7 +526,7 @@ class Index:
         return int(self._read(query, values).fetchone()[0])
 
 
-def _standing(row: tuple[str, str, str | None, str | None]) -> Standing:
+def _standing(row: tuple[Any, ...]) -> Standing:
     path, record, who, what = row
     return path, json.loads(record), who, what
 

@@ -136,7 +136,12 @@ def forget(base: sqlite3.Connection, paths: Iterable[str]) -> None:
     """Remove what is kept of tasks, and follows from what has changed."""
     known = list(paths)
     base.executemany("DELETE FROM concern WHERE path = ?", [(path,) for path in known])
-    base.executemany("UPDATE line SET text = NULL WHERE name = ?", [(stem(path),) for path in known])
+    forget_line(base, known)
+
+
+def forget_line(base: sqlite3.Connection, paths: Iterable[str]) -> None:
+    """Remove the texts of tasks in state.json."""
+    base.executemany("UPDATE line SET text = NULL WHERE name = ?", [(stem(path),) for path in paths])
 
 
 def stem(path: str) -> str:

@@ -400,18 +400,36 @@ class TestLarge:
             assert aside.exists()
         assert len(desk.ok("task", "list", "--json", "--limit", "200").json["tasks"]) == 120
 
-    def test_a_pack_that_was_only_half_moved_is_told_and_removed(self, desk: Desk) -> None:
+    def test_a_pack_without_an_index_is_told_and_gets_one(self, desk: Desk) -> None:
         git(desk.path, "repack", "-adq")
-        whole = next((desk.path / ".git/objects/pack").glob("*.pack"))
-        half = whole.with_name("pack-0000000000000000000000000000000000000000.pack")
-        half.write_bytes(b"PACK")
+        (pack,) = (desk.path / ".git/objects/pack").glob("*.pack")
+        index, held = pack.with_suffix(".idx"), pack.read_bytes()
+        spare = pack.with_name("pack-0000000000000000000000000000000000000000.pack")
+        spare.write_bytes(held)
         assert "without an index" not in desk.run("doctor").out, "somebody may be just moving it"
-        os.utime(half, (1, 1))
-        os.utime(whole, (1, 1))
+        os.utime(spare, (1, 1))
         assert "1 packs without an index" in desk.run("doctor").out
         desk.run("doctor", "--fix")
-        assert (half.exists(), whole.exists()) == (False, True)
+        assert spare.with_suffix(".idx").exists() and index.exists() and pack.read_bytes() == held
+        assert "without an index" not in desk.run("doctor").out
         assert desk.ok("verify").exit == 0
+
+    def test_a_damaged_pack_without_an_index_stays_where_it_is(self, desk: Desk) -> None:
+        git(desk.path, "repack", "-adq")
+        spare = desk.path / ".git/objects/pack/pack-0000000000000000000000000000000000000000.pack"
+        spare.write_bytes(b"PACK")
+        os.utime(spare, (1, 1))
+        assert desk.run("doctor", "--fix", "--json").code == "TOOL_FAILED"
+        assert spare.exists()
+
+    def test_the_packs_of_another_user_are_left_to_that_user(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        (desk.path / ".git/objects/tmp_objdir-opsgit-theirs").mkdir()
+
+        def theirs(folder: Path) -> bool:
+            raise PermissionError(13, "Permission denied", str(folder))
+
+        monkeypatch.setattr("opsgit.storage.packs.is_alive", theirs)  # the tests may run as root, who may open it
+        assert "keys" in desk.run("doctor").out
 
     def test_many_packs_are_made_one(self, desk: Desk) -> None:
         repository = desk.session().repository

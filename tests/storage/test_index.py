@@ -597,7 +597,7 @@ def test_a_number_that_no_database_computes_with_is_the_highest(folder: Path) ->
 def test_texts_are_kept_until_their_task_changes(index: Index) -> None:
     assert [(name, isinstance(kept, str)) for name, kept in index.lines()] == [("T-1", False), ("T-2", False)]
     assert [one[1]["id"] for one in index.without_line()] == ["T-1", "T-2"]
-    index.keep_lines(ONE, [("T-1", "one"), ("T-2", "two"), ("T-9", "no task")])
+    assert index.keep_lines(ONE, [("T-1", "one"), ("T-2", "two"), ("T-9", "no task")])
     assert list(index.lines()) == [("T-1", "one"), ("T-2", "two")]
     advance(index, ONE, TWO, {**put(task("T-1", "assigned"), task("T-3"))}, [entry(TWO, 30, "a", "p")])
     assert [(name, kept if isinstance(kept, str) else kept[1]["status"]) for name, kept in index.lines()] == [
@@ -606,7 +606,7 @@ def test_texts_are_kept_until_their_task_changes(index: Index) -> None:
 
 
 def test_texts_of_another_commit_are_not_kept(index: Index) -> None:
-    index.keep_lines(TWO, [("T-1", "one")])
+    assert not index.keep_lines(TWO, [("T-1", "one")])
     assert [one[1]["id"] for one in index.without_line()] == ["T-1", "T-2"]
 
 
@@ -614,7 +614,7 @@ def test_texts_are_not_kept_while_another_process_writes(index: Index, folder: P
     index.base.execute("PRAGMA busy_timeout = 10")
     other = Index(folder)
     other.base.execute("BEGIN IMMEDIATE")
-    index.keep_lines(ONE, [("T-1", "one")])
+    assert not index.keep_lines(ONE, [("T-1", "one")])
     other.base.execute("ROLLBACK")
     assert [one[1]["id"] for one in index.without_line()] == ["T-1", "T-2"]
     assert index.path
@@ -633,3 +633,34 @@ def test_nothing_changes_while_it_is_read(index: Index, folder: Path) -> None:
     advance(again, ONE, TWO, put(task("T-3")), [entry(TWO, 30, "a", "p")])
     assert index.tip() == TWO
     again.close()
+
+
+def test_a_text_goes_with_each_operation_on_its_task_also_if_the_file_is_as_before(index: Index) -> None:
+    index.keep_lines(ONE, [("T-1", "one"), ("T-2", "two")])
+    path = names.task_path("T-1")
+    advance(
+        index, ONE, TWO, {}, [entry(TWO, 30, "a", path, status="backlog"), entry(TWO, 31, "a", path, status="assigned")]
+    )
+    assert [one[1]["id"] for one in index.without_line()] == ["T-1"]
+
+
+def test_damaged_texts_are_met_as_damage(folder: Path) -> None:
+    index = Index(folder)
+    advance(index, None, ONE, put(*(task(f"T-{number}") for number in range(200))))
+    index.keep_lines(ONE, [(f"T-{number}", "x" * 500) for number in range(200)])
+    index.close()
+    base = sqlite3.connect(folder / "index.db")
+    (first,) = base.execute("SELECT rootpage FROM sqlite_master WHERE name = 'line'").fetchone()
+    base.close()
+    raw = bytearray((folder / "index.db").read_bytes())
+    assert raw[(first - 1) * PAGE] == 2, "an inner page: the root is whole, and what is under it is damaged"
+    child = int.from_bytes(raw[(first - 1) * PAGE + 8 :][:4], "big")
+    raw[(child - 1) * PAGE : child * PAGE] = b"\xff" * PAGE
+    (folder / "index.db").write_bytes(raw)
+    for read in (lambda one: list(one.lines()), lambda one: one.keep_lines(ONE, [("T-99", "y")])):
+        (folder / "index.db").write_bytes(raw)
+        index = Index(folder)
+        with pytest.raises(Damaged):
+            read(index)
+        assert not (folder / "index.db").exists(), "the next command makes a new one"
+        index.close()
