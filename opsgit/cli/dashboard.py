@@ -19,10 +19,10 @@ from opsgit.operations.session import Session
 def command(session: Session, as_json: bool, form: str) -> None:
     """Show the project: tasks, who must act next, agents, quotas, alerts, activity."""
     if form == "html" and not as_json:
-        from opsgit.operations.overview import overview, standing
+        from opsgit.operations.overview import overview, with_fixed_clock
         from opsgit.views.site import single
 
-        click.echo(single(overview(standing(session, live=True))), nl=False)
+        click.echo(single(overview(with_fixed_clock(session, live=True))), nl=False)
         return
     now = int(session.clock())
     if as_json or form == "json":

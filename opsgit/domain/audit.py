@@ -1,9 +1,9 @@
-"""What is lawful and out of the ordinary: an auditor should look at it.
+"""Exceptions: operations that the rules allow, and that an auditor should look at.
 
-One of these is an approval by a *new reviewer*: an orchestrator may add reviewers and give them new keys, and so could
-approve alone what two should agree on. The rules cannot tell that from honest work, so it is told. The reviewer was
-added, edited or given a new key by somebody else at most a day before the approval. Who was added or edited on the
-ledger's first day belongs to its founding.
+One of them is an approval by a *new reviewer*, who was added, edited or given a new key by somebody else at most a day
+before. An orchestrator may add reviewers and give them new keys. So it could approve alone what should need two agents,
+and no rule can tell that from honest work. An agent that was added or edited within a day after the ledger's first
+commit is not reported: that is the founding. A new key from somebody else is reported on that day too.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ INTRODUCES = {**FOUNDING, "agent.rotate": "was given a new key"}
 
 
 class Oddity(NamedTuple):
-    """Something out of the ordinary.
+    """One exception.
 
-    `kind` is new reviewer, imported, ratified, attested, failed deployment, lease taken over or compromised key. `at`
-    is RFC 3339 text, `commit` a hex id.
+    `kind` is one of: new reviewer, imported, ratified, attested, failed deployment, lease taken over, compromised key.
+    `by` made the operation, `about` is the task or agent, `what` says what is unusual. `at` is RFC 3339 text, `commit`
+    a hex id.
     """
 
     kind: str
@@ -59,7 +60,7 @@ class Introduction(NamedTuple):
 
 
 class Reviewers:
-    """Tells of approvals by new reviewers. The deeds of a ledger are taken in their order.
+    """Finds approvals by new reviewers. The deeds of a ledger are taken in their order.
 
     :param founded: when the ledger began (seconds after the epoch).
     :param known: by agent, the introductions before the first deed that is taken.
@@ -83,12 +84,12 @@ class Reviewers:
                 yield Oddity("new reviewer", times.text(deed.at), deed.by, deed.about, what, deed.commit)
 
     def recent(self, now: int) -> dict[str, tuple[int, str, str]]:
-        """Return the introductions of the last day."""
+        """Return the introductions of the last day: the next verification needs them."""
         return {name: one for name, one in self.known.items() if now - one.at <= DAY}
 
 
 def oddities(entries: Iterable[Mapping[str, Any]], founded: int) -> Iterator[Oddity]:
-    """Yield what is out of the ordinary among operations, in their order.
+    """Yield the exceptions among operations, in their order.
 
     :param entries: operations of the ledger as the index has them, oldest first.
     :param founded: when the ledger began (seconds after the epoch).
@@ -97,29 +98,29 @@ def oddities(entries: Iterable[Mapping[str, Any]], founded: int) -> Iterator[Odd
     reviewers = Reviewers(founded, {})
     for entry in entries:
         path, op, at = entry["path"], entry["op"], times.text(entry["at"])
-        told = {"at": at, "by": entry["by"], "about": entry["what"], "commit": entry["commit"]}
+        common = {"at": at, "by": entry["by"], "about": entry["what"], "commit": entry["commit"]}
         if op == APPROVE or op in INTRODUCES:
             signers = tuple(entry.get("reviewers", ()))
             about = entry["what"].removeprefix("agent ")
             yield from reviewers.take(Deed(entry["at"], op, entry["by"], about, entry["commit"], signers))
-        yield from _alone(entry, told)
+        yield from _alone(entry, common)
         holder = held.get(path)
         if op == "task.claim" and holder and holder != entry["by"]:
-            yield Oddity("lease taken over", what=f"from {holder}, whose lease had run out", **told)
+            yield Oddity("lease taken over", what=f"from {holder}, whose lease had run out", **common)
         if "status" in entry:
             held[path] = entry.get("assigned") if entry["status"] not in ("backlog", *ENDED) else None
 
 
-def _alone(entry: Mapping[str, Any], told: Mapping[str, str]) -> Iterator[Oddity]:
-    """Yield what is out of the ordinary about one operation, whatever came before it."""
+def _alone(entry: Mapping[str, Any], common: Mapping[str, str]) -> Iterator[Oddity]:
+    """Yield the exceptions that follow from one operation, whatever came before it."""
     op, note = entry["op"], f": {entry['note']}" if "note" in entry else ""
     if entry.get("before") == IMPORTED:
-        yield Oddity("imported", what=f"came as {entry['status']} from another tracker, unproven", **told)
+        yield Oddity("imported", what=f"came as {entry['status']} from another tracker, unproven", **common)
     if op == "agent.ratify":
-        yield Oddity("ratified", what=f"commits of a compromised key were accepted{note}", **told)
+        yield Oddity("ratified", what=f"commits of a compromised key were accepted{note}", **common)
     if op == "agent.compromise":
-        yield Oddity("compromised key", what="a key was compromised: what it signed since is void", **told)
+        yield Oddity("compromised key", what="a key was compromised: what it signed since is void", **common)
     if entry.get("evidence") == "attested":
-        yield Oddity("attested", what="no deploy command is set: the deployer's word alone", **told)
+        yield Oddity("attested", what="no deploy command is set: the deployer's word alone", **common)
     elif op == "task.deploy-finish" and "status" not in entry:
-        yield Oddity("failed deployment", what=str(entry.get("evidence") or "no evidence"), **told)
+        yield Oddity("failed deployment", what=str(entry.get("evidence") or "no evidence"), **common)

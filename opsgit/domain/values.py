@@ -9,10 +9,14 @@ Kind = TypeVar("Kind")
 
 
 class Value:
-    """The base class of all frozen values. One shared implementation saves 18 ms at start over one per dataclass."""
+    """The base class of all frozen values.
+
+    Sharing one implementation makes the program start 18 ms faster than methods that are generated for each dataclass.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-    _defaults: ClassVar[dict[str, Any]]  # of each field, in order; a factory stands for what it makes
+    # The default of each field, in order: `MISSING` if a value is required, `dict` for a new dict each time.
+    _defaults: ClassVar[dict[str, Any]]
 
     def __init__(self, *first: Any, **given: Any) -> None:
         """Set the fields of a class that `value` or `positional` has made.
@@ -34,7 +38,7 @@ class Value:
             raise TypeError(f"{type(self).__name__} has no {min(given.keys() - defaults.keys())}")
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set a field that has no value yet; a second assignment raises `FrozenInstanceError`."""
+        """Set a name once, as a cached property does; a second assignment raises `FrozenInstanceError`."""
         if name in self.__dict__:
             raise FrozenInstanceError(f"cannot assign to field {name!r}")
         self.__dict__[name] = value
@@ -64,16 +68,16 @@ class Value:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 def value(kind: type[Kind]) -> type[Kind]:
-    """Turn a class into a frozen value whose fields are given by name. It takes all methods from `Value`.
+    """Turn a class that inherits from `Value` into a frozen value. Type checkers accept its fields by name only.
 
-    A default is an immutable value, or `field(default_factory=dict)`.
+    A default is an immutable value, or `field(default_factory=dict)`; no other factory is supported.
     """
     return _made(kind)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def positional(kind: type[Kind]) -> type[Kind]:
-    """Turn a class into a frozen value as `value` does; its fields may also be given in their order."""
+    """Turn a class into a frozen value as `value` does. Type checkers accept its fields in their order too."""
     return _made(kind)
 
 

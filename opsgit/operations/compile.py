@@ -1,4 +1,4 @@
-"""The state in the shape of state.json, compiled from the ledger: the same commit always gives the same bytes."""
+"""The state in the shape of state.json, compiled from the ledger. The same commit always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -147,9 +147,9 @@ def refresh_small(session: Session) -> None:
 
 
 def keep(index: Index) -> None:
-    """Keep the texts of tasks for `text`, so that it costs little more than what has changed since.
+    """Store the JSON text of each task in the index, so that `text` makes only those of tasks that have changed.
 
-    What blocks a task follows from other tasks. So an open task that depends on others is told anew each time.
+    The text of an open task with dependencies is not stored: its blockers change without a change to the task.
     """
     tip = index.tip() or ""
     alone = (
@@ -157,7 +157,7 @@ def keep(index: Index) -> None:
     )
     for some in in_parts(alone):
         if not index.keep_lines(tip, [(one[1]["id"], _json(_told(index, one))) for one in some]):
-            break  # another process uses the index: `text` tells the others anew
+            break  # another process uses the index: `text` makes the others itself
 
 
 def text(index: Index) -> Iterator[bytes]:

@@ -1,4 +1,7 @@
-"""state.json, dashboard.md and dashboard.html as files: the same commit always gives the same bytes."""
+"""state.json, dashboard.md and dashboard.html as files.
+
+The same commit always gives the same bytes, but for links from dashboard.html to a site beside it.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ def write(session: Session, folder: Path | None = None) -> tuple[str, list[Path]
 
     dashboard.html links into the folder `site` beside it, if there is a site.
 
-    :param folder: where they are written; None: the top of the checkout, in a bare repository opsgit's own folder in
-        the git folder.
+    :param folder: where they are written; None: the top folder of the checkout. In a bare repository: opsgit's
+        folder in the git folder.
     :raises OSError: if a file cannot be written.
     """
     place = folder or session.repository.top or session.repository.own

@@ -20,7 +20,10 @@ LAST_MAX = 15
 
 @dataclass(frozen=True)
 class Waiting:
-    """A task that waits for somebody: its id and title, what is to be done, since when (seconds), its priority."""
+    """A task that waits for somebody: id and title, what is to be done, the time of its last operation, priority.
+
+    `since` is in seconds after the epoch.
+    """
 
     task: str
     title: str
@@ -37,8 +40,8 @@ class Overview:
     `summary` has the values of the dashboard. `moment` is the time of which it tells (seconds after the epoch).
     `groups` has what waits, by the agent or role that it waits for, the oldest first. For each of these names, `kinds`
     says whether it is a human (also a role of people alone), an agent or a role. `last` are the newest operations, each
-    with `task` and `title` if it is about a task. `proven` is the number of operations, `told` includes those that came
-    with imported tasks.
+    with `task` and `title` if it is about a task. `proven` is the number of operations on the ledger, each a signed
+    commit; `total` includes those that were imported with tasks.
     """
 
     summary: Mapping[str, Any]
@@ -47,13 +50,13 @@ class Overview:
     kinds: Mapping[str, str]
     last: Sequence[Mapping[str, Any]]
     proven: int
-    told: int
+    total: int
 
 
-def standing(session: Session, live: bool = False) -> Session:
-    """Return a session that reads what is here and whose clock stands: now, or at the newest operation.
+def with_fixed_clock(session: Session, live: bool = False) -> Session:
+    """Return an offline session whose clock is fixed, at the newest operation or at the present time.
 
-    :param live: whether it stands now. A session that looks at the past has a clock that stands already.
+    :param live: take the present time. A session that looks at the past keeps its clock.
     """
     moment = int(session.clock()) if live or session.at else session.index().newest()
     return replace(session, clock=lambda: moment, online=False)
@@ -65,23 +68,26 @@ def overview(session: Session) -> Overview:
     :raises Refused: the code of the first finding if a new commit breaks a rule.
     """
     index, moment = session.index(), int(session.clock())
-    told = summary(session, moment)
-    kinds = _kinds(told["agents"])
+    values = summary(session, moment)
+    kinds = _kinds(values["agents"])
     proven = index.operations()
     late = {one.task for one in monitor.monitor(session, OVERDUE) if one.task}
     return Overview(
-        summary=told,
+        summary=values,
         moment=moment,
         groups=_groups(index, kinds, late),
         kinds=kinds,
         last=list(_last(index)),
         proven=proven,
-        told=proven + index.brought(),
+        total=proven + index.brought(),
     )
 
 
 def _groups(index: Index, kinds: Mapping[str, str], late: set[str]) -> dict[str, list[Waiting]]:
-    """Return what waits by whom it waits for: people first, then agents, then roles; the oldest first."""
+    """Return the waiting tasks, grouped by the agent or role that they wait for.
+
+    People come first, then agents, then roles; in each group, the oldest comes first.
+    """
     found: dict[str, list[Waiting]] = defaultdict(list)
     for task, waits, what, since in index.awaited():
         act = with_blockers(what, blocked(index, task))
@@ -94,7 +100,7 @@ def _groups(index: Index, kinds: Mapping[str, str], late: set[str]) -> dict[str,
 
 
 def _kinds(agents: Mapping[str, Any]) -> dict[str, str]:
-    """Return of each agent whether it is a human or an agent; a role that people alone have is a human too."""
+    """Return whether each agent is a human or an agent. A role whose active agents are all humans counts as human."""
     roles: dict[str, set[str]] = defaultdict(set)
     for agent in agents.values():
         if agent["status"] == "active":

@@ -13,7 +13,7 @@ from opsgit.domain.model import Submission
 from opsgit.domain.records import Record, from_record
 from opsgit.domain.vocabulary import IN_REVIEW
 from opsgit.operations import attachments, board, compile, timeline
-from opsgit.operations.overview import Overview, overview, standing
+from opsgit.operations.overview import Overview, overview, with_fixed_clock
 from opsgit.operations.session import Session
 from opsgit.operations.timeline import Event
 from opsgit.storage import reader
@@ -51,7 +51,7 @@ def gather(session: Session, live: bool = False) -> Site:
     :param live: let them tell of the present.
     :raises Refused: the code of the first finding if a new commit breaks a rule.
     """
-    session = standing(session, live)
+    session = with_fixed_clock(session, live)
     index, moment = session.index(), int(session.clock())
     entries, state = index.log("1"), compile.state(session, moment)
     return Site(

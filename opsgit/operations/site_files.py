@@ -12,7 +12,7 @@ from typing import NamedTuple
 from opsgit.domain import names
 from opsgit.domain.refusals import refuse
 from opsgit.operations import site as values
-from opsgit.operations.overview import standing
+from opsgit.operations.overview import with_fixed_clock
 from opsgit.operations.session import Session
 from opsgit.storage import workers
 from opsgit.storage.deliverable import sha256
@@ -44,7 +44,7 @@ def build(session: Session, folder: Path) -> Built:
     :raises OSError: if a file cannot be written.
     """
     known = _manifest(folder)
-    session = standing(session)
+    session = with_fixed_clock(session)
     site = values.gather(session)
     tasks = _Tasks(session, site, Pages(site), folder)
     _put(folder / MANIFEST, json.dumps(known, indent=0) + "\n")  # a run that is ended early leaves a site too

@@ -74,9 +74,9 @@ def health(told: Any) -> str:
     open_ones = sum(number for status, number in told.summary["counts"] if status not in ENDED)
     people = {one.task for who, group in told.groups.items() if told.kinds.get(who) == "human" for one in group}
     late = {one.task for group in told.groups.values() for one in group if one.overdue}
-    rest = ", the others imported, unproven" if told.told > told.proven else ""
+    rest = ", the others imported, unproven" if told.total > told.proven else ""
     return (f"{open_ones:,} open, {counted(len(people), 'waits', 'wait')} for people, {len(late):,} overdue, "
-            f"{told.proven:,} of {told.told:,} operations proven{rest}")  # fmt: skip
+            f"{told.proven:,} of {told.total:,} operations proven{rest}")  # fmt: skip
 
 
 def common(told: Any, here: str, title: str, /, live: bool = False, **more: Any) -> dict[str, Any]:
@@ -243,7 +243,7 @@ class Pages:
         """Return what is out of the ordinary, the newest first."""
         found, told = list(reversed(self.site.exceptions)), self.site.overview
         return {"exceptions": found[:AUDIT_MAX], "exceptions_more": max(0, len(found) - AUDIT_MAX),
-                "proven": told.proven, "told": told.told, "known_tasks": self.tasks}  # fmt: skip
+                "proven": told.proven, "told": told.total, "known_tasks": self.tasks}  # fmt: skip
 
     def _lists(self, stem: str, title: str, tasks: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Render]]:
         """Yield the pages of a list, each with its path."""

@@ -53,7 +53,7 @@ def compared(folder: Path) -> None:
     assert {who: sorted(astuple(one)[:-1] for one in group) for who, group in told.groups.items()} == groups
     brought = sum(bool(event.get("imported")) for one in state["tasks"].values() for event in one["history"])
     log = session.index().log("1")
-    assert (told.proven, told.told) == (len(log), len(log) + brought)
+    assert (told.proven, told.total) == (len(log), len(log) + brought)
     assert [one["commit"] for one in told.last] == [one["commit"] for one in reversed(log[-overview.LAST_MAX :])]
     titles = {one["id"]: one["title"] for one in state["tasks"].values()}
     assert all(one["title"] == titles.get(one["task"], "") for one in told.last)
