@@ -120,6 +120,16 @@ def _told(entry: Mapping[str, Any], task: str | None, title: str) -> dict[str, A
     return {**known, "task": task, "title": title}
 
 
+def overview_page(told: Any, live: bool = False, number: int = 0) -> str:
+    """Return the first page of the site.
+
+    :param told: an `operations.overview.Overview`.
+    :param live: whether it is served and told of changes, those after the change of `number`.
+    """
+    values = common(told, "index.html", "Overview", live, number=number, asof=times.text(told.moment), **overview(told))
+    return _templates().get_template("site/overview.html").render(values)
+
+
 class Pages:
     """All pages of a site but those of single tasks.
 
@@ -140,7 +150,7 @@ class Pages:
     def paths(self) -> dict[str, Render]:
         """Return how each page is rendered, by its path in the site."""
         found: dict[str, Render] = {
-            "index.html": lambda: self._page("overview.html", "index.html", "Overview", **overview(self.site.overview)),
+            "index.html": lambda: overview_page(self.site.overview, self.live, self.number),
             "board.html": lambda: self._page("board.html", "board.html", "Board", **self.board()),
             "tasks.html": lambda: self._page("search.html", "tasks.html", "Tasks", search=True,
                                              counts=self.site.overview.summary["counts"]),

@@ -17,10 +17,11 @@ from opsgit.domain.model import Submission, Task
 from opsgit.domain.records import from_record
 from opsgit.domain.refusals import Refused, refuse
 from opsgit.operations import sights, site, update
+from opsgit.operations.overview import overview, with_fixed_clock
 from opsgit.operations.session import Session
 from opsgit.storage import repository
 from opsgit.storage.trees import Trees
-from opsgit.views.site import Pages, actions
+from opsgit.views.site import Pages, actions, overview_page
 
 Result = TypeVar("Result")
 FRESH = 60  # seconds after which ages are counted anew
@@ -79,6 +80,8 @@ class Live:
 
     def _rendered(self, path: str, acting: bool) -> str | None:
         session = self._session()
+        if path == "index.html":  # the page that people keep open needs only what is open, and no walk over the log
+            return overview_page(overview(with_fixed_clock(session, live=True)), live=True, number=self._number)
         mark = (self._refs(), int(session.clock()) // FRESH)
         if self._pages is None or mark != self._known:
             self._pages, self._known = Pages(site.gather(session, live=True), live=True), mark
