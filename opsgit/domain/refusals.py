@@ -112,7 +112,10 @@ CODES: dict[str, Code] = {
     "FORGE_MERGE": Code(6, "a merge, squash or rebase that a forge's button made"),
     "WRONG_REF": Code(5, "a ref that a state repository does not have, or a commit made for another one"),
     "FOREIGN_REPOSITORY": Code(6, "a repository that belongs to another user, whose settings and hooks git would run"),
-    "BACKDATED": Code(6, "a push with a use of a quota in a window that is over by the server's clock"),
+    "BACKDATED": Code(
+        6,
+        "a push with what is dated too long ago by the server's clock: a use of a quota, a new agent or key",
+    ),
     "AHEAD_OF_TIME": Code(6, "a commit that lies more than 5 minutes ahead of the clock"),
     "REWOUND": Code(6, "the ledger no longer holds a commit that was verified here: it was rewound or forked"),
     "NOT_FAST_FORWARD": Code(6, "a push that does not go on from the ledger's tip"),

@@ -44,16 +44,17 @@ def report(session: Session, since: str) -> dict[str, Any]:
             "p85": statistics.rank(found.cycles),
         },
         "quotas": quotas.every_quota(session),
-        "exceptions": [one._asdict() for one in _exceptions(index, start)],
+        "exceptions": [one._asdict() for one in _exceptions(session, start)],
         "activity": [shown(entry) for entry in reversed(index.log("time >= ?", (start,), 20))],
     }
 
 
-def _exceptions(index: Index, start: int) -> list[audit.Oddity]:
+def _exceptions(session: Session, start: int) -> list[audit.Oddity]:
     """Return what was out of the ordinary since a moment, the newest first."""
+    index = session.index()
+    founded = None if session.look().project.clock else index.oldest()
     entries = index.log(_FOR_AUDIT, (start - audit.DAY, start))
-    found = [one for one in audit.oddities(entries, index.oldest()) if times.seconds(one.at) >= start]
-    return found[::-1]
+    return [one for one in audit.oddities(entries, founded) if times.seconds(one.at) >= start][::-1]
 
 
 def _pipeline(index: Index) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ from opsgit.storage.parts import TOGETHER, in_parts
 if TYPE_CHECKING:
     from opsgit.domain.records import Record
 
-FORMAT = 9
+FORMAT = 10
 _TABLES = f"""
 PRAGMA user_version = {FORMAT};
 CREATE TABLE parsed (blob TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from opsgit.domain import message, vocabulary
+from opsgit.domain import audit, message, vocabulary
 from opsgit.domain.records import Record
 from opsgit.domain.values import Value, positional
 from opsgit.storage.git import Git
@@ -82,8 +82,8 @@ def summarize(commit: str, at: int, agent: str, said: message.Message, record: R
     :param commit: hex id of the commit.
     :param at: seconds after the epoch.
     :param record: the record that the operation wrote; only transitions of tasks need it.
-    :returns: commit, at, by, op, path and what; also status, before, note, assigned, reviewers, output, ref and
-        evidence where they apply.
+    :returns: commit, at, by, op, path and what; also status, before, note, assigned, reviewers, signers
+        (`audit.signers`), keys, output, ref and evidence where they apply.
     """
     what, _, step = said.subject.partition(": ")
     path = said.files[0][0] if said.files else ""
@@ -98,6 +98,7 @@ def summarize(commit: str, at: int, agent: str, said: message.Message, record: R
         "status": status or None,
         "before": before if status else None,
         "note": said.note or None,
+        "keys": step.removeprefix("set ") if said.op == audit.SET_POLICY else None,
         **(_details(before, status, record) if status else _failed(record) if said.op == DEPLOY_FINISH else {}),
     }
     return {name: value for name, value in happened.items() if value is not None}
@@ -107,7 +108,9 @@ def _details(before: str, status: str, record: Record) -> dict[str, Any]:
     assigned = {"assigned": record.get("assigned")}
     if before == vocabulary.IN_REVIEW:
         marks = record.get("review", {}).get("sign_offs", ())
-        return {**assigned, "reviewers": [mark["by"] for mark in marks] or None}
+        approved = status == vocabulary.DONE
+        return {**assigned, "reviewers": [mark["by"] for mark in marks] or None,
+                "signers": (approved and list(map(list, audit.signers(record)))) or None}  # fmt: skip
     if status == vocabulary.IN_REVIEW:
         return {**assigned, "output": record.get("submission", {}).get("deliverable")}
     if status == vocabulary.DEPLOYED:

@@ -36,7 +36,8 @@ class Pin:
     `path` is the pin's file, `genesis` the hex id of the first commit, and `tips` the last verified tip of each ledger
     by full ref name. The pin of a clone also has: `remotes`, name and URL of each; `refs`, all refs that were verified
     with their tips; `seen`, the fingerprint of the clone at the last verification without findings; `introduced`, the
-    agents that were added or given keys shortly before it (`audit.Introduction`).
+    agents that were added or given keys shortly before it (`audit.Introduction`); `untold`, notices
+    that could not be given.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Pin:
     refs: dict[str, str] = field(default_factory=dict)
     seen: str = ""
     introduced: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    untold: list[str] = field(default_factory=list)
 
     @classmethod
     def of_clone(cls, folder: Path) -> Pin:
@@ -75,7 +77,8 @@ class Pin:
             remotes = [(str(name), str(url)) for name, url in found["remotes"]]
             lately = {name: (int(at), str(op), str(by)) for name, (at, op, by) in found["introduced"].items()}
             tips, refs = dict(found["tips"]), dict(found["refs"])
-            return cls(path, found["genesis"], tips, remotes, refs, str(found["seen"]), lately)
+            untold = [str(one) for one in found["untold"]]
+            return cls(path, found["genesis"], tips, remotes, refs, str(found["seen"]), lately, untold)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             refuse("NO_PIN", f"the pin {path} is damaged: {error}", "restore it, or remove it and trust anew")
 

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from opsgit.domain import message, names, policy, times
-from opsgit.domain.audit import INTRODUCES, Deed
+from opsgit.domain import audit, message, names, policy, times
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Agent, Task
 from opsgit.domain.operation import LEDGER, MERGE, RESET_CLOCK
 from opsgit.domain.project import check_policy
 from opsgit.domain.refusals import Refusal, Refused, refuse
 from opsgit.domain.request import Change, Edit, Request, Snapshot
-from opsgit.domain.standing import APPROVE
 from opsgit.domain.vocabulary import IN_REVIEW, ORCHESTRATE
 from opsgit.storage import sshsig
 from opsgit.storage.objects import FILE, Commit, Entry
@@ -76,17 +74,15 @@ class Part(NamedTuple):
     judged: int
     ahead: list[tuple[str, Commit]]
     reset: bool
-    deeds: list[Deed]
+    deeds: list[audit.Deed]
 
 
-def _deeds(commit_id: str, commit: Commit, change: Change) -> Iterator[Deed]:
+def _deeds(commit_id: str, commit: Commit, change: Change) -> Iterator[audit.Deed]:
     request = change.request
-    if request.op == APPROVE:
-        marks = (change.edits[0].record or {}).get("review", {}).get("sign_offs", ())
-        signers = tuple(mark["by"] for mark in marks)
-        yield Deed(commit.time, request.op, request.actor, request.target, commit_id, signers)
-    elif request.op in INTRODUCES:
-        yield Deed(commit.time, request.op, request.actor, request.target, commit_id)
+    if request.op in audit.LOOKED_AT:
+        about = change.subject.partition(": set ")[2] or request.target
+        rests_on = audit.signers(change.edits[0].record or {}) if change.on == MERGE else ()
+        yield audit.Deed(commit.time, request.op, request.actor, about, commit_id, tuple(rests_on))
 
 
 @dataclass(eq=False, repr=False)
@@ -107,7 +103,7 @@ class Chain:
     latest: int | None = None
     ahead: list[tuple[str, Commit]] = field(default_factory=list)
     reset: bool = False
-    deeds: list[Deed] = field(default_factory=list)
+    deeds: list[audit.Deed] = field(default_factory=list)
 
     def ledgers(self, commits: Sequence[str], told: Callable[[int], None] = lambda _: None) -> Part:
         """Judge ledger commits in order, as `ledger` does.

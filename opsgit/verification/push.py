@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opsgit.domain import message, names, rules, times
+from opsgit.domain.audit import INTRODUCES
 from opsgit.domain.findings import Finding
 from opsgit.domain.model import Submission, Task
 from opsgit.domain.records import Record
@@ -21,6 +22,7 @@ from opsgit.verification import attachments
 from opsgit.verification.verifier import Verifier
 
 REVIEW = names.review_ref("")
+LATE = 12 * 3600  # seconds: an orchestrator without network may be later than others
 LEDGER_MAX, REVIEW_MAX = 200_000, 5_000  # new commits of one ref in a push to a server that has a ledger
 FETCH = "git fetch, then try again"
 
@@ -139,6 +141,7 @@ class _Push:
             commit = self.chain.judge.commit(commit_id)
             self._timely(commit)
             self._in_its_window(commit_id, commit)
+            self._lately(commit)
             self._signed_by_pusher(commit)
             if len(commit.parents) == 2:
                 self._verdict(commit)
@@ -202,6 +205,16 @@ class _Push:
         if quota.reset_at and times.seconds(quota.reset_at) < self.now - AHEAD_MAX:
             why = f"the use of {quota.name} by {commit.name} counts in a window that ended at {quota.reset_at}"
             refuse("BACKDATED", why, f"git fetch, git reset --hard origin/main, then opsgit quota use {quota.name}")
+
+    def _lately(self, commit: Commit) -> None:
+        """Refuse agents and keys that were introduced long ago by their own date: who approves would not seem new.
+
+        The first push to an empty server brings history.
+        """
+        op = message.parse(commit.message).op
+        if op in INTRODUCES and self.old is not None and commit.time < self.now - LATE:
+            why = f"{op} by {commit.name} is dated {times.text(commit.time)}, more than {LATE // 3600} hours ago"
+            refuse("BACKDATED", why, "git fetch, git reset --hard origin/main, then the same again")
 
     def _signed_by_pusher(self, commit: Commit) -> None:
         if self.pusher and commit.name != self.pusher:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from opsgit.domain import names
-from opsgit.domain.audit import Reviewers
+from opsgit.domain.audit import Watch
 from opsgit.domain.findings import Finding, Verification
 from opsgit.domain.model import Agent, Key
 from opsgit.domain.records import Record
@@ -29,7 +29,7 @@ LEDGER = re.compile(r"refs/remotes/[^/]+/main\Z")  # includes remotes that are n
 REVIEW = re.compile(r"refs/(heads|remotes/.+)/review/[^/]+\Z")
 MANY = 2000  # commits: up to this number, starting processes takes longer than it saves
 FAR = 200  # commits that are read at once, when a walk back is longer than this
-TOLD_MAX = 10  # approvals by new reviewers of which a notice is given
+TOLD_MAX = 10  # exceptions of which a notice is given
 Say = Callable[[str], None]
 
 
@@ -110,11 +110,12 @@ class Verifier:
         for tip in dict.fromkeys(ledgers.values()):
             self.sweep(tip)
         judged.update(self._attachments(ledgers, reviews) if until is None else {})
-        self._audit(since)
+        self._audit(ledgers, since)
         self.verdict.findings, self.verdict.judged = self.chain.findings, self.chain.judged
         self.verdict.refs = {**ledgers, **judged}
         if not self.verdict.findings and until is None:
-            self._remember(ledgers, "" if ahead else seen)  # the next run looks again at what was ahead
+            untold = self.verdict.notices if ahead else []
+            self._remember(ledgers, "" if ahead else seen, untold)  # the next run looks again at what was ahead
             if ahead:
                 raise ahead[0]
         return self.verdict
@@ -224,20 +225,22 @@ class Verifier:
         finally:
             git.close()
 
-    def _audit(self, since: str | None) -> None:
-        """Give notice of approvals by new reviewers, among the commits that were judged now.
+    def _audit(self, ledgers: dict[str, str], since: str | None) -> None:
+        """Give notice of exceptions among the commits that were judged now.
 
         :param since: the revision that a range begins with: nothing is known of what was before it.
         """
         if self.chain.findings or not self.verdict.genesis:
             return
-        founded = self.chain.judge.commit(self.verdict.genesis).time
-        reviewers = Reviewers(founded, {} if since else self.pin.introduced)
-        found = [one for deed in self.chain.deeds for one in reviewers.take(deed)]
-        told = [f"new reviewer: {one.about}, approved in {one.commit[:10]}: {one.what}" for one in found[-TOLD_MAX:]]
-        more = f"{len(found) - TOLD_MAX} earlier approvals by new reviewers: opsgit report --since 52w"
-        self.verdict.notices += [*([more] if len(found) > TOLD_MAX else []), *told]
-        self.introduced = reviewers.recent(int(self.clock()))
+        begin = self._commit(since) if since else self.pin.tips.get(names.MAIN)
+        reset = begin and self.chain.judge.state(begin).project.clock
+        founded = None if reset else self.chain.judge.commit(self.verdict.genesis).time
+        watch = Watch(founded, {} if since else self.pin.introduced)
+        found = [one for deed in self.chain.deeds for one in watch.take(deed)]
+        told = [f"{one.kind}: {one.about} in {one.commit[:10]} by {one.by}: {one.what}" for one in found[-TOLD_MAX:]]
+        more = f"{len(found) - TOLD_MAX} earlier exceptions: opsgit report --since 52w"
+        self.verdict.notices += [*self.pin.untold, *([more] if len(found) > TOLD_MAX else []), *told]
+        self.introduced = watch.recent(max(self.chain.judge.commit(tip).time for tip in ledgers.values()))
 
     def _published_tips(self, ledgers: dict[str, str]) -> None:
         """Add a finding for a remote whose main no longer contains the tip that some clone verified from its URL."""
@@ -356,11 +359,14 @@ class Verifier:
         named = ((key.removeprefix("remote.").removesuffix(".url"), url) for key, url in pairs)
         return [(name, str((here / url).resolve()) if (here / url).exists() else url) for name, url in named]
 
-    def _remember(self, ledgers: dict[str, str], seen: str) -> None:
-        """Pin the verified tips for this clone and for its remotes' URLs."""
+    def _remember(self, ledgers: dict[str, str], seen: str, untold: list[str]) -> None:
+        """Pin the verified tips for this clone and for its remotes' URLs.
+
+        :param untold: the notices that this run cannot give, because it ends with a refusal.
+        """
         tips, remotes = {**self.pin.tips, **ledgers}, self._remotes()
         genesis, refs = self.verdict.genesis, self.verdict.refs
-        now = Pin(self.pin.path, genesis, tips, remotes, refs, seen, self.introduced)
+        now = Pin(self.pin.path, genesis, tips, remotes, refs, seen, self.introduced, untold)
         if vars(now) != vars(self.pin):
             now.save()
         if self.first_use:

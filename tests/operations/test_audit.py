@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Desk, judge_in
+from tests.conftest import Desk, git, judge_in
+from tests.operations.test_clock import ahead
 
 
 def notices(desk: Desk, *words: str) -> list[str]:
@@ -26,7 +28,10 @@ def test_a_key_that_an_orchestrator_gave_before_an_approval(in_review: Desk, tmp
     assert notices(in_review) == [], "so far it approved nothing"
     in_review.ok("review", "approve", "T-1", "--as", "qa")
     (notice,) = notices(in_review)
-    assert "T-1" in notice and "qa signed, who was given a new key by orchestrator at " in notice
+    assert (
+        notice.startswith("new reviewer: T-1 in ")
+        and "qa signed, who was given a new key by orchestrator at " in notice
+    )
     assert notices(in_review) == [], "it is said once, by the verification that judges the approval"
     assert len(exceptions(in_review)) == 1
     assert "new reviewer" in in_review.ok("report").out
@@ -61,3 +66,46 @@ def test_a_pin_of_another_form_is_refused(in_review: Desk, tmp_path: Path, monke
     for odd in odds:
         pin.write_text(json.dumps({**told, "introduced": odd}))
         assert in_review.run("verify", "--json").code == "NO_PIN"
+
+
+def test_who_passed_a_check_and_settled_an_objection_is_looked_at_too(in_review: Desk) -> None:
+    in_review.ok("project", "set", "review.checks", "[tests]")
+    in_review.ok("review", "comment", "T-1", "--text", "no", "--blocking", "--as", "qa")
+    in_review.ok("agent", "add", "qa2", "--role", "reviewer")
+    in_review.ok("agent", "rotate", "qa2", "--as", "orchestrator")
+    in_review.ok("review", "check", "T-1", "--name", "tests", "--status", "pass", "--as", "qa2")
+    in_review.ok("review", "resolve", "T-1", "1-1", "--as", "qa2")
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    (notice,) = notices(in_review)
+    assert "qa2 signed, who was given a new key" in notice
+    assert len(exceptions(in_review)) == 1
+
+
+def test_a_policy_and_a_reset_are_told_alike_everywhere(desk: Desk) -> None:
+    ahead(desk, "metric.set", "eye", "m", time.time() + 200, value=1)
+    desk.ok("project", "reset-clock", "--note", "the clock was ahead")
+    desk.ok("project", "set", "review.approvals", "2")
+    desk.ok("project", "set", "workspace", "..")
+    told = [one.split(":")[0] for one in desk.ok("verify", "--json").json["notices"]]
+    assert [one for one in told if one in ("clock reset", "policy changed")] == ["clock reset", "policy changed"]
+    listed = [one["kind"] for one in desk.ok("report", "--json").json["report"]["exceptions"]]
+    assert listed == ["policy changed", "clock reset"]
+
+
+def test_a_notice_is_not_lost_when_a_review_cannot_be_judged_yet(in_review: Desk, tmp_path: Path) -> None:
+    in_review.ok("agent", "rotate", "qa", "--as", "orchestrator")
+    in_review.ok("task", "add", "--title", "two", "--assign", "dev")
+    in_review.ok("task", "start", "T-2")
+    in_review.ok("task", "submit", "T-2", "--output", str(tmp_path / "output"))
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    tip = git(in_review.path, "rev-parse", "main").strip()
+    in_review.ok("task", "add", "--title", "three")
+    in_review.ok("review", "comment", "T-2", "--text", "about what main does not have", "--as", "eye")
+    git(in_review.path, "update-ref", "refs/remotes/o/main", "main")
+    git(in_review.path, "update-ref", "refs/heads/main", tip)
+    git(in_review.path, "reset", "-q", "--hard")
+    assert in_review.run("verify", "--json").code == "REVIEW_AHEAD"
+    for ref in ("refs/heads/review/T-2", "refs/remotes/o/main"):
+        git(in_review.path, "update-ref", "-d", ref)
+    assert len(notices(in_review)) == 1
+    assert notices(in_review) == []

@@ -149,3 +149,16 @@ def test_the_index_says_what_a_walk_says(desk: Desk, output: Path, seed: int) ->
     session = desk.session()
     compare(session)  # built anew
     session.repository.close()
+
+
+def test_texts_go_when_what_a_task_waits_for_follows_from_something_else(desk: Desk) -> None:
+    """No operation names the task, and its file stays as it was."""
+    desk.ok("agent", "add", "dev2", "--role", "developer")
+    desk.ok("task", "add", "--title", "one", "--pipeline", "dev2→qa→ship", "--assign", "dev2")
+    before = json.loads((desk.path / "state.json").read_text())["tasks"]["T-1"]
+    desk.ok("agent", "remove", "dev2")
+    after = json.loads((desk.path / "state.json").read_text())["tasks"]["T-1"]
+    assert before["waiting_for"] == "dev2" != after["waiting_for"]
+    session = desk.session()
+    assert compile.state(session)["tasks"]["T-1"] == after
+    session.repository.close()

@@ -151,6 +151,31 @@ def test_a_use_of_a_quota_counts_by_the_servers_clock(desk: Desk, hub: Path, day
     opened.close()
 
 
+@pytest.mark.parametrize("hours", [11, 13])
+@pytest.mark.parametrize(
+    ("words", "late"),
+    [
+        (["agent", "add", "evil", "--role", "reviewer"], True),
+        (["agent", "edit", "dev", "--role", "reviewer"], True),
+        (["agent", "rotate", "qa", "--as", "orchestrator"], True),
+        (["task", "add", "--title", "one"], False),
+    ],
+)
+def test_who_is_introduced_is_so_by_the_servers_clock(
+    desk: Desk, hub: Path, words: list[str], late: bool, hours: int
+) -> None:
+    old = git(hub, "rev-parse", "main").strip()
+    desk.ok(*words)
+    new = git(desk.path, "rev-parse", "main").strip()
+    git(hub, "fetch", "-q", str(desk.path), "main")
+    opened, now = repository.Repository(hub.resolve(), None), int(time.time()) + hours * 3600
+    told = [one.code for one in push.pushed(opened, [(old, new, "refs/heads/main")], {}, now, None)]
+    assert told == (["BACKDATED"] if late and hours > 12 else [])
+    git(hub, "update-ref", "-d", "refs/heads/main")
+    assert push.pushed(opened, [("0" * 40, new, "refs/heads/main")], {}, now, None) == [], "history may be brought"
+    opened.close()
+
+
 class TestManyCommits:
     """Bounds come first, and the newest signature is looked at before what it stands on is read."""
 

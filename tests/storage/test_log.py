@@ -148,11 +148,12 @@ def test_an_operation_that_moves_nothing_has_no_status() -> None:
 
 
 def test_a_verdict_names_the_reviewers_and_a_submission_its_output() -> None:
-    marks = [{"by": "qa"}, {"by": "qa2"}]
+    marks = [{"by": name, "at": "1970-01-01T00:00:05Z"} for name in ("qa", "qa2")]
     approved = summarize("c", 7, "qa2", said("T-1: review → done"), {"assigned": "dev", "review": {"sign_offs": marks}})
     assert (approved["reviewers"], approved["assigned"]) == (["qa", "qa2"], "dev")
+    assert approved["signers"] == [["qa", 5], ["qa2", 5]]
     stopped = summarize("c", 7, "qa2", said("T-1: review → rejected"), {"review": {"sign_offs": marks[:1]}})
-    assert stopped["reviewers"] == ["qa"]
+    assert stopped["reviewers"] == ["qa"] and "signers" not in stopped
     rejected = summarize("c", 7, "qa", said("T-1: review → rejected"), {"assigned": "dev", "review": {"round": 1}})
     assert "reviewers" not in rejected
     assert "reviewers" not in summarize("c", 7, "qa", said("T-1: review → cancelled"), {})
