@@ -13,6 +13,7 @@ from opsgit.storage.index import Index
 # The operations of a period, and what came before them on the tasks of which a review ended in it: it began earlier.
 _OF_PERIOD = "time >= ? OR path IN (SELECT path FROM log WHERE time >= ? AND status IN ('done', 'rejected'))"
 
+EXCEPTIONS_MAX = 500  # that a report has
 # The operations of a period and of the day before, and all on the tasks that were claimed in it: somebody held them.
 _FOR_AUDIT = "time >= ? OR path IN (SELECT path FROM log WHERE time >= ? AND op = 'task.claim')"
 
@@ -27,7 +28,7 @@ def report(session: Session, since: str) -> dict[str, Any]:
     start = max(0, now - times.duration(since))
     index = session.index()
     found = statistics.figures(index.log(_OF_PERIOD, (start, start)), start)
-    counts = index.tally("status", "kind = 'task'", ())
+    counts, odd = index.tally("status", "kind = 'task'", ()), _exceptions(session, start)
     return {
         "project": session.look().project.name,
         "since": times.text(start),
@@ -44,17 +45,19 @@ def report(session: Session, since: str) -> dict[str, Any]:
             "p85": statistics.rank(found.cycles),
         },
         "quotas": quotas.every_quota(session),
-        "exceptions": [one._asdict() for one in _exceptions(session, start)],
+        "exceptions": [one._asdict() for one in odd[: -EXCEPTIONS_MAX - 1 : -1]],
+        "exceptions_more": max(0, len(odd) - EXCEPTIONS_MAX),
         "activity": [shown(entry) for entry in reversed(index.log("time >= ?", (start,), 20))],
     }
 
 
 def _exceptions(session: Session, start: int) -> list[audit.Oddity]:
-    """Return what was out of the ordinary since a moment, the newest first."""
+    """Return the exceptions since a moment, the oldest first."""
     index = session.index()
     founded = None if session.look().project.clock else index.oldest()
     entries = index.log(_FOR_AUDIT, (start - audit.DAY, start))
-    return [one for one in audit.oddities(entries, founded) if times.seconds(one.at) >= start][::-1]
+    since = times.text(start)  # such texts are in the order of their times
+    return [one for one in audit.oddities(entries, founded) if one.at >= since]
 
 
 def _pipeline(index: Index) -> dict[str, list[str]]:

@@ -21,8 +21,10 @@ def sections(told: Told) -> list[dict[str, Any]]:
     waiting = [(who, len(ids), _some(ids)) for who, ids in told["pipeline"].items()]
     quotas = [(q["name"], q["used"], q["limit"], q["left"], q.get("reset_at", "-")) for q in told["quotas"]]
     activity = [(e["at"], e["by"], e["what"], e.get("status") or e["op"]) for e in told["activity"]]
-    odd = [(e["at"], e["kind"], e["about"], e["by"], e["what"]) for e in told["exceptions"][:ODD_MAX]]
-    odd += [("", f"and {more} more", "", "", "")] if (more := len(told["exceptions"]) - ODD_MAX) > 0 else []
+    listed = told["exceptions"][:ODD_MAX]
+    odd = [(e["at"], e["kind"], e["about"], e["by"], e["what"]) for e in listed]
+    more = told["exceptions_more"] + len(told["exceptions"]) - len(listed)
+    odd += [("", f"and {more} more", "", "", "")] if more else []
     cycles = [(cycle["count"], span(cycle["median"]), span(cycle["p85"]))]
     return [
         _section("Progress", ("status", "tasks now", "reached in this time"), statuses),

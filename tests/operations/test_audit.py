@@ -109,3 +109,15 @@ def test_a_notice_is_not_lost_when_a_review_cannot_be_judged_yet(in_review: Desk
         git(in_review.path, "update-ref", "-d", ref)
     assert len(notices(in_review)) == 1
     assert notices(in_review) == []
+
+
+def test_a_report_has_the_newest_exceptions_and_the_number_of_the_others(
+    in_review: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_review.ok("agent", "rotate", "qa", "--as", "orchestrator")
+    in_review.ok("review", "approve", "T-1", "--as", "qa")
+    in_review.ok("task", "move", "T-1", "--to", "deployed", "--as", "ship")
+    monkeypatch.setattr("opsgit.operations.report.EXCEPTIONS_MAX", 1)
+    told = in_review.ok("report", "--json").json["report"]
+    assert ([one["kind"] for one in told["exceptions"]], told["exceptions_more"]) == (["attested"], 1)
+    assert "and 1 more" in in_review.ok("report").out
