@@ -151,9 +151,15 @@ def finish(session: Session, transaction: Transaction, between: Callable[[], Non
         from opsgit.operations import push  # takes 8 ms
 
         push.push(session, transaction)
+    refreshed: list[bool] = []
+
+    def refresh_once() -> None:
+        refreshed.append(True)
+        _refresh(session, transaction)
+
     try:
         between()
-        transaction.publish()
+        transaction.publish(afterwards=refresh_once)
     except (OSError, Refused) as error:
         if not session.remote:
             raise
@@ -161,7 +167,8 @@ def finish(session: Session, transaction: Transaction, between: Callable[[], Non
         return
     if transaction.unfinished:
         session.notices.append(transaction.unfinished)
-    _refresh(session, transaction)
+    if not refreshed:
+        refresh_once()
 
 
 def _refresh(session: Session, transaction: Transaction) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opsgit.domain import audit, statistics, times, vocabulary
@@ -10,12 +11,13 @@ from opsgit.operations.queries import shown
 from opsgit.operations.session import Session
 from opsgit.storage.index import Index
 
-# The operations of a period, and what came before them on the tasks of which a review ended in it: it began earlier.
-_OF_PERIOD = "time >= ? OR path IN (SELECT path FROM log WHERE time >= ? AND status IN ('done', 'rejected'))"
-
 EXCEPTIONS_MAX = 500  # that a report has
-# The operations of a period and of the day before, and all on the tasks that were claimed in it: somebody held them.
-_FOR_AUDIT = "time >= ? OR path IN (SELECT path FROM log WHERE time >= ? AND op = 'task.claim')"
+# The operations of a period and of the day before it; and all operations on the tasks of which a review ended in it, or
+# that were claimed in it: the review began earlier, and somebody may have held the task.
+_NEEDED = (
+    "time >= ? OR path IN"
+    " (SELECT path FROM log WHERE time >= ? AND (status IN ('done', 'rejected') OR op = 'task.claim'))"
+)
 
 
 def report(session: Session, since: str) -> dict[str, Any]:
@@ -27,8 +29,9 @@ def report(session: Session, since: str) -> dict[str, Any]:
     now = int(session.clock())
     start = max(0, now - times.duration(since))
     index = session.index()
-    found = statistics.figures(index.log(_OF_PERIOD, (start, start)), start)
-    counts, odd = index.tally("status", "kind = 'task'", ()), _exceptions(session, start)
+    entries = index.log(_NEEDED, (start - audit.DAY, start))
+    found, odd = statistics.figures(entries, start), _exceptions(session, entries, start)
+    counts = index.tally("status", "kind = 'task'", ())
     return {
         "project": session.look().project.name,
         "since": times.text(start),
@@ -51,11 +54,9 @@ def report(session: Session, since: str) -> dict[str, Any]:
     }
 
 
-def _exceptions(session: Session, start: int) -> list[audit.Oddity]:
+def _exceptions(session: Session, entries: Sequence[Mapping[str, Any]], start: int) -> list[audit.Oddity]:
     """Return the exceptions since a moment, the oldest first."""
-    index = session.index()
-    founded = None if session.look().project.clock else index.oldest()
-    entries = index.log(_FOR_AUDIT, (start - audit.DAY, start))
+    founded = None if session.look().project.clock else session.index().oldest()
     since = times.text(start)  # such texts are in the order of their times
     return [one for one in audit.oddities(entries, founded) if one.at >= since]
 

@@ -248,9 +248,11 @@ class Transaction:
             shown.refuse_edits(self.files, self.base)
         self.objects.write()
 
-    def publish(self) -> None:
+    def publish(self, afterwards: Callable[[], None] = lambda: None) -> None:
         """Move the refs from their old values, then refresh the checkout and the index; `store` first, if need be.
 
+        :param afterwards: what follows when the refs have moved and the index is up to date; git may still be writing
+            its own index. It is not called if checkout or index could not be refreshed.
         :raises OSError: as `store`.
         :raises Refused: as `store`; `BUSY` or `REF_MOVED` if a ref cannot be moved: the ledger is unchanged then, but
             review branches may have moved.
@@ -259,11 +261,16 @@ class Transaction:
             self.store()
         shown = checkout.of(self.repository, self.objects)
         self._move_refs()
+
+        def follow() -> None:
+            self._advance_index()
+            afterwards()
+
         try:
             if shown:
-                shown.show(self.tip, meanwhile=self._advance_index)
+                shown.show(self.tip, meanwhile=follow)
             else:
-                self._advance_index()
+                follow()
         except (OSError, Refused, Damaged) as error:  # the commits are published: a failure here must not say otherwise
             self.unfinished = f"published, but the checkout was not refreshed ({error}); the next command mends it"
 

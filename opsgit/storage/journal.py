@@ -14,6 +14,7 @@ from pathlib import Path
 
 from opsgit.storage.disk import put
 
+_open: set[Path] = set()  # the journals of this process
 PATIENCE = 2.0  # seconds that a git process which outlived its parent gets to end by itself
 
 
@@ -21,13 +22,21 @@ PATIENCE = 2.0  # seconds that a git process which outlived its parent gets to e
 def journal(own: Path) -> Iterator[None]:
     """Write the journal before git is asked to take locks, and remove it afterwards, also after an exception.
 
+    Within a journal of the same process, nothing is written: the outer one covers the locks of both.
+
     :param own: opsgit's own folder in the git folder.
     """
-    put(_file(own), b"a writer of opsgit moves refs or the index\n")
+    mark = _file(own)
+    if mark in _open:
+        yield
+        return
+    put(mark, b"a writer of opsgit moves refs or the index\n")
+    _open.add(mark)
     try:
         yield
     finally:
-        _file(own).unlink(missing_ok=True)
+        _open.discard(mark)
+        mark.unlink(missing_ok=True)
 
 
 def recover(own: Path) -> None:
