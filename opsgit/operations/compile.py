@@ -143,7 +143,7 @@ def refresh_small(session: Session) -> None:
     if top and session.index().count("kind = 'task'", ()) <= SMALL:
         index = session.index()
         keep(index)
-        put(top / "state.json", text(index))
+        put(top / "state.json", b"".join(text(index)))  # at once: a process that is killed should leave no part
 
 
 def keep(index: Index) -> None:

@@ -54,11 +54,20 @@ class Run:
         return row
 
     def compare(
-        self, work: str, tasks: int, ours: Act, name: str, reference: Act, most: float | None = None, runs: int = 0
+        self,
+        work: str,
+        tasks: int,
+        ours: Act,
+        name: str,
+        reference: Act,
+        most: float | None = None,
+        runs: int = 0,
+        limits: tuple[float, float] | None = None,
     ) -> Row:
         """Measure a command beside its reference, in turn.
 
         :param most: the largest ratio that the budget allows.
+        :param limits: the largest ms and MB that it allows, instead of a ratio.
         """
         number = runs or self.runs
         took(ours(0)), took(reference(0))
@@ -66,6 +75,9 @@ class Run:
         mine, theirs = (statistics.median(one[side][0] for one in pairs) for side in (0, 1))
         ratio = statistics.median(a[0] / b[0] for a, b in pairs)
         row = Row(work, tasks, mine * 1000, "ms", name, theirs * 1000, ratio, max(a[1] for a, _ in pairs))
+        if limits:
+            held = row.value <= limits[0] and row.peak <= limits[1]
+            return self.add(row, f"<= {limits[0] / 1000:.0f} s {limits[1]:.0f}MB", held)
         return self.add(row, f"<= {most} x" if most else "", ratio <= most if most else None)
 
     def ratio(self, work: str, tasks: int) -> float:

@@ -6,6 +6,7 @@ import json
 import shutil
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -256,10 +257,10 @@ def test_the_command_is_told_of_its_own_deployment_even_if_main_here_did_not_mov
     assert done.run("task", "move", "T-1", "--to", "deployed", "--deploy-ref", "v1").exit == 5
     real = Transaction.publish
 
-    def publish(transaction: Transaction) -> None:
+    def publish(transaction: Transaction, **more: Any) -> None:
         if transaction.written[0].change.request.op == "task.deploy-start":
             raise OSError(28, "No space left on device")
-        real(transaction)
+        real(transaction, **more)
 
     monkeypatch.setattr(Transaction, "publish", publish)
     done.run("task", "move", "T-1", "--to", "deployed", "--deploy-ref", "v2")
