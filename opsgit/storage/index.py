@@ -2,8 +2,8 @@
 
 The table `parsed` holds the record of each blob. `state` lists the files at the ledger's tip with the time of the last
 operation on each (`updated`), so that lists need not walk the tree. `log` holds the ledger's operations, oldest first.
-`agent` holds what each agent has completed, and when it was last active. `line` holds the text of
-each task in state.json, as far as it was compiled before. An update costs only what changed.
+`agent` holds what each agent has completed, and when it was last active. `line` holds the text of each task
+in state.json, as far as it was compiled before. An update costs only what changed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from opsgit.domain import names, vocabulary
 from opsgit.storage import waiting
@@ -128,33 +128,43 @@ class Index:
         self._store()
         self.base.close()
 
-    def _read(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        """Run a query.
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+        """Run a query now, and return an iterator over its rows.
 
-        :raises Damaged: if the database cannot be read; a damaged file has been removed, and the caller can start
-            again.
+        :raises Damaged: if the database cannot be read, also by the iterator; a damaged file has been removed, and the
+            caller can start again.
         """
         try:
-            return self.base.execute(query, values)
-        except sqlite3.ProgrammingError:  # a mistake of the caller, such as a closed database: the file is whole
-            raise
+            return self._rows(self.base.execute(query, values))
         except sqlite3.DatabaseError as error:
-            self._retreat(error)
-            raise Damaged(str(error)) from error
+            self._damaged(error)
 
-    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query.
-
-        :raises Damaged: as `_read`, also for a page that is met on the way.
-        """
-        rows = self._read(query, values)
+    def _rows(self, rows: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
         try:
             yield from rows
-        except sqlite3.ProgrammingError:
-            raise
         except sqlite3.DatabaseError as error:
-            self._retreat(error)
-            raise Damaged(str(error)) from error
+            self._damaged(error)
+
+    def _damaged(self, error: sqlite3.DatabaseError) -> NoReturn:
+        if isinstance(error, sqlite3.ProgrammingError):  # a mistake of the caller: the file is whole
+            raise error
+        self._retreat(error)
+        raise Damaged(str(error)) from error
+
+    def _row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """Return the first row of a query, or None.
+
+        :raises Damaged: as `_read`.
+        """
+        return next(self._read(query, values), None)
+
+    def _number(self, query: str, values: tuple[Any, ...] = ()) -> int:
+        """Return the number that a query gives; 0 if it gives no row.
+
+        :raises Damaged: as `_read`.
+        """
+        row = self._row(query, values)
+        return int(row[0]) if row else 0
 
     def record(self, blob: str) -> Record | None:
         """Return the record that was parsed from a blob, or None if it is not in the cache.
@@ -163,7 +173,7 @@ class Index:
         """
         if blob in self.unstored:
             return json.loads(self.unstored[blob])  # type: ignore[no-any-return]
-        row = self._read("SELECT record FROM parsed WHERE blob = ?", (blob,)).fetchone()
+        row = self._row("SELECT record FROM parsed WHERE blob = ?", (blob,))
         return json.loads(row[0]) if row else None
 
     def at(self, path: str) -> Record | None:
@@ -191,31 +201,28 @@ class Index:
             "SELECT substr(name, 3) AS number FROM state WHERE kind = 'task' AND upper(substr(name, 1, 2)) = 'T-'"
             " AND number GLOB '[1-9]*' AND number NOT GLOB '*[^0-9]*' ORDER BY length(number) DESC, number DESC LIMIT 1"
         )  # a number may be longer than the database can compute with
-        row = self._read(query).fetchone()
-        return int(row[0]) if row else 0
+        return self._number(query)
 
     def newest(self) -> int:
         """Return the time of the ledger's last operation (seconds after the epoch).
 
         :raises Damaged: as `_read`.
         """
-        row = self._read("SELECT time FROM log ORDER BY seq DESC LIMIT 1").fetchone()
-        return int(row[0]) if row else 0
+        return self._number("SELECT time FROM log ORDER BY seq DESC LIMIT 1")
 
     def oldest(self) -> int:
         """Return the time of the ledger's first operation (seconds after the epoch).
 
         :raises Damaged: as `_read`.
         """
-        row = self._read("SELECT time FROM log ORDER BY seq LIMIT 1").fetchone()
-        return int(row[0]) if row else 0
+        return self._number("SELECT time FROM log ORDER BY seq LIMIT 1")
 
     def latest(self) -> int:
         """Return the latest time of an operation (seconds after the epoch): not the last one's after a reset clock.
 
         :raises Damaged: as `_read`.
         """
-        return int(self._read("SELECT coalesce(max(time), 0) FROM log").fetchone()[0])
+        return self._number("SELECT coalesce(max(time), 0) FROM log")
 
     def known(self, blobs: Sequence[str]) -> set[str]:
         """Return those blobs (hex ids) whose records are in the cache."""
@@ -257,7 +264,7 @@ class Index:
 
     def tip(self) -> str | None:
         """Return the hex id of the commit whose files `state` lists, or None for a new index."""
-        row = self._read("SELECT id FROM tip").fetchone()
+        row = self._row("SELECT id FROM tip")
         return row[0] if row else None
 
     def advance(
@@ -317,22 +324,22 @@ class Index:
         record: Callable[[str, str], Record],
         changes: waiting.Changes,
     ) -> None:
-        rows, parsed = [], []
+        rows, parsed, lines = [], [], list[tuple[str]]()
         for path, blob in changed:
             if names.is_managed(path):
                 continue
             kind, name = names.place(path)
             found = record(path, blob) if blob else None
             changes.note(kind, name, path, found)
+            lines += [(name,)] if kind == "task" else []
             if blob and found is not None:
                 parsed.append((blob, _dump(found)))
                 rows.append(_row(path, kind, name, blob, found))
         paths = [path for path, _ in changed]
         self.base.executemany("DELETE FROM state WHERE path = ?", [(path,) for path in paths])
         waiting.forget(self.base, paths)
-        self.base.executemany(
-            "INSERT OR REPLACE INTO line VALUES (?, NULL)", [row[2:3] for row in rows if row[1] == "task"]
-        )
+        self.base.executemany("DELETE FROM line WHERE name = ?", lines)
+        self.base.executemany("INSERT INTO line VALUES (?, NULL)", [row[2:3] for row in rows if row[1] == "task"])
         self.base.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, ?)", rows)
         self.base.executemany(_TOUCH, [(path,) for path in paths])
         self.base.executemany(_KEEP, parsed)
@@ -353,7 +360,7 @@ class Index:
         :raises Damaged: as `_read`.
         """
         query = f"SELECT entry FROM log WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608
-        rows = self._read(query, (*values, -1 if newest is None else newest)).fetchall()
+        rows = list(self._read(query, (*values, -1 if newest is None else newest)))
         return [json.loads(row[0]) for row in reversed(rows)]
 
     def last_times(self, column: str) -> dict[str, int]:
@@ -364,7 +371,7 @@ class Index:
         """
         if column == "agent":
             return {name: last for name, (_, last) in self.agents().items() if last is not None}
-        return dict(self._read("SELECT path, max(time) FROM log GROUP BY path").fetchall())
+        return dict(self._read("SELECT path, max(time) FROM log GROUP BY path"))
 
     def select(self, where: str, values: tuple[Any, ...], order: str, limit: int | None = None) -> list[Record]:
         """Return the records of the `state` rows that match a condition.
@@ -424,13 +431,13 @@ class Index:
 
     def standing(self) -> Iterator[Standing]:
         """Yield all tasks in the order of their ids."""
-        yield from map(_standing, self._rows(f"{_STANDING} ORDER BY name"))
+        yield from map(_standing, self._read(f"{_STANDING} ORDER BY name"))
 
     def without_line(self) -> Iterator[Standing]:
         """Yield the tasks whose text in state.json is not kept. The database is not locked between two of them."""
         query, last = "SELECT name FROM line WHERE text IS NULL AND name > ? ORDER BY name LIMIT ?", ""
-        while some := [name for (name,) in self._rows(query, (last, TOGETHER))]:
-            yield from map(_standing, list(self._rows(f"{_STANDING} AND {_NAMED}", (json.dumps(some),))))
+        while some := [name for (name,) in self._read(query, (last, TOGETHER))]:
+            yield from map(_standing, list(self._read(f"{_STANDING} AND {_NAMED}", (json.dumps(some),))))
             last = some[-1]
 
     def keep_lines(self, tip: str, lines: Sequence[tuple[str, str]]) -> bool:
@@ -452,14 +459,13 @@ class Index:
                 self.base.execute("ROLLBACK")
             return False
         except sqlite3.DatabaseError as error:
-            self._retreat(error)
-            raise Damaged(str(error)) from error
+            self._damaged(error)
         return same
 
     def lines(self) -> Iterator[tuple[str, str | Standing]]:
         """Yield all tasks in the order of their ids: the id, and the text that is kept, or else the task."""
-        for name, text in self._rows("SELECT name, text FROM line ORDER BY name"):
-            yield name, text or next(map(_standing, self._rows(f"{_STANDING} AND name = ?", (name,))))
+        for name, text in self._read("SELECT name, text FROM line ORDER BY name"):
+            yield name, text or next(map(_standing, self._read(f"{_STANDING} AND name = ?", (name,))))
 
     def awaited(self) -> Iterator[tuple[Record, str, str, int]]:
         """Yield the open tasks that wait for somebody, in the order of their ids.
@@ -470,20 +476,20 @@ class Index:
             "SELECT record, waits, todo, updated FROM state JOIN parsed USING (blob)"
             " WHERE open = 1 AND waits IS NOT NULL ORDER BY name"
         )
-        for record, who, what, at in self._rows(query):
+        for record, who, what, at in self._read(query):
             yield json.loads(record), who, what, at
 
     def operations(self) -> int:
         """Return the number of the ledger's operations."""
-        return int(self._read("SELECT count(*) FROM log").fetchone()[0])
+        return self._number("SELECT count(*) FROM log")
 
     def brought(self) -> int:
         """Return how many events came with tasks from other trackers."""
-        return int(self._read("SELECT coalesce(sum(brought), 0) FROM state WHERE brought > 0").fetchone()[0])
+        return self._number("SELECT coalesce(sum(brought), 0) FROM state WHERE brought > 0")
 
     def waits_of(self, path: str) -> tuple[str, str] | None:
         """Return what `waits_for` says of a task, but for what blocks it."""
-        row = self._read("SELECT waits, todo FROM state WHERE path = ? AND waits IS NOT NULL", (path,)).fetchone()
+        row = self._row("SELECT waits, todo FROM state WHERE path = ? AND waits IS NOT NULL", (path,))
         return (row[0], row[1]) if row else None
 
     def waits(self) -> Iterator[tuple[str, str]]:
@@ -517,13 +523,13 @@ class Index:
         :param ids: task ids.
         """
         query = "SELECT name, status FROM state WHERE kind = 'task' AND name IN (SELECT value FROM json_each(?))"
-        return dict(self._read(query, (json.dumps(list(ids)),)).fetchall())
+        return dict(self._read(query, (json.dumps(list(ids)),)))
 
     def count(self, where: str, values: tuple[Any, ...]) -> int:
         """Return how many `state` rows match a condition, with `where` and `values` as in `select`."""
         join = " JOIN parsed USING (blob)" if "record" in where else ""
         query = f"SELECT count(*) FROM state{join} WHERE {where}"  # noqa: S608
-        return int(self._read(query, values).fetchone()[0])
+        return self._number(query, values)
 
 
 def _standing(row: tuple[Any, ...]) -> Standing:

@@ -664,3 +664,36 @@ def test_damaged_texts_are_met_as_damage(folder: Path) -> None:
             read(index)
         assert not (folder / "index.db").exists(), "the next command makes a new one"
         index.close()
+
+
+def test_the_text_of_a_task_that_is_gone_goes_with_it_and_no_other(index: Index) -> None:
+    """main may be set back to where a task was not yet; a file of another kind may have the name of a task."""
+    advance(index, ONE, TWO, {names.task_path("T-2"): None, names.path_of("agent", "t-1"): None}, [])
+    assert [name for name, _ in index.lines()] == ["T-1"]
+
+
+@pytest.mark.parametrize("table", ["log", "state", "parsed"])
+def test_a_damaged_page_that_is_met_on_the_way_is_damage_too(folder: Path, table: str) -> None:
+    index = Index(folder)
+    tasks = [task(f"T-{number}", note="x" * 300) for number in range(400)]
+    advance(
+        index,
+        None,
+        ONE,
+        put(*tasks),
+        [entry(ONE, 10, "a", names.task_path(one["id"]), note="y" * 300) for one in tasks],
+    )
+    index.close()
+    base = sqlite3.connect(folder / "index.db")
+    (first,) = base.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    base.close()
+    raw = bytearray((folder / "index.db").read_bytes())
+    assert raw[(first - 1) * PAGE] in (2, 5), "an inner page: the root is whole, and what is under it is damaged"
+    child = int.from_bytes(raw[(first - 1) * PAGE + 8 :][:4], "big")
+    raw[(child - 1) * PAGE : child * PAGE] = b"\xff" * PAGE
+    (folder / "index.db").write_bytes(raw)
+    index = Index(folder)
+    with pytest.raises(Damaged):
+        index.log("1") if table == "log" else list(index.each(TASKS, (), "path"))
+    assert not (folder / "index.db").exists()
+    index.close()
