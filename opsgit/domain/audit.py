@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 from opsgit.domain import times
 from opsgit.domain.operation import RESET_CLOCK
 from opsgit.domain.standing import APPROVE
+from opsgit.domain.times import DAY
 from opsgit.domain.vocabulary import ENDED, IMPORTED
 
-DAY = 86_400
 SET_POLICY = "project.set"
 ON_REVIEWS = ("roles", "review")  # the parts of the policy that say who may approve, and what an approval needs
 FOUNDING = {"agent.add": "was added", "agent.edit": "was edited"}

@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from opsgit.domain.statistics import median
+from opsgit.domain.times import DAY
 from opsgit.domain.vocabulary import DEPLOYED, DONE, IMPORTED, IN_PROGRESS, IN_REVIEW, REJECTED, ROLLED_BACK, STATUSES
 
-DAY, WEEK = 86_400, 7 * 86_400
+WEEK = 7 * DAY
 MONDAY = 4 * DAY  # the first Monday after the epoch
 FEW = 5  # with fewer cases, a figure of delivery is not given
 UNDERWAY = (IN_PROGRESS, IN_REVIEW, REJECTED)

@@ -10,7 +10,8 @@ from opsgit.domain.refusals import refuse
 FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\Z")
 AHEAD_MAX = 300  # seconds that the time of a commit may be ahead of the local clock
 LAST = 253_370_764_800  # the first second of the year 9999
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+DAY = 86_400  # seconds
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY}
 
 
 def text(seconds: int) -> str:

@@ -139,9 +139,8 @@ def metrics_as_shown(found: Found) -> dict[str, Any]:
 
 def refresh_small(session: Session) -> None:
     """Write state.json again if the repository has a checkout and at most 200 tasks."""
-    top = session.repository.top
-    if top and session.index().count("kind = 'task'", ()) <= SMALL:
-        index = session.index()
+    top, index = session.repository.top, session.index()
+    if top and index.count("kind = 'task'", ()) <= SMALL:
         keep(index)
         put(top / "state.json", b"".join(text(index)))  # at once: a process that is killed should leave no part
 

@@ -55,7 +55,7 @@ def families(session: Session, problems: Iterable[Problem], chosen: Sequence[str
     yield Family("opsgit_operations", "counter", "Operations on the ledger.", [({}, len(entries))])
     yield Family("opsgit_last_operation_timestamp_seconds", "gauge", "When the newest operation was made.",
                  [({}, times.seconds(state["updated"]))])  # fmt: skip
-    cycles = [one.seconds for one in flow.flow(entries, now, now - CYCLE_DAYS * flow.DAY).cycles]
+    cycles = [one.seconds for one in flow.flow(entries, now, now - CYCLE_DAYS * times.DAY).cycles]
     shares = [({"share": str(one)}, statistics.rank(cycles, one) or 0) for one in SHARES] if cycles else []
     yield Family("opsgit_cycle_time_seconds", "gauge", f"Cycle times of the last {CYCLE_DAYS} days.", shares)
 

@@ -5,6 +5,7 @@ In a clone with a remote, what was decided is pushed before main here moves: not
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -151,12 +152,7 @@ def finish(session: Session, transaction: Transaction, between: Callable[[], Non
         from opsgit.operations import push  # takes 8 ms
 
         push.push(session, transaction)
-    refreshed: list[bool] = []
-
-    def refresh_once() -> None:
-        refreshed.append(True)
-        _refresh(session, transaction)
-
+    refresh_once = functools.cache(lambda: _refresh(session, transaction))
     try:
         between()
         transaction.publish(afterwards=refresh_once)
@@ -167,8 +163,7 @@ def finish(session: Session, transaction: Transaction, between: Callable[[], Non
         return
     if transaction.unfinished:
         session.notices.append(transaction.unfinished)
-    if not refreshed:
-        refresh_once()
+    refresh_once()
 
 
 def _refresh(session: Session, transaction: Transaction) -> None:

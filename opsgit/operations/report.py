@@ -29,7 +29,7 @@ def report(session: Session, since: str) -> dict[str, Any]:
     now = int(session.clock())
     start = max(0, now - times.duration(since))
     index = session.index()
-    entries = index.log(_NEEDED, (start - audit.DAY, start))
+    entries = index.log(_NEEDED, (start - times.DAY, start))
     found, odd = statistics.figures(entries, start), _exceptions(session, entries, start)
     counts = index.tally("status", "kind = 'task'", ())
     return {

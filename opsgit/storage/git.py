@@ -135,11 +135,8 @@ class Git:
         process = _started(command, environment({**self.extra, **env}), stdin=pipe, stdout=pipe, stderr=pipe)
         assert process.stdin
         try:
-            with contextlib.suppress(BrokenPipeError):  # it has failed already, and says why
-                process.stdin.write(given)
-                process.stdin.flush()
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
+            with contextlib.suppress(BrokenPipeError), process.stdin as stdin:  # else it has failed, and says why
+                stdin.write(given)
             process.stdin = None
             yield
         finally:

@@ -56,7 +56,7 @@ def charts(found: Flow, moment: int, names: Mapping[str, str]) -> list[Chart]:
     :param moment: the time of which they tell (seconds after the epoch).
     :param names: the id of each task by the path of its file.
     """
-    recent = [one for one in found.cycles if one.done > moment - DAYS_MAX * flow.DAY]
+    recent = [one for one in found.cycles if one.done > moment - DAYS_MAX * times.DAY]
     weeks = flow.throughput(recent, max(moment - 11 * flow.WEEK, recent[0].done), moment) if recent else []
     return [
         cumulative(found.days[-DAYS_MAX:]),
@@ -169,8 +169,8 @@ def cycle_times(cycles: Sequence[Cycle], moment: int, names: Mapping[str, str]) 
 
 def _points(cycles: Sequence[Cycle], moment: int, lines: Sequence[tuple[float, int]]) -> Iterator[str]:
     longest = max(one.seconds for one in cycles)
-    unit, suffix = (flow.DAY, " d") if longest > 2 * flow.DAY else (3600, " h") if longest > 7200 else (60, " min")
-    scale = _Scale(min(cycles[0].done, moment - flow.DAY), moment, longest)
+    unit, suffix = (times.DAY, " d") if longest > 2 * times.DAY else (3600, " h") if longest > 7200 else (60, " min")
+    scale = _Scale(min(cycles[0].done, moment - times.DAY), moment, longest)
     yield from _axes(scale, unit, suffix)
     places = dict.fromkeys((round(scale.x(one.done)), round(scale.y(one.seconds))) for one in cycles)
     yield from (f'<circle class="point" r="3" cx="{x}" cy="{y}"/>' for x, y in places)

@@ -120,14 +120,19 @@ def _told(entry: Mapping[str, Any], task: str | None, title: str) -> dict[str, A
     return {**known, "task": task, "title": title}
 
 
+def _page(told: Any, template: str, here: str, title: str, /, **more: Any) -> str:
+    """Return a page; the parameters are those of `common`, and the template."""
+    values = common(told, here, title, asof=times.text(told.moment), **more)
+    return _templates().get_template(f"site/{template}").render(values)
+
+
 def overview_page(told: Any, live: bool = False, number: int = 0) -> str:
     """Return the first page of the site.
 
     :param told: an `operations.overview.Overview`.
     :param live: whether it is served and told of changes, those after the change of `number`.
     """
-    values = common(told, "index.html", "Overview", live, number=number, asof=times.text(told.moment), **overview(told))
-    return _templates().get_template("site/overview.html").render(values)
+    return _page(told, "overview.html", "index.html", "Overview", live=live, number=number, **overview(told))
 
 
 class Pages:
@@ -172,8 +177,7 @@ class Pages:
         return found
 
     def _page(self, template: str, here: str, title: str, **more: Any) -> str:
-        told = self.common(here, title, asof=times.text(self.site.overview.moment), **more)
-        return _templates().get_template(f"site/{template}").render(told)
+        return _page(self.site.overview, template, here, title, live=self.live, number=self.number, **more)
 
     def _told(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         task = self.ids.get(entry["path"])

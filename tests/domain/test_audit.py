@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from opsgit.domain.audit import DAY, Deed, Oddity, Watch, signers
+from opsgit.domain.audit import Deed, Oddity, Watch, signers
+from opsgit.domain.times import DAY
 
 FOUNDED, LATER = 1_000_000, 1_000_000 + 10 * DAY
 

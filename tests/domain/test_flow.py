@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from opsgit.domain import flow
-from opsgit.domain.flow import DAY, WEEK, Age, Cycle, Day, Measure
+from opsgit.domain.flow import WEEK, Age, Cycle, Day, Measure
+from opsgit.domain.times import DAY
 from opsgit.domain.vocabulary import STATUSES
 
 MONDAY = 20_000 * DAY - (20_000 * DAY - flow.MONDAY) % WEEK  # some Monday, 00:00 UTC
